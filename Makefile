@@ -1,0 +1,66 @@
+# CipherHorizon: PGXS build.  `make demo` runs the main job, `make test` the
+# tests; both install what they need.  See README.md.
+
+PG_CONFIG ?= pg_config
+PKG_CONFIG ?= pkg-config
+
+MODULE_big = cipherhorizon
+EXTENSION = cipherhorizon
+EXTVERSION = 1.0
+DATA_built = extension/cipherhorizon--$(EXTVERSION).sql
+
+SOURCES = $(wildcard extension/*.c fdw/*.c fdw/core/*.c \
+            fdw/influxdb/*.c fdw/mongodb/*.c fdw/redis/*.c fdw/neo4j/*.c)
+HEADERS_OWN = $(wildcard extension/*.h fdw/core/*.h \
+            fdw/influxdb/*.h fdw/mongodb/*.h fdw/redis/*.h fdw/neo4j/*.h)
+OBJS = $(SOURCES:.c=.o)
+
+REGRESS = $(patsubst sql/%.sql,%,$(filter-out sql/setup.sql,$(sort $(wildcard sql/*.sql))))
+REGRESS_OPTS = --inputdir=. --dbname=cipherhorizon_regress --dlpath=.
+
+EXTRA_CLEAN = extension/cipherhorizon--$(EXTVERSION).sql results regression.diffs regression.out
+
+# Goals that work before the libraries are there, because they install them.
+BOOTSTRAP_GOALS = demo demo-stop test check-all stores-start stores-stop format dist-clean-state
+GOALS = $(or $(MAKECMDGOALS),all)
+
+ifneq ($(filter-out $(BOOTSTRAP_GOALS),$(GOALS)),)
+
+# name for pkg-config : Debian's package; libmongoc 2 has another name than 1
+define need
+$(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,$(error $(1) was not found by $(PKG_CONFIG): on Debian it is in the package $(2)))
+endef
+MONGOC = $(firstword $(foreach m,libmongoc-1.0 mongoc2,$(shell $(PKG_CONFIG) --exists $(m) && echo $(m))))
+ifneq ($(MAKECMDGOALS),clean)
+$(if $(MONGOC),,$(error libmongoc was not found by $(PKG_CONFIG): on Debian it is in the package libmongoc-dev))
+$(call need,hiredis,libhiredis-dev)
+$(call need,libcurl,libcurl4-openssl-dev)
+$(call need,jansson,libjansson-dev)
+$(call need,rdkafka,librdkafka-dev)
+$(call need,openssl,libssl-dev)
+endif
+
+LIBRARIES = $(MONGOC) hiredis libcurl jansson openssl
+# Their headers are not ours to mend: -isystem keeps -Werror for our own code.
+PG_CPPFLAGS = -I$(CURDIR) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBRARIES)))
+# PostgreSQL's headers have parameters that they do not use; its own
+# -Wdeclaration-after-statement is older than the C that we write.
+PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+            -Wno-missing-field-initializers -Wno-declaration-after-statement -fvisibility=hidden
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBRARIES))
+
+# Bitcode for JIT inlining would only double the build: nothing here is inlined.
+override with_llvm = no
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(PGXS),)
+$(error $(PG_CONFIG) was not found: on Debian it is in the package postgresql-server-dev-NN)
+endif
+include $(PGXS)
+
+$(OBJS): $(HEADERS_OWN) Makefile
+
+extension/cipherhorizon--$(EXTVERSION).sql: $(sort $(wildcard extension/sql/*.sql))
+	@{ echo '\echo Use "CREATE EXTENSION cipherhorizon" to load this file. \quit'; cat $^; } >$@.tmp && mv $@.tmp $@
+
+endif

@@ -1,0 +1,244 @@
+/*
+ * driver.h
+ *	  What a driver is: a const table of functions and facts about one kind of
+ *	  store.  This header is all that a driver includes of core.
+ *
+ * Every function may raise an error with ereport unless it says otherwise.
+ * Nothing that raises may be called from inside a C library's callback.
+ */
+#ifndef CH_DRIVER_H
+#define CH_DRIVER_H
+
+#include "postgres.h"
+
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "lib/stringinfo.h"
+#include "nodes/parsenodes.h"
+#include "portability/instr_time.h"
+
+#include "connection.h"
+#include "ir.h"
+#include "options.h"
+#include "stream.h"
+#include "value.h"
+
+/* ---- a foreign table as a driver sees it ------------------------------ */
+
+typedef struct ChColumn
+{
+	int			attno;
+	const char *name;			/* in PostgreSQL */
+	const char *remote;			/* option named by driver->column_name_option,
+								 * else name */
+	Oid			typid;
+	int32		typmod;
+	Oid			collation;
+	bool		notnull;		/* NOT NULL constraint of the foreign table */
+	List	   *options;
+	struct ChTable *table;
+
+	/* set by the driver's describe_table */
+	int			kind;			/* driver's own enum */
+	bool		unique;			/* at most one row has a given value */
+	void	   *extra;
+
+	/* set by core for value.c */
+	Oid			basetype;		/* typid below domains */
+	Oid			elemtype;		/* of an array, else InvalidOid */
+	bool		domain;			/* check its constraints */
+	FmgrInfo	input;
+	Oid			ioparam;
+	struct ChColumn *element;	/* of an array: pseudo column for elements */
+} ChColumn;
+
+typedef struct ChTable
+{
+	const struct ChDriver *driver;
+	Oid			relid;
+	Oid			serverid;
+	char	   *name;			/* schema.table, quoted, for messages */
+	int			natts;
+	ChColumn  **columns;		/* by attno - 1; NULL for a dropped one */
+	List	   *options;		/* table's, then the server's */
+	bool		mismatch_null;	/* on_type_mismatch = 'null' */
+	int			fetch_size;		/* rows a batch */
+	int64		mismatches;		/* values that became NULL in this scan */
+	const ChColumn *mismatch_column;	/* the first of them */
+	void	   *priv;			/* driver's, set by describe_table */
+} ChTable;
+
+/* Describe a foreign table, in the current memory context. */
+extern ChTable *ch_table_open(Oid relid);
+
+static inline ChColumn *
+ch_column(const ChTable *table, int attno)
+{
+	return table->columns[attno - 1];
+}
+
+/* ---- a running scan --------------------------------------------------- */
+
+typedef struct ChScan
+{
+	const struct ChDriver *driver;
+	ChTable    *table;
+	ChQuery    *query;
+	Oid			userid;
+	MemoryContext cxt;			/* the whole scan */
+	MemoryContext run_cxt;		/* from send to close; reset by core after close */
+
+	/* the request, valid from send to close */
+	ChCond	   *filter;			/* NULL: every row */
+	int			nsort;
+	ChSortKey **sort;
+	int64		limit;			/* -1: none */
+	int64		offset;			/* 0: none */
+	int			ncolumns;
+	ChColumn  **columns;		/* columns to fetch, ascending attno; may be 0 */
+
+	ChConn	   *conn;			/* core's, from send to close; NULL in explain */
+	void	   *state;			/* driver's, allocated in run_cxt by send */
+
+	/* for EXPLAIN ANALYZE; drivers count requests and bytes, core the rest */
+	int64		requests;		/* round trips, or HTTP requests */
+	uint64		bytes;			/* received */
+	int64		rows;
+	instr_time	remote_time;	/* in send and next */
+} ChScan;
+
+/*
+ * Put a value into the row: column is scan->columns[i].  values and nulls are
+ * what next() got.  In the current (per-row) memory context.
+ */
+extern void ch_set_column(ChScan *scan, int i, const ChValue *v,
+						  Datum *values, bool *nulls);
+
+/* ---- import ----------------------------------------------------------- */
+
+typedef struct ChImportColumn
+{
+	const char *name;
+	const char *type;			/* SQL text of the type */
+	bool		notnull;
+	List	   *options;		/* DefElem with String */
+} ChImportColumn;
+
+typedef struct ChImportTable
+{
+	const char *name;
+	List	   *columns;		/* ChImportColumn */
+	List	   *options;		/* DefElem with String */
+} ChImportTable;
+
+/* DefElem with a String value, in the current memory context. */
+extern DefElem *ch_option(const char *name, const char *value);
+
+/* ---- check_store ------------------------------------------------------ */
+
+typedef enum ChProbe
+{
+	CH_PROBE_VERSION,			/* detail: product and version */
+	CH_PROBE_PERMISSION,		/* may the user read what the server names? */
+	CH_PROBE_SAMPLE				/* read one row of anything */
+} ChProbe;
+
+/* ---- the driver ------------------------------------------------------- */
+
+typedef struct ChDriver
+{
+	const char *name;			/* "redis" */
+	const char *product;		/* "Redis", for messages */
+	const char *fdw_name;		/* "cipherhorizon_redis" */
+	const ChOptionDef *options; /* besides ch_common_options; ends with {0} */
+	const char *column_name_option; /* column option for the remote name */
+	int			default_port;
+
+	/*
+	 * Check options that depend on each other, where is one of CH_ON_...;
+	 * called by the validator after each single one is known to be right.  May
+	 * be NULL.
+	 */
+	void		(*check_options) (int where, List *options);
+
+	/* Set kind, unique, extra of each column and table->priv. */
+	void		(*describe_table) (ChTable *table);
+
+	/*
+	 * May the condition run remotely?  leaf is CMP, IN, NOT_IN, IS_NULL or
+	 * NOT_NULL.  Core has checked that the operator is the column type's own
+	 * btree operator (or its negator), that the value has the column's type
+	 * (any integer type for an integer column, float4/float8 alike, text for
+	 * varchar), and that the collation is deterministic and, for the order
+	 * operators on strings, bytewise.  reason is set for NO and LOSSY, in
+	 * words that finish "... stays local: ".
+	 */
+	ChShip		(*ship_leaf) (const ChTable *table, const ChExpr *leaf, const char **reason);
+
+	/*
+	 * The same for an AND or OR whose args ship one by one; given is the best
+	 * that its args allow.  NULL: given.  For the top-level AND of a query, too
+	 * (a list of one has no AND around it: it is still called, with an AND of
+	 * one).
+	 */
+	ChShip		(*ship_bool) (const ChTable *table, const ChExpr *expr, ChShip given, const char **reason);
+
+	/* Rows in exactly this order?  keys: list of ChSortKey, at least one. */
+	bool		(*ship_sort) (const ChTable *table, List *keys, const char **reason);
+
+	/* LIMIT and OFFSET, given that filter and sort ship exactly. May be NULL: yes. */
+	bool		(*ship_limit) (const ChTable *table, List *keys, bool has_offset, const char **reason);
+
+	/*
+	 * Connect and log in: set conn->handle.  On failure raise by
+	 * ch_failure_raise; core then calls disconnect, which must cope with a
+	 * handle that is NULL or half made.
+	 */
+	void		(*connect) (ChConn *conn);
+	void		(*disconnect) (ChConn *conn);	/* must not raise */
+
+	/* Is an idle connection still good?  Must not raise or wait. */
+	bool		(*alive) (ChConn *conn);
+
+	/*
+	 * Compile the request and send it, without waiting for the answer where
+	 * the store allows.  scan->filter, sort, limit, columns, conn are set.
+	 * CH_COND_FALSE never gets here.
+	 */
+	void		(*send) (ChScan *scan);
+
+	/*
+	 * The next row: set values and nulls for scan->columns[i] at index
+	 * columns[i]->attno - 1 by ch_set_column; false at the end.  Called in a
+	 * memory context that is reset for each row.
+	 */
+	bool		(*next) (ChScan *scan, Datum *values, bool *nulls);
+
+	/*
+	 * End a run, complete or not: free what C libraries allocated.  Returns
+	 * true if the connection can be used again (nothing unread).  Also called
+	 * when an error unwinds: must not raise or wait, and must cope with
+	 * scan->state NULL or half made.  failed: after an error.
+	 */
+	bool		(*close) (ChScan *scan, bool failed);
+
+	/* The remote query as text; values of kind CH_PARAM print as $n. */
+	void		(*explain) (ChScan *scan, StringInfo out);
+
+	/* Tables of a remote schema: list of ChImportTable. Core applies LIMIT TO. */
+	List	   *(*import_schema) (ChConn *conn, const char *remote_schema, List *options);
+
+	/* One step of check_store; detail may be added. Raises on failure. */
+	void		(*probe) (ChConn *conn, ChProbe step, StringInfo detail);
+} ChDriver;
+
+extern const ChDriver ch_influxdb_driver;
+extern const ChDriver ch_mongodb_driver;
+extern const ChDriver ch_redis_driver;
+extern const ChDriver ch_neo4j_driver;
+
+/* The driver of a foreign server (by its wrapper's handler). */
+extern const ChDriver *ch_driver_of_server(Oid serverid);
+
+#endif							/* CH_DRIVER_H */

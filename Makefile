@@ -61,6 +61,6 @@ include $(PGXS)
 $(OBJS): $(OWN_HEADERS) Makefile
 
 extension/cipherhorizon--$(EXTVERSION).sql: $(sort $(wildcard extension/sql/*.sql))
-	@{ echo '\echo Use "CREATE EXTENSION cipherhorizon" to load this file. \quit'; cat $^; } >$@.tmp && mv $@.tmp $@
+	@{ printf '%s\n' '\echo Use "CREATE EXTENSION cipherhorizon" to load this file. \quit'; cat $^; } >$@.tmp && mv $@.tmp $@
 
 endif

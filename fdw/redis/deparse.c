@@ -270,7 +270,7 @@ redis_is_descending(const ChScan *scan)
 /* ---- compiling: sets of bytes and ranges ------------------------------------ */
 
 static int
-bytes_cmp(const void *a, const void *b)
+bytes_order(const void *a, const void *b)
 {
 	const RedisBytes *x = a;
 	const RedisBytes *y = b;
@@ -280,7 +280,7 @@ bytes_cmp(const void *a, const void *b)
 }
 
 static int
-range_cmp(const void *a, const void *b)
+range_order(const void *a, const void *b)
 {
 	return redis_point_cmp(((const RedisRange *) a)->from, ((const RedisRange *) b)->from);
 }
@@ -290,9 +290,9 @@ unique_bytes(RedisBytes *list, int n)
 {
 	int			kept = 0;
 
-	qsort(list, n, sizeof(RedisBytes), bytes_cmp);
+	qsort(list, n, sizeof(RedisBytes), bytes_order);
 	for (int i = 0; i < n; i++)
-		if (kept == 0 || bytes_cmp(&list[kept - 1], &list[i]) != 0)
+		if (kept == 0 || bytes_order(&list[kept - 1], &list[i]) != 0)
 			list[kept++] = list[i];
 	return kept;
 }
@@ -303,7 +303,7 @@ intersect_bytes(RedisBytes *list, int n, const RedisBytes *other, int nother)
 	int			kept = 0;
 
 	for (int i = 0; i < n; i++)
-		if (bsearch(&list[i], other, nother, sizeof(RedisBytes), bytes_cmp))
+		if (bsearch(&list[i], other, nother, sizeof(RedisBytes), bytes_order))
 			list[kept++] = list[i];
 	return kept;
 }
@@ -314,7 +314,7 @@ union_ranges(RedisRange *list, int n)
 {
 	int			kept = 0;
 
-	qsort(list, n, sizeof(RedisRange), range_cmp);
+	qsort(list, n, sizeof(RedisRange), range_order);
 	for (int i = 0; i < n; i++)
 	{
 		if (kept == 0 || redis_point_cmp(list[kept - 1].to, list[i].from) < 0)

@@ -1,6 +1,8 @@
 # CipherHorizon: PGXS build.  `make demo` runs the main job, `make test` the
 # tests; both install what they need.  See README.md.
 
+.DEFAULT_GOAL := all
+
 PG_CONFIG ?= pg_config
 PKG_CONFIG ?= pkg-config
 

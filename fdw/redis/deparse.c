@@ -15,7 +15,6 @@
 
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
-#include "fdw/core/compat.h"
 #include "fdw/redis/redis.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -73,7 +72,7 @@ lossy(const char **reason, const char *why)
 
 /* Key and member: found by their bytes or not at all. */
 static ChShip
-ship_bytes(const ChTable *table, const ChColumn *col, const ChExpr *leaf, const char **reason)
+ship_bytes(const ChColumn *col, const ChExpr *leaf, const char **reason)
 {
 	if (!is_equality(leaf))
 		return no(reason, col->kind == REDIS_KEY ? "Redis finds a key by equality only" :
@@ -81,8 +80,6 @@ ship_bytes(const ChTable *table, const ChColumn *col, const ChExpr *leaf, const 
 	if (!redis_finds_by_bytes(col))
 		return no(reason, psprintf("Redis compares bytes, and a value of type %s has several spellings",
 								   format_type_be(col->typid)));
-	if (col->typmod >= 0 && table->mismatch_null)
-		return lossy(reason, "texts that are too long for the column are NULL here");
 	return CH_SHIP_EXACT;
 }
 
@@ -119,7 +116,7 @@ ship_range(const ChColumn *col, const ChExpr *leaf, const char **reason)
  * does not hold shows as NULL, too, if the table says so.)
  */
 static ChShip
-ship_null_test(const ChTable *table, const ChColumn *col, const char **reason)
+ship_null_test(const ChTable *table, const char **reason)
 {
 	if (table->mismatch_null)
 		return no(reason, "a value that does not fit the column's type is NULL here");
@@ -143,9 +140,9 @@ redis_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 			break;
 	}
 	if (leaf->kind == CH_COND_IS_NULL || leaf->kind == CH_COND_NOT_NULL)
-		return ship_null_test(table, col, reason);
+		return ship_null_test(table, reason);
 	if (col->kind == REDIS_KEY || col->kind == REDIS_MEMBER)
-		return ship_bytes(table, col, leaf, reason);
+		return ship_bytes(col, leaf, reason);
 	return ship_range(col, leaf, reason);
 }
 
@@ -217,10 +214,10 @@ breaks_ties(const ChTable *table, const ChSortKey *first, const ChSortKey *key)
 	if (ch_column(table, first->attno)->kind != REDIS_SCORE || col->kind != REDIS_MEMBER ||
 		key->descending != first->descending || table->mismatch_null)
 		return false;
-	if (col->basetype == BYTEAOID)
-		return true;
-	return (col->basetype == TEXTOID || col->basetype == VARCHAROID) &&
-		ch_collation_is_bytewise(key->collation) && GetDatabaseEncoding() == PG_UTF8;
+	/* core has seen to it that strings are sorted by their bytes */
+	return col->basetype == BYTEAOID ||
+		((col->basetype == TEXTOID || col->basetype == VARCHAROID) &&
+		 GetDatabaseEncoding() == PG_UTF8);
 }
 
 bool

@@ -90,10 +90,15 @@ make_integer(const redisReadTask *task, long long value)
 	return reply;
 }
 
+/* RESP2 has no nil of its own: the task says string or array. */
 static void *
 make_nil(const redisReadTask *task)
 {
-	return make_reply(task);
+	RedisReply *reply = make_reply(task);
+
+	if (reply)
+		reply->type = REDIS_REPLY_NIL;
+	return reply;
 }
 
 static void

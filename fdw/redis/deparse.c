@@ -587,42 +587,21 @@ show_list(StringInfo out, const ChCond *cond)
 	}
 }
 
-/* Conditions of one dimension in SQL's words; false if there are none. */
+/* True whatever the row: nothing that a pushed condition is about is NULL. */
 static bool
-show_conditions(StringInfo out, const ChCond *cond, Dimension dim, bool first)
+is_trivial(const ChCond *cond)
 {
-	switch (cond->kind)
-	{
-		case CH_COND_AND:
-			for (int i = 0; i < cond->nargs; i++)
-				first = show_conditions(out, cond->args[i], dim, first);
-			return first;
-		case CH_COND_OR:
-			{
-				StringInfoData part;
-				bool		none = true;
+	if (cond->kind == CH_COND_OR)
+		for (int i = 0; i < cond->nargs; i++)
+			if (is_trivial(cond->args[i]))
+				return true;
+	return cond->kind == CH_COND_NOT_NULL;
+}
 
-				initStringInfo(&part);
-				for (int i = 0; i < cond->nargs; i++)
-				{
-					StringInfoData arg;
-
-					initStringInfo(&arg);
-					if (!show_conditions(&arg, cond->args[i], dim, true))
-						appendStringInfo(&part, "%s%s", none ? "" : " OR ", arg.data);
-					none = none && arg.len == 0;
-				}
-				if (none)
-					return first;
-				appendStringInfo(out, "%s(%s)", first ? "" : " AND ", part.data);
-				return false;
-			}
-		default:
-			break;
-	}
-	if (dimension_of(cond->col) != dim)
-		return first;
-	appendStringInfo(out, "%s%s ", first ? "" : " AND ", redis_kind_names[cond->col->kind]);
+static void
+show_leaf(StringInfo out, const ChCond *cond)
+{
+	appendStringInfo(out, "%s ", redis_kind_names[cond->col->kind]);
 	switch (cond->kind)
 	{
 		case CH_COND_IN:
@@ -633,14 +612,61 @@ show_conditions(StringInfo out, const ChCond *cond, Dimension dim, bool first)
 		case CH_COND_IS_NULL:
 			appendStringInfoString(out, "IS NULL");
 			break;
-		case CH_COND_NOT_NULL:
-			appendStringInfoString(out, "IS NOT NULL");
-			break;
 		default:
 			appendStringInfo(out, "%s ", ch_cmp_name[cond->op]);
 			show_list(out, cond);
 			break;
 	}
+}
+
+/* Alternatives: all of one dimension. */
+static void
+show_or(StringInfo out, const ChCond *cond, bool outer)
+{
+	if (outer)
+		appendStringInfoChar(out, '(');
+	for (int i = 0; i < cond->nargs; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(out, " OR ");
+		if (cond->args[i]->kind == CH_COND_OR)
+			show_or(out, cond->args[i], false);
+		else
+			show_leaf(out, cond->args[i]);
+	}
+	if (outer)
+		appendStringInfoChar(out, ')');
+}
+
+static Dimension
+first_dimension(const ChCond *cond)
+{
+	while (cond->kind == CH_COND_OR)
+		cond = cond->args[0];
+	return dimension_of(cond->col);
+}
+
+/*
+ * Conditions of one dimension in SQL's words, joined by AND; first: nothing is
+ * in out yet.  Returns the same for what follows.
+ */
+static bool
+show_conditions(StringInfo out, const ChCond *cond, Dimension dim, bool first)
+{
+	if (cond->kind == CH_COND_AND)
+	{
+		for (int i = 0; i < cond->nargs; i++)
+			first = show_conditions(out, cond->args[i], dim, first);
+		return first;
+	}
+	if (is_trivial(cond) || first_dimension(cond) != dim)
+		return first;
+	if (!first)
+		appendStringInfoString(out, " AND ");
+	if (cond->kind == CH_COND_OR)
+		show_or(out, cond, true);
+	else
+		show_leaf(out, cond);
 	return false;
 }
 
@@ -655,79 +681,101 @@ conditions_text(const ChScan *scan, Dimension dim)
 	return buf.data;
 }
 
-/* The only condition on the key, if it is "key = value"; else NULL. */
+/* The only condition on the key, if it is an equality; else NULL. */
 static const ChCond *
-one_key(const ChCond *cond)
+key_equality(const ChCond *cond)
 {
 	const ChCond *found = NULL;
+	int			about_key = 0;
 
 	if (cond == NULL)
 		return NULL;
-	if (cond->kind == CH_COND_CMP && dimension_of(cond->col) == DIM_KEY)
-		return cond;
+	if (cond->kind == CH_COND_CMP || cond->kind == CH_COND_IN)
+		return first_dimension(cond) == DIM_KEY ? cond : NULL;
 	if (cond->kind != CH_COND_AND)
 		return NULL;
 	for (int i = 0; i < cond->nargs; i++)
 	{
-		const ChCond *arg = cond->args[i];
-
-		if (arg->kind == CH_COND_CMP && dimension_of(arg->col) == DIM_KEY)
-		{
-			if (found)
-				return NULL;
-			found = arg;
-		}
-		else if (arg->kind == CH_COND_OR || dimension_of(arg->col) == DIM_KEY)
-			return NULL;
+		if (is_trivial(cond->args[i]) || first_dimension(cond->args[i]) != DIM_KEY)
+			continue;
+		about_key++;
+		found = key_equality(cond->args[i]);
 	}
-	return found;
+	return about_key == 1 ? found : NULL;
 }
 
-/*
- * Where the keys come from.  Sets *key to how the commands name a key: itself,
- * or <key> for each of several.
- */
+/* prefix and value, as one argument */
 static void
-show_source(StringInfo out, const ChScan *scan, char **key)
+show_key(StringInfo out, RedisBytes prefix, const ChColumn *col, const ChValue *v)
+{
+	RedisBytes	bytes = prefix;
+
+	if (v->kind == CH_PARAM)
+	{
+		if (prefix.len > 0)
+			show_bytes(out, prefix.data, prefix.len);
+		show_value(out, col, v);
+		return;
+	}
+	(void) redis_bytes_of(col, v, prefix, &bytes);
+	show_bytes(out, bytes.data, bytes.len);
+}
+
+/* Keys that are given. Returns how the commands name one. */
+static char *
+show_listed_keys(StringInfo out, const ChScan *scan, const char *condition)
 {
 	const RedisTable *rt = redis_table(scan->table);
-	const ChCond *only = one_key(scan->filter);
-	char	   *condition = conditions_text(scan, DIM_KEY);
+	const ChCond *equality = key_equality(scan->filter);
 	StringInfoData name;
 
 	initStringInfo(&name);
-	*key = "<key>";
 	if (rt->mode == REDIS_BY_KEY)
 	{
 		show_bytes(&name, rt->key.data, rt->key.len);
-		*key = name.data;
 		if (condition[0])
 			appendStringInfo(out, "if %s: ", condition);
+		return name.data;
 	}
-	else if (only && only->values[0].kind != CH_PARAM)
+	if (equality && equality->nvalues == 1 && equality->kind == CH_COND_CMP)
 	{
-		RedisBytes	bytes = {"", 0};
-
-		(void) redis_bytes_of(only->col, &only->values[0], rt->prefix, &bytes);
-		show_bytes(&name, bytes.data, bytes.len);
-		*key = name.data;
+		show_key(&name, rt->prefix, equality->col, &equality->values[0]);
+		return name.data;
 	}
-	else if (only)
-	{
-		if (rt->prefix.len > 0)
-			show_bytes(&name, rt->prefix.data, rt->prefix.len);
-		show_value(&name, only->col, &only->values[0]);
-		*key = name.data;
-	}
-	else if (condition[0])
-	{
-		appendStringInfo(out, "for %s", condition);
-		if (rt->prefix.len > 0)
+	appendStringInfoString(out, "for <key> in (");
+	if (equality)
+		for (int i = 0; i < equality->nvalues; i++)
 		{
-			appendStringInfoString(out, " after ");
-			show_bytes(out, rt->prefix.data, rt->prefix.len);
+			if (i > 0)
+				appendStringInfoString(out, ", ");
+			show_key(out, rt->prefix, equality->col, &equality->values[i]);
 		}
-		appendStringInfoString(out, ": ");
+	else
+	{
+		show_bytes(out, rt->prefix.data, rt->prefix.len);
+		appendStringInfo(out, "* where %s", condition);
+	}
+	appendStringInfoString(out, "): ");
+	return "<key>";
+}
+
+/* Where the keys come from. Returns how the commands name one. */
+static char *
+show_source(StringInfo out, const ChScan *scan)
+{
+	const RedisTable *rt = redis_table(scan->table);
+	char	   *condition = conditions_text(scan, DIM_KEY);
+	char	   *key = "<key>";
+
+	if (rt->mode == REDIS_BY_KEY || condition[0])
+	{
+		key = show_listed_keys(out, scan, condition);
+		if (rt->mode == REDIS_BY_SET)
+		{
+			appendStringInfoString(out, "SISMEMBER ");
+			show_bytes(out, rt->key.data, rt->key.len);
+			appendStringInfo(out, " %s; ", key);
+		}
 	}
 	else if (rt->mode == REDIS_BY_SET)
 	{
@@ -749,12 +797,7 @@ show_source(StringInfo out, const ChScan *scan, char **key)
 			appendStringInfo(out, " TYPE %s", redis_type_names[rt->type]);
 		appendStringInfoString(out, "; ");
 	}
-	if (rt->mode == REDIS_BY_SET && condition[0])
-	{
-		appendStringInfoString(out, "SISMEMBER ");
-		show_bytes(out, rt->key.data, rt->key.len);
-		appendStringInfo(out, " %s; ", *key);
-	}
+	return key;
 }
 
 /* Is a column of the kind asked for? */
@@ -842,9 +885,8 @@ redis_explain(ChScan *scan, StringInfo out)
 	bool		scanned = rt->mode == REDIS_BY_PREFIX && !rt->wrong_type_error &&
 		conditions_text(scan, DIM_KEY)[0] == '\0';
 	int			start = out->len;
-	char	   *key;
+	char	   *key = show_source(out, scan);
 
-	show_source(out, scan, &key);
 	show_entries(out, scan, key, scanned);
 	if (wants(scan, REDIS_TTL))
 		appendStringInfo(out, "PTTL %s; ", key);

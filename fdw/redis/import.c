@@ -507,6 +507,20 @@ table_name(List *groups, const KeyGroup *g)
 	return several ? psprintf("%s_%s", name, redis_type_names[g->type]) : name;
 }
 
+/*
+ * The one list, set, sorted set or stream of its kind, and no number in a
+ * series, is a table of one key: only such a table has an order.
+ */
+static void
+settle_single(KeyGroup *g)
+{
+	if (g->single || g->nkeys != 1 || g->type == REDIS_HASH || g->type == REDIS_STRING ||
+		is_id(g->sample[0].data + g->prefix.len, g->sample[0].len - g->prefix.len))
+		return;
+	g->single = true;
+	g->prefix = g->sample[0];
+}
+
 static ChImportTable *
 make_table(List *groups, KeyGroup *g)
 {
@@ -558,9 +572,12 @@ redis_import_schema(ChConn *conn, const char *remote_schema, List *options)
 	List	   *tables = NIL;
 	ListCell   *lc;
 
-	list_sort(groups, compare_groups);
 	foreach(lc, groups)
+	{
 		sample_group(conn, lfirst(lc));
+		settle_single(lfirst(lc));
+	}
+	list_sort(groups, compare_groups);
 	foreach(lc, groups)
 		tables = lappend(tables, make_table(groups, lfirst(lc)));
 	return tables;

@@ -251,6 +251,7 @@ static const struct
 }			known_errors[] =
 {
 	{"NOPERM", ERRCODE_FDW_ERROR, "Grant the user of the mapping this command and these keys with ACL SETUSER."},
+	{"WRONGTYPE", ERRCODE_FDW_ERROR, "The table's option key_set must name a set."},
 	{"NOAUTH", ERRCODE_FDW_ERROR, "Set the password in the user mapping."},
 	{"LOADING", ERRCODE_FDW_ERROR, "Redis is still reading its data from disk: try again in a moment."},
 	{"BUSY", ERRCODE_FDW_ERROR, "A script runs in Redis: wait, or stop it with SCRIPT KILL."},

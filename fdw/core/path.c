@@ -374,9 +374,11 @@ take_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalPathEx
 	rows = ch->remote_rows;
 	if (extra->count_est > 0)
 		rows = clamp_row_est(Min(rows - Max(0, extra->offset_est), (double) extra->count_est));
+	/* of two that cost the same, the one that fetches fewer rows for sure */
 	cost_scan(root, ch, rows, &startup, &total);
 	add_path(output, (Path *) ch_make_upper_path(root, output, root->upper_targets[UPPERREL_FINAL], rows,
-												 startup, total, root->sort_pathkeys, path_private(query)));
+												 startup * 0.99, total * 0.99, root->sort_pathkeys,
+												 path_private(query)));
 }
 
 void

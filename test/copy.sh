@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced: a private copy of PostgreSQL's programs, so that a special build of
 # the extension never meets the installed one.
 #   copy_postgres TARGET    sets PG_CONFIG to the copy's

@@ -38,7 +38,6 @@ load() {
 answer() { in_database "$@" -f "$HERE/five_stores.sql"; }
 
 ask() {
-	local began took
 	title "The question (docker/demo/five_stores.sql)"
 	cat "$HERE/five_stores.sql"
 

@@ -301,8 +301,9 @@ class Dataset:
         self.limits = []  # account, max, used, leverage, kill switch, seconds to live
         for account in self.accounts:
             notional = int(used[account].scaleb(ETH_DECIMALS))
-            limit = int(max(20, int(used[account] * Decimal(pick.uniform(0.9, 3)))) * 10 ** ETH_DECIMALS)
-            self.limits.append((account, limit, notional, pick.choice([1, 1, 2, 3, 5]), int(pick.random() < 0.08),
+            limit = int(max(20, int(used[account] * Decimal(pick.uniform(0.7, 3)))) * 10 ** ETH_DECIMALS)
+            killed = pick.random() < 0.05 or notional > limit
+            self.limits.append((account, limit, notional, pick.choice([1, 1, 2, 3, 5]), int(killed),
                                 30 * 86400 if pick.random() < 0.1 else None))
 
     # --- as the stores take them ---

@@ -16,8 +16,8 @@ SELECT follows.leader_id AS leader,
 FROM neo4j.follows
 JOIN portfolio.accounts ON accounts.account_id = follows.leader_id
 JOIN portfolio.positions ON positions.account_id = follows.leader_id AND positions.qty <> 0
-JOIN portfolio.portfolios USING (account_id, portfolio_id)
-JOIN portfolio.instruments USING (instrument_id)
+JOIN portfolio.portfolios ON (portfolios.account_id, portfolios.portfolio_id) = (positions.account_id, positions.portfolio_id)
+JOIN portfolio.instruments ON instruments.instrument_id = positions.instrument_id
 JOIN portfolio.assets ON assets.asset_id = instruments.quote_asset_id
 CROSS JOIN LATERAL (SELECT ticks.price
                     FROM influx.ticks

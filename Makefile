@@ -46,7 +46,7 @@ PG_CPPFLAGS = -I$(CURDIR) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cfla
 # PostgreSQL's headers have parameters that they do not use; its own
 # -Wdeclaration-after-statement is older than the C that we write.
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
-            -Wno-missing-field-initializers -Wno-declaration-after-statement -fvisibility=hidden
+            -Wno-missing-field-initializers -Wno-declaration-after-statement
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBRARIES))
 
 # Bitcode for JIT inlining would only double the build: nothing here is inlined.
@@ -61,6 +61,6 @@ include $(PGXS)
 $(OBJS): $(OWN_HEADERS) Makefile
 
 extension/cipherhorizon--$(EXTVERSION).sql: $(sort $(wildcard extension/sql/*.sql))
-	@{ echo '\echo Use "CREATE EXTENSION cipherhorizon" to load this file. \quit'; cat $^; } >$@.tmp && mv $@.tmp $@
+	@{ printf '%s\n' '\echo Use "CREATE EXTENSION cipherhorizon" to load this file. \quit'; cat $^; } >$@.tmp && mv $@.tmp $@
 
 endif

@@ -111,8 +111,10 @@ UPDATE assets SET decimals = 19;
 INSERT INTO trades (account_id, trade_id, order_id, portfolio_id, instrument_id, exec_id, side, last_qty, last_px, executed_at)
 VALUES (42, 1, 1, 1, 1, 'x1', 'buy', 30, 0.0014, now()), (42, 2, 1, 1, 1, 'x2', 'buy', 10, 0.0014, '2019-10-11 00:00:11+00');
 SELECT trade_id, regexp_replace(tableoid::regclass::text, '\d{4}_\d\d', 'YYYY_MM') AS partition FROM trades ORDER BY 1;
+\set VERBOSITY terse
 INSERT INTO trades (account_id, trade_id, order_id, portfolio_id, instrument_id, exec_id, side, last_qty, last_px, executed_at)
 VALUES (42, 3, 1, 1, 1, 'x2', 'buy', 10, 0.0014, '2019-10-11 00:00:11+00');
+\set VERBOSITY default
 
 -- A month whose rows are in the default partition already is skipped, and said.
 ALTER TABLE trades DETACH PARTITION trades_default;

@@ -206,7 +206,15 @@ SELECT trim_scale(balance) AS balance FROM balances WHERE (account_id, asset, pu
 \c :db
 DROP DATABASE regress_portfolio_copy;
 
--- DROP EXTENSION leaves the user's data; here only the schema goes.
+-- A dump of the whole database has the publication too.
+\! pg_dump -s | grep 'ADD TABLES IN SCHEMA portfolio;'
+
+-- DROP EXTENSION leaves the user's data.
 SET client_min_messages = error;
+BEGIN;
+DROP EXTENSION cipherhorizon CASCADE;
+SELECT count(*) FROM portfolio.ledger_entries;
+ROLLBACK;
+
 DROP PUBLICATION cipherhorizon_portfolio;
 DROP SCHEMA portfolio CASCADE;

@@ -570,6 +570,9 @@ DECLARE
     found_kind "char";
     published bool;
 BEGIN
+    -- Two servers of an application may both call this when they start.
+    PERFORM pg_advisory_xact_lock(hashtext('cipherhorizon.create_portfolio_schema'), hashtext(schema));
+
     FOR item IN SELECT * FROM @extschema@.portfolio_definition(schema) d ORDER BY d.ordinal LOOP
         object := item.object || CASE item.kind WHEN 'trigger' THEN ' ON ' || item.parent ELSE '' END;
         kind := item.kind;

@@ -1,6 +1,8 @@
 # CipherHorizon: PGXS build.  `make demo` runs the main job, `make test` the
 # tests; both install what they need.  See README.md.
 
+.DEFAULT_GOAL := all
+
 PG_CONFIG ?= pg_config
 PKG_CONFIG ?= pkg-config
 
@@ -73,7 +75,9 @@ PG_CPPFLAGS = -I$(CURDIR) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cfla
 # PostgreSQL's headers have parameters that they do not use; its own
 # -Wdeclaration-after-statement is older than the C that we write.
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
-            -Wno-missing-field-initializers -Wno-declaration-after-statement
+            -Wno-missing-field-initializers -Wno-declaration-after-statement $(CLANG_FLAGS)
+# PostgreSQL was built by gcc, and clang does not know all of its flags.
+CLANG_FLAGS = $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option -Wno-ignored-optimization-argument)
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBRARIES))
 
 # Bitcode for JIT inlining would only double the build: nothing here is inlined.

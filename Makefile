@@ -77,7 +77,7 @@ PG_CPPFLAGS = -I$(CURDIR) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cfla
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
             -Wno-missing-field-initializers -Wno-declaration-after-statement $(CLANG_FLAGS)
 # PostgreSQL was built by gcc, and clang does not know all of its flags.
-CLANG_FLAGS = $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option -Wno-ignored-optimization-argument)
+CLANG_FLAGS = $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes)
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBRARIES))
 
 # Bitcode for JIT inlining would only double the build: nothing here is inlined.

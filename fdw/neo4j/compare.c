@@ -38,6 +38,9 @@
 /* Up to here an integer and a float compare exactly. */
 #define EXACT_FLOAT		(INT64CONST(1) << 53)
 
+/* EXPLAIN shows this many items of a list. */
+#define LIST_SHOWN		20
+
 #define IS_TEXT(col) ((col)->basetype == TEXTOID || (col)->basetype == VARCHAROID)
 #define IS_INT(col) \
 	((col)->basetype == INT2OID || (col)->basetype == INT4OID || (col)->basetype == INT8OID)
@@ -144,11 +147,13 @@ put_literal(StringInfo out, const ChValue *v)
 				break;
 			}
 			appendStringInfoChar(out, '[');
-			for (int i = 0; i < v->u.list.n; i++)
+			for (int i = 0; i < Min(v->u.list.n, LIST_SHOWN); i++)
 			{
 				appendStringInfoString(out, i ? ", " : "");
 				put_literal(out, &v->u.list.items[i]);
 			}
+			if (v->u.list.n > LIST_SHOWN)
+				appendStringInfo(out, ", ... (%d in all)", v->u.list.n);
 			appendStringInfoChar(out, ']');
 			break;
 		default:
@@ -177,6 +182,23 @@ put_list(Neo4jText *q, ChValue *items, int n)
 	v.u.list.n = n;
 	v.u.list.items = items;
 	neo4j_put_value(q, &v);
+}
+
+/* Move the values that pass the test to the front; returns their number. */
+static int
+partition(ChValue *values, int n, bool (*test) (const ChValue *v))
+{
+	int			passed = 0;
+
+	for (int i = 0; i < n; i++)
+		if (test(&values[i]))
+		{
+			ChValue		swap = values[passed];
+
+			values[passed++] = values[i];
+			values[i] = swap;
+		}
+	return passed;
 }
 
 /* p op value */
@@ -399,23 +421,6 @@ is_small(const ChValue *v)
 	return v->kind != CH_INT || (v->u.i > -EXACT_FLOAT && v->u.i < EXACT_FLOAT);
 }
 
-/* Move the values that compare with a float exactly to the front. */
-static int
-small_first(ChValue *values, int n)
-{
-	int			small = 0;
-
-	for (int i = 0; i < n; i++)
-		if (is_small(&values[i]))
-		{
-			ChValue		swap = values[small];
-
-			values[small++] = values[i];
-			values[i] = swap;
-		}
-	return small;
-}
-
 static void
 put_int_cmp(Neo4jText *q, const ChCond *leaf)
 {
@@ -437,7 +442,7 @@ static void
 put_int_in(Neo4jText *q, const ChCond *leaf)
 {
 	const char *p = NEO4J_EXPR(leaf->col);
-	int			small = small_first(leaf->values, leaf->nvalues);
+	int			small = partition(leaf->values, leaf->nvalues, is_small);
 
 	if (small > 0)
 	{
@@ -459,6 +464,12 @@ static bool
 is_nan(const ChValue *v)
 {
 	return v->kind == CH_FLOAT && isnan(v->u.f);
+}
+
+static bool
+is_no_nan(const ChValue *v)
+{
+	return !is_nan(v);
 }
 
 /* True for NaN: the only number that differs from itself; lists may, too. */
@@ -512,22 +523,14 @@ static void
 put_float_in(Neo4jText *q, const ChCond *leaf)
 {
 	const char *p = NEO4J_EXPR(leaf->col);
-	int			n = 0;
-	bool		nan = false;
+	int			n = partition(leaf->values, leaf->nvalues, is_no_nan);
 
-	for (int i = 0; i < leaf->nvalues; i++)
-	{
-		if (is_nan(&leaf->values[i]))
-			nan = true;
-		else
-			leaf->values[n++] = leaf->values[i];
-	}
 	if (n > 0)
 	{
 		put(q, "%s IN ", p);
 		put_list(q, leaf->values, n);
 	}
-	if (nan)
+	if (n < leaf->nvalues)
 	{
 		put(q, n > 0 ? " OR " : "");
 		put_nan_test(q, p);

@@ -11,7 +11,7 @@ DATA_built = extension/cipherhorizon--$(EXTVERSION).sql
 
 SOURCES = $(wildcard extension/*.c fdw/*.c fdw/core/*.c \
             fdw/influxdb/*.c fdw/mongodb/*.c fdw/redis/*.c fdw/neo4j/*.c)
-HEADERS_OWN = $(wildcard extension/*.h fdw/core/*.h \
+OWN_HEADERS = $(wildcard extension/*.h fdw/core/*.h \
             fdw/influxdb/*.h fdw/mongodb/*.h fdw/redis/*.h fdw/neo4j/*.h)
 OBJS = $(SOURCES:.c=.o)
 
@@ -58,7 +58,7 @@ $(error $(PG_CONFIG) was not found: on Debian it is in the package postgresql-se
 endif
 include $(PGXS)
 
-$(OBJS): $(HEADERS_OWN) Makefile
+$(OBJS): $(OWN_HEADERS) Makefile
 
 extension/cipherhorizon--$(EXTVERSION).sql: $(sort $(wildcard extension/sql/*.sql))
 	@{ echo '\echo Use "CREATE EXTENSION cipherhorizon" to load this file. \quit'; cat $^; } >$@.tmp && mv $@.tmp $@

@@ -6,20 +6,31 @@
 #ifndef CH_COMPAT_H
 #define CH_COMPAT_H
 
+#define CH_VERSION "1.0"
+
 #include "postgres.h"
 
 #include "commands/explain.h"
+#include "miscadmin.h"
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
 #endif
+#include "access/stratnum.h"
+#include "catalog/pg_foreign_server.h"
+#include "fmgr.h"
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#endif
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 #include "optimizer/pathnode.h"
+#include "parser/parsetree.h"
 #include "storage/latch.h"
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #endif
+#include "utils/acl.h"
 #include "utils/pg_locale.h"
 #include "utils/wait_event.h"
 
@@ -99,6 +110,67 @@ ch_collation_is_bytewise(Oid collation)
 	return lc_collate_is_c(collation);
 #endif
 }
+
+/* Pathkeys say their direction by a strategy number up to 17. */
+static inline bool
+ch_pathkey_descending(const PathKey *key)
+{
+#if PG_VERSION_NUM >= 180000
+	return key->pk_cmptype == COMPARE_GT;
+#else
+	return key->pk_strategy == BTGreaterStrategyNumber;
+#endif
+}
+
+/*
+ * Input without an error for bad text: 16 has a way for it.  On 15 the error
+ * is caught, which is safe only for input functions that do nothing but parse:
+ * the caller asks for built-in types only.
+ */
+static inline bool
+ch_input_soft(FmgrInfo *input, char *text, Oid ioparam, int32 typmod, Datum *result)
+{
+#if PG_VERSION_NUM >= 160000
+	ErrorSaveContext escontext = {T_ErrorSaveContext};
+
+	return InputFunctionCallSafe(input, text, ioparam, typmod, (Node *) &escontext, result);
+#else
+	MemoryContext cxt = CurrentMemoryContext;
+	volatile bool ok = true;
+
+	PG_TRY();
+	{
+		*result = InputFunctionCall(input, text, ioparam, typmod);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(cxt);
+		if (geterrcode() == ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		FlushErrorState();
+		ok = false;
+	}
+	PG_END_TRY();
+	return ok;
+#endif
+}
+
+/* Rights on a foreign server; 16 made one function for all kinds of objects. */
+static inline AclResult
+ch_server_aclcheck(Oid serverid, Oid roleid, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, serverid, roleid, mode);
+#else
+	return pg_foreign_server_aclcheck(serverid, roleid, mode);
+#endif
+}
+
+/* palloc_array and repalloc_array came with 16. */
+#ifndef palloc_array
+#define palloc_array(type, count) ((type *) palloc(sizeof(type) * (count)))
+#define repalloc_array(pointer, type, count) ((type *) repalloc(pointer, sizeof(type) * (count)))
+#endif
 
 /* The wait event shown in pg_stat_activity; named ones came with 17. */
 #if PG_VERSION_NUM >= 170000

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "lib/ilist.h"
+#include "compat.h"
 #include "nodes/pg_list.h"
 
 #include "stream.h"
@@ -25,13 +26,16 @@ typedef struct ChConn
 	const struct ChDriver *driver;
 	Oid			serverid;
 	Oid			userid;			/* role whose mapping is used */
-	Oid			umid;			/* user mapping */
+	Oid			umid;			/* user mapping; InvalidOid: a superuser without */
+	uint32		server_hash;	/* syscache hash values, for invalidation */
+	uint32		mapping_hash;
 	char	   *server_name;
 	List	   *server_options; /* DefElem, copied into cxt */
 	List	   *user_options;	/* the same, has secrets */
 	MemoryContext cxt;			/* lives as long as the connection */
 	int			connect_timeout;	/* ms */
 	int			request_timeout;	/* ms of silence */
+	bool		ready;			/* connect() is through */
 	bool		in_use;
 	bool		stale;			/* server or mapping changed: close when idle */
 	bool		keep;			/* keep_connections */

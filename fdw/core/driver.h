@@ -48,6 +48,7 @@ typedef struct ChColumn
 	Oid			basetype;		/* typid below domains */
 	Oid			elemtype;		/* of an array, else InvalidOid */
 	bool		domain;			/* check its constraints */
+	void	   *domain_extra;
 	FmgrInfo	input;
 	Oid			ioparam;
 	struct ChColumn *element;	/* of an array: pseudo column for elements */
@@ -61,11 +62,13 @@ typedef struct ChTable
 	char	   *name;			/* schema.table, quoted, for messages */
 	int			natts;
 	ChColumn  **columns;		/* by attno - 1; NULL for a dropped one */
+	TupleDesc	desc;
 	List	   *options;		/* table's, then the server's */
 	bool		mismatch_null;	/* on_type_mismatch = 'null' */
 	int			fetch_size;		/* rows a batch */
 	int64		mismatches;		/* values that became NULL in this scan */
 	const ChColumn *mismatch_column;	/* the first of them */
+	char		mismatch_type[64];	/* and the store's name of its type */
 	void	   *priv;			/* driver's, set by describe_table */
 } ChTable;
 
@@ -77,6 +80,17 @@ ch_column(const ChTable *table, int attno)
 {
 	return table->columns[attno - 1];
 }
+
+/*
+ * For EXPLAIN, a LIMIT or OFFSET that has no value yet is the number of a
+ * parameter: CH_COUNT_PARAM minus its index.
+ */
+#define CH_COUNT_PARAM (PG_INT64_MIN + 1000000)
+#define CH_COUNT_IS_PARAM(n) ((n) < -1)
+#define CH_COUNT_NUMBER(n) ((int) (CH_COUNT_PARAM - (n)) + 1)	/* as $n */
+
+/* A count as text: its value, or $n. */
+extern char *ch_count_text(int64 count);
 
 /* ---- a running scan --------------------------------------------------- */
 
@@ -152,8 +166,17 @@ typedef struct ChDriver
 	const char *product;		/* "Redis", for messages */
 	const char *fdw_name;		/* "cipherhorizon_redis" */
 	const ChOptionDef *options; /* besides ch_common_options; ends with {0} */
+	const char *const *not_options; /* common options that make no sense here,
+									 * NULL ends them; may be NULL */
 	const char *column_name_option; /* column option for the remote name */
 	int			default_port;
+
+	/*
+	 * Where the store is, for a driver whose address is not in the options
+	 * host, port, socket and tls (an URL, say).  Strings in conn->cxt.  NULL:
+	 * ch_conn_endpoint.
+	 */
+	void		(*endpoint) (const ChConn *conn, ChEndpoint *ep);
 
 	/*
 	 * Check options that depend on each other, where is one of CH_ON_...;

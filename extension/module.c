@@ -1,0 +1,23 @@
+/*
+ * module.c
+ *	  What happens when PostgreSQL loads the module: settings and node types.
+ *	  Libraries of stores are initialised by the process that first uses them,
+ *	  for this one may be the postmaster.
+ */
+#include "postgres.h"
+
+#include "fdw/core/compat.h"
+#include "fdw/core/core.h"
+#include "utils/guc.h"
+
+CH_MODULE_MAGIC("cipherhorizon", CH_VERSION);
+
+PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	ch_define_gucs();
+	MarkGUCPrefixReserved("cipherhorizon");
+	ch_ir_register();
+}

@@ -1,0 +1,284 @@
+/*
+ * bind.c
+ *	  Values for a remote query: evaluate its parameters and fold what they
+ *	  decide, so that a driver sees neither NULL nor an empty list.
+ *
+ * A condition stands for the rows for which it is true.  So a comparison with
+ * NULL is false, IN of an empty list is false, NOT IN of a list with a NULL is
+ * false, and NOT IN of an empty list is true (even for a NULL).  False and true
+ * then spread through AND and OR; a whole filter that is false needs no
+ * request at all.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "fdw/core/compat.h"
+#include "fdw/core/core.h"
+#include "utils/array.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/typcache.h"
+
+/* What a condition folds to, besides itself. */
+static ChCond always_false = {.kind = CH_COND_FALSE};
+static ChCond always_true;		/* only its address matters */
+
+typedef struct BindContext
+{
+	ChScanState *state;
+	bool		explain;		/* parameters have no values yet */
+} BindContext;
+
+/* ---- parameters ------------------------------------------------------------ */
+
+/* Only constants have a value when a plan is just shown. */
+static bool
+has_value(BindContext *cxt, int number)
+{
+	ForeignScan *plan = (ForeignScan *) cxt->state->node->ss.ps.plan;
+
+	return !cxt->explain || IsA(list_nth(plan->fdw_exprs, number), Const);
+}
+
+static Datum
+evaluate(BindContext *cxt, int number, bool *isnull)
+{
+	ExprContext *econtext = cxt->state->node->ss.ps.ps_ExprContext;
+
+	return ExecEvalExpr(list_nth_node(ExprState, cxt->state->params, number), econtext, isnull);
+}
+
+/* Strings and the like must outlive the tuple's context that made them. */
+static void
+add_datum(ChCond *cond, int *room, Datum d, Oid type)
+{
+	if (cond->nvalues == *room)
+	{
+		*room = Max(8, *room * 2);
+		cond->values = cond->values ? repalloc_array(cond->values, ChValue, *room) : palloc_array(ChValue, *room);
+	}
+	if (!ch_datum_to_value(d, type, &cond->values[cond->nvalues]))
+		elog(ERROR, "type %u has no form for a store", type);
+	cond->nvalues++;
+}
+
+static void
+add_number(ChCond *cond, int *room, int number)
+{
+	add_datum(cond, room, Int32GetDatum(number + 1), INT4OID);
+	cond->values[cond->nvalues - 1].kind = CH_PARAM;
+}
+
+static void
+add_array(ChCond *cond, int *room, Datum array, Oid elemtype, bool *has_null)
+{
+	int16		len;
+	bool		byval;
+	char		align;
+	Datum	   *elems;
+	bool	   *nulls;
+	int			n;
+
+	get_typlenbyvalalign(elemtype, &len, &byval, &align);
+	deconstruct_array(DatumGetArrayTypePCopy(array), elemtype, len, byval, align, &elems, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			*has_null = true;
+		else
+			add_datum(cond, room, elems[i], elemtype);
+	}
+}
+
+/* All values of a leaf; has_null tells of those left out. */
+static void
+collect_values(BindContext *cxt, const ChExpr *expr, ChCond *cond, bool *has_null)
+{
+	int			room = 0;
+	ListCell   *lc,
+			   *lc2;
+
+	*has_null = false;
+	forboth(lc, expr->values, lc2, expr->is_array)
+	{
+		int			number = lfirst_int(lc);
+		Datum		d;
+		bool		isnull;
+
+		if (!has_value(cxt, number))
+		{
+			add_number(cond, &room, number);
+			continue;
+		}
+		d = evaluate(cxt, number, &isnull);
+		if (isnull)
+			*has_null = true;
+		else if (lfirst_int(lc2))
+			add_array(cond, &room, d, expr->valtype, has_null);
+		else
+			add_datum(cond, &room, datumCopy(d, get_typbyval(expr->valtype), get_typlen(expr->valtype)), expr->valtype);
+	}
+}
+
+/* ---- lists without duplicates ------------------------------------------------ */
+
+static int
+compare_bytes(const char *a, int alen, const char *b, int blen)
+{
+	int			rc = memcmp(a, b, Min(alen, blen));
+
+	return rc != 0 ? rc : (alen > blen) - (alen < blen);
+}
+
+/*
+ * Some total order in which equal values are neighbours.  Values of one list
+ * have one kind; two decimals that are equal but look different (1.0, 1.00)
+ * may both stay, which a store does not mind.
+ */
+static int
+compare_values(const void *pa, const void *pb)
+{
+	const ChValue *a = pa;
+	const ChValue *b = pb;
+
+	switch (a->kind)
+	{
+		case CH_BOOL:
+			return (int) a->u.b - (int) b->u.b;
+		case CH_FLOAT:
+			/* NaN equals NaN in SQL, and its bytes may differ */
+			if (isnan(a->u.f) || isnan(b->u.f))
+				return (int) isnan(a->u.f) - (int) isnan(b->u.f);
+			return (a->u.f > b->u.f) - (a->u.f < b->u.f);
+		case CH_STRING:
+		case CH_BYTES:
+		case CH_UUID:
+		case CH_DECIMAL:
+			return compare_bytes(a->u.s.data, a->u.s.len, b->u.s.data, b->u.s.len);
+		default:
+			return (a->u.i > b->u.i) - (a->u.i < b->u.i);
+	}
+}
+
+static void
+remove_duplicates(ChCond *cond)
+{
+	int			kept = 1;
+
+	if (cond->nvalues < 2 || cond->values[0].kind == CH_PARAM)
+		return;
+	qsort(cond->values, cond->nvalues, sizeof(ChValue), compare_values);
+	for (int i = 1; i < cond->nvalues; i++)
+		if (compare_values(&cond->values[kept - 1], &cond->values[i]) != 0)
+			cond->values[kept++] = cond->values[i];
+	cond->nvalues = kept;
+}
+
+/* ---- conditions ---------------------------------------------------------------- */
+
+static ChCond *
+bind_leaf(BindContext *cxt, const ChExpr *expr)
+{
+	ChCond	   *cond = palloc0(sizeof(ChCond));
+	bool		has_null;
+
+	cond->kind = expr->kind;
+	cond->op = expr->op;
+	cond->col = ch_column(cxt->state->scan.table, expr->attno);
+	if (expr->kind == CH_COND_IS_NULL || expr->kind == CH_COND_NOT_NULL)
+		return cond;
+	collect_values(cxt, expr, cond, &has_null);
+	if (cond->kind == CH_COND_NOT_IN)
+	{
+		if (has_null)
+			return &always_false;
+		if (cond->nvalues == 0)
+			return &always_true;
+	}
+	else if (cond->nvalues == 0)
+		return &always_false;
+	remove_duplicates(cond);
+	return cond;
+}
+
+static ChCond *bind_expr(BindContext *cxt, const ChExpr *expr);
+
+static ChCond *
+bind_bool(BindContext *cxt, const ChExpr *expr)
+{
+	ChCond	   *cond = palloc0(sizeof(ChCond));
+	ChCond	   *decides = expr->kind == CH_COND_AND ? &always_false : &always_true;
+	ChCond	   *neutral = expr->kind == CH_COND_AND ? &always_true : &always_false;
+	ListCell   *lc;
+
+	cond->kind = expr->kind;
+	cond->args = palloc(list_length(expr->args) * sizeof(ChCond *));
+	foreach(lc, expr->args)
+	{
+		ChCond	   *arg = bind_expr(cxt, lfirst(lc));
+
+		if (arg == decides)
+			return decides;
+		if (arg != neutral)
+			cond->args[cond->nargs++] = arg;
+	}
+	if (cond->nargs == 0)
+		return neutral;
+	return cond->nargs == 1 ? cond->args[0] : cond;
+}
+
+static ChCond *
+bind_expr(BindContext *cxt, const ChExpr *expr)
+{
+	if (expr->kind == CH_COND_AND || expr->kind == CH_COND_OR)
+		return bind_bool(cxt, expr);
+	return bind_leaf(cxt, expr);
+}
+
+/* A LIMIT or OFFSET: value for none or NULL, errors as PostgreSQL's own. */
+static int64
+bind_count(BindContext *cxt, int number, int64 none, const char *what, int sqlstate)
+{
+	Datum		d;
+	bool		isnull;
+	int64		count;
+
+	if (number < 0)
+		return none;
+	if (!has_value(cxt, number))
+		return CH_COUNT_PARAM - number;
+	d = evaluate(cxt, number, &isnull);
+	count = isnull ? none : DatumGetInt64(d);
+	if (!isnull && count < 0)
+		ereport(ERROR, (errcode(sqlstate), errmsg("%s must not be negative", what)));
+	return count;
+}
+
+char *
+ch_count_text(int64 count)
+{
+	return CH_COUNT_IS_PARAM(count) ? psprintf("$%d", CH_COUNT_NUMBER(count)) : psprintf(INT64_FORMAT, count);
+}
+
+bool
+ch_bind(ChScanState *state, bool explain)
+{
+	BindContext cxt = {.state = state,.explain = explain};
+	ChScan	   *scan = &state->scan;
+	ChCond	   *filter = &always_true;
+	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
+
+	if (scan->query->filter)
+		filter = bind_expr(&cxt, scan->query->filter);
+	scan->limit = bind_count(&cxt, scan->query->limit, -1, "LIMIT", ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE);
+	scan->offset = bind_count(&cxt, scan->query->offset, 0, "OFFSET", ERRCODE_INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE);
+	MemoryContextSwitchTo(old);
+
+	scan->filter = filter == &always_true ? NULL : filter;
+	state->bound = filter != &always_false;
+	return filter != &always_false && scan->limit != 0;
+}

@@ -1,0 +1,59 @@
+/*
+ * fdw.c
+ *	  The wrapper's routine table, and the settings of core.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "fdw/core/compat.h"
+#include "fdw/core/core.h"
+#include "utils/guc.h"
+
+int			ch_connect_timeout;
+int			ch_request_timeout;
+bool		ch_enable_where_pushdown;
+bool		ch_enable_sort_pushdown;
+bool		ch_enable_limit_pushdown;
+
+FdwRoutine *
+ch_fdw_routine(void)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	routine->GetForeignRelSize = ch_get_rel_size;
+	routine->GetForeignPaths = ch_get_paths;
+	routine->GetForeignUpperPaths = ch_get_upper_paths;
+	routine->GetForeignPlan = ch_get_plan;
+	routine->BeginForeignScan = ch_begin_scan;
+	routine->IterateForeignScan = ch_iterate_scan;
+	routine->ReScanForeignScan = ch_rescan;
+	routine->EndForeignScan = ch_end_scan;
+	routine->ExplainForeignScan = ch_explain_scan;
+	routine->ImportForeignSchema = ch_import_schema;
+	return routine;
+}
+
+void
+ch_define_gucs(void)
+{
+	DefineCustomIntVariable("cipherhorizon.connect_timeout",
+							"Longest time to connect to a store and log in.",
+							"A server's option connect_timeout comes first.",
+							&ch_connect_timeout, 2000, 1, 3600000,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("cipherhorizon.request_timeout",
+							"Longest silence of a store during a request.",
+							"It tells a store that hangs from one that works: rows that keep coming start it anew. A server's option request_timeout comes first.",
+							&ch_request_timeout, 30000, 1, 86400000,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cipherhorizon.enable_where_pushdown",
+							 "Evaluates conditions in the store where it means the same.", NULL,
+							 &ch_enable_where_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cipherhorizon.enable_sort_pushdown",
+							 "Sorts in the store where it means the same.", NULL,
+							 &ch_enable_sort_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cipherhorizon.enable_limit_pushdown",
+							 "Sends LIMIT and OFFSET to the store where it means the same.", NULL,
+							 &ch_enable_limit_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+}

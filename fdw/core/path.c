@@ -1,0 +1,391 @@
+/*
+ * path.c
+ *	  The planner's questions: how many rows, which ways to get them, and what
+ *	  of the query above the scan the store can do as well.
+ *
+ * Paths of a foreign table: as it comes; in the order that the query wants;
+ * and one for each set of other tables whose columns can be compared in the
+ * store (the inner side of a nested loop).  Above it, ORDER BY and LIMIT of a
+ * query on one table.  Grouping and joins will be further stages here.
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "catalog/pg_type.h"
+#include "fdw/core/compat.h"
+#include "fdw/core/core.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/paths.h"
+#include "optimizer/restrictinfo.h"
+#include "optimizer/tlist.h"
+#include "utils/selfuncs.h"
+
+/*
+ * Rows of a table that was never analyzed.  Large enough that a few lookups by
+ * key are preferred to reading it whole.
+ */
+#define DEFAULT_TUPLES 10000.0
+
+/* ---- sizes ------------------------------------------------------------------ */
+
+/* Rows that the shipped part of the clauses lets through, in the store. */
+static double
+estimate_remote_rows(PlannerInfo *root, RelOptInfo *rel, const ChTable *table, List *clauses)
+{
+	List	   *shipped = NIL;
+	double		rows;
+	double		most = -1;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		ChClause   *c = lfirst(lc);
+
+		if (c->ship == CH_SHIP_NO)
+			continue;
+		shipped = lappend(shipped, c->rinfo);
+		/* equality on a unique column: one row for a value */
+		if (c->expr->kind == CH_COND_CMP && c->expr->op == CH_EQ && ch_column(table, c->expr->attno)->unique)
+			most = 1;
+		else if (c->expr->kind == CH_COND_IN && ch_column(table, c->expr->attno)->unique && most < 0)
+			most = estimate_array_length(
+#if PG_VERSION_NUM >= 170000
+										 root,
+#endif
+										 linitial(c->expr->values));
+	}
+	rows = rel->tuples * clauselist_selectivity(root, shipped, rel->relid, JOIN_INNER, NULL);
+	return clamp_row_est(most > 0 ? Min(rows, most) : rows);
+}
+
+void
+ch_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	ChRel	   *ch = palloc0(sizeof(ChRel));
+	ChTable    *table = ch_table_open(relid);
+
+	ch->table = table;
+	ch->base = rel;
+	ch->startup_cost = ch_opt_real(table->driver, table->options, "fdw_startup_cost");
+	ch->tuple_cost = ch_opt_real(table->driver, table->options, "fdw_tuple_cost");
+	if (rel->tuples <= 0)
+		rel->tuples = DEFAULT_TUPLES;
+	set_baserel_size_estimates(root, rel);
+	ch->clauses = ch_ship_clauses(root, rel, table, rel->baserestrictinfo, &ch->exact);
+	ch->remote_rows = estimate_remote_rows(root, rel, table, ch->clauses);
+	rel->rows = Min(rel->rows, ch->remote_rows);
+	rel->fdw_private = ch;
+}
+
+/* ---- costs ------------------------------------------------------------------- */
+
+static void
+cost_scan(PlannerInfo *root, const ChRel *ch, double remote_rows, Cost *startup, Cost *total)
+{
+	Cost		per_row = ch->tuple_cost + cpu_tuple_cost + ch->base->baserestrictcost.per_tuple;
+
+	*startup = ch->startup_cost + ch->base->baserestrictcost.startup;
+	*total = *startup + remote_rows * per_row;
+}
+
+/*
+ * The store sorts for free, as far as we know; a little more than nothing
+ * keeps an unsorted path in use where order does not matter.
+ */
+#define REMOTE_SORT_FACTOR 1.05
+
+/* ---- paths of the table -------------------------------------------------------- */
+
+static List *
+path_private(ChQuery *query)
+{
+	return list_make1(query);
+}
+
+static void
+add_plain_path(PlannerInfo *root, RelOptInfo *rel, ChRel *ch)
+{
+	Cost		startup,
+				total;
+
+	cost_scan(root, ch, ch->remote_rows, &startup, &total);
+	add_path(rel, (Path *) ch_make_scan_path(root, rel, rel->rows, startup, total, NIL,
+											 rel->lateral_relids, NIL, path_private(ch_make_query())));
+}
+
+static void
+add_sorted_path(PlannerInfo *root, RelOptInfo *rel, ChRel *ch)
+{
+	const char *reason;
+	List	   *keys;
+	ChQuery    *query;
+	Cost		startup,
+				total;
+
+	if (root->query_pathkeys == NIL)
+		return;
+	keys = ch_ship_pathkeys(root, rel, ch->table, root->query_pathkeys, &reason);
+	if (keys == NIL)
+	{
+		/* only an ORDER BY of this table alone is worth a remark */
+		if (root->query_pathkeys == root->sort_pathkeys && bms_equal(rel->relids, root->all_baserels))
+			ch->remarks = lappend(ch->remarks, makeString(psprintf("ORDER BY: %s", reason)));
+		return;
+	}
+	query = ch_make_query();
+	query->sort = keys;
+	cost_scan(root, ch, ch->remote_rows, &startup, &total);
+	add_path(rel, (Path *) ch_make_scan_path(root, rel, rel->rows,
+											 startup * REMOTE_SORT_FACTOR, total * REMOTE_SORT_FACTOR,
+											 root->query_pathkeys, rel->lateral_relids, NIL,
+											 path_private(query)));
+}
+
+/*
+ * Which other relations could parameterise a scan: those of a join clause that
+ * would ship.  Adds to *outer, a list of Relids without duplicates.
+ */
+static void
+collect_outer(PlannerInfo *root, RelOptInfo *rel, ChRel *ch, List *rinfos, List **outer)
+{
+	ListCell   *lc,
+			   *lc2;
+
+	foreach(lc, rinfos)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		Relids		required;
+		bool		exact,
+					seen = false;
+		ChClause   *c;
+
+		if (!join_clause_is_movable_to(rinfo, rel))
+			continue;
+		c = linitial(ch_ship_clauses(root, rel, ch->table, list_make1(rinfo), &exact));
+		if (c->ship == CH_SHIP_NO)
+			continue;
+		required = bms_del_member(bms_union(rinfo->clause_relids, rel->lateral_relids), rel->relid);
+		if (bms_is_empty(required))
+			continue;
+		foreach(lc2, *outer)
+			seen = seen || bms_equal(lfirst(lc2), required);
+		if (!seen)
+			*outer = lappend(*outer, required);
+	}
+}
+
+/* generate_implied_equalities_for_column asks about each member of each class */
+typedef struct EcContext
+{
+	Index		relid;
+	AttrNumber	attno;
+} EcContext;
+
+static bool
+member_is_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em, void *arg)
+{
+	EcContext  *cxt = arg;
+	Var		   *var = ch_plain_column((Node *) em->em_expr, cxt->relid);
+
+	return var != NULL && var->varattno == cxt->attno;
+}
+
+static void
+add_parameterized_path(PlannerInfo *root, RelOptInfo *rel, ChRel *ch, Relids required)
+{
+	ParamPathInfo *info = get_baserel_parampathinfo(root, rel, required);
+	List	   *all = list_concat_copy(rel->baserestrictinfo, info->ppi_clauses);
+	bool		exact;
+	List	   *clauses = ch_ship_clauses(root, rel, ch->table, all, &exact);
+	double		remote_rows = estimate_remote_rows(root, rel, ch->table, clauses);
+	double		rows;
+	Cost		startup,
+				total;
+
+	/* a unique key makes the planner's own estimate of the join's rows too high */
+	rows = info->ppi_rows = Min(info->ppi_rows, remote_rows);
+	cost_scan(root, ch, remote_rows, &startup, &total);
+	add_path(rel, (Path *) ch_make_scan_path(root, rel, rows, startup, total, NIL, required, NIL,
+											 path_private(ch_make_query())));
+}
+
+static void
+add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel, ChRel *ch)
+{
+	List	   *outer = NIL;
+	ListCell   *lc;
+
+	collect_outer(root, rel, ch, rel->joininfo, &outer);
+	if (rel->has_eclass_joins)
+		for (int i = 0; i < ch->table->natts; i++)
+		{
+			EcContext	cxt = {.relid = rel->relid,.attno = i + 1};
+
+			if (ch->table->columns[i])
+				collect_outer(root, rel, ch,
+							  generate_implied_equalities_for_column(root, rel, member_is_column, &cxt,
+																	 rel->lateral_referencers),
+							  &outer);
+		}
+	foreach(lc, outer)
+		add_parameterized_path(root, rel, ch, lfirst(lc));
+}
+
+void
+ch_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	ChRel	   *ch = rel->fdw_private;
+
+	add_plain_path(root, rel, ch);
+	add_sorted_path(root, rel, ch);
+	add_parameterized_paths(root, rel, ch);
+}
+
+/* ---- ORDER BY and LIMIT of a query on one table ----------------------------------- */
+
+/*
+ * Can the query's own target list be computed from the fetched columns alone?
+ * A whole row or a system column cannot, once the scan is not of the table.
+ */
+static bool
+target_is_plain(RelOptInfo *base, PathTarget *target)
+{
+	List	   *vars = pull_var_clause((Node *) target->exprs, PVC_INCLUDE_PLACEHOLDERS | PVC_INCLUDE_AGGREGATES | PVC_INCLUDE_WINDOWFUNCS);
+	ListCell   *lc;
+
+	foreach(lc, vars)
+	{
+		Var		   *var = lfirst(lc);
+
+		if (!IsA(var, Var) || var->varno != base->relid || var->varattno <= 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+remark(ChRel *ch, const char *what, const char *why)
+{
+	ch->remarks = lappend(ch->remarks, makeString(psprintf("%s: %s", what, why)));
+}
+
+/* The plain table below an upper relation, if it is nothing else. */
+static ChRel *
+plain_base(RelOptInfo *input)
+{
+	ChRel	   *ch = input->fdw_private;
+
+	if (ch == NULL || !(input->reloptkind == RELOPT_BASEREL || ch->sort))
+		return NULL;
+	return ch;
+}
+
+static void
+take_ordered(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output)
+{
+	ChRel	   *below = input->fdw_private;
+	ChRel	   *ch;
+	const char *reason;
+	List	   *keys;
+
+	if (below == NULL || input->reloptkind != RELOPT_BASEREL || root->sort_pathkeys == NIL)
+		return;
+	keys = ch_ship_pathkeys(root, input, below->table, root->sort_pathkeys, &reason);
+	if (keys == NIL)
+		return;
+	ch = palloc(sizeof(ChRel));
+	*ch = *below;
+	ch->sort = keys;
+	output->fdw_private = ch;
+}
+
+/* A condition on no column is checked once, above the scan of the table. */
+static bool
+has_gate(RelOptInfo *base)
+{
+	ListCell   *lc;
+
+	foreach(lc, base->baserestrictinfo)
+		if (lfirst_node(RestrictInfo, lc)->pseudoconstant)
+			return true;
+	return false;
+}
+
+/* Why LIMIT stays local, or NULL. */
+static const char *
+limit_refusal(PlannerInfo *root, const ChRel *ch, RelOptInfo *output)
+{
+	Query	   *parse = root->parse;
+	const char *reason = NULL;
+
+	if (!ch_pushdown_enabled(ch->table, ch_enable_limit_pushdown, "enable_limit_pushdown"))
+		return "enable_limit_pushdown is off";
+	if (!ch->exact)
+		return "a condition is checked after the rows were fetched";
+	if (has_gate(ch->base))
+		return "a condition without a column decides whether to scan at all";
+	if (parse->limitOption == LIMIT_OPTION_WITH_TIES)
+		return "WITH TIES needs the rows after the last";
+	if (parse->rowMarks)
+		return "rows are to be locked";
+	if (!target_is_plain(ch->base, output->reltarget) || !target_is_plain(ch->base, root->upper_targets[UPPERREL_FINAL]))
+		return "the whole row or a system column is selected";
+	if (ch->table->driver->ship_limit &&
+		!ch->table->driver->ship_limit(ch->table, ch->sort, parse->limitOffset != NULL, &reason))
+		return reason ? reason : "the store has no such form";
+	return NULL;
+}
+
+static void
+take_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalPathExtraData *extra)
+{
+	Query	   *parse = root->parse;
+	ChRel	   *ch = plain_base(input);
+	ChRel	   *own;
+	ChQuery    *query;
+	const char *why;
+	double		rows;
+	Cost		startup,
+				total;
+
+	if (ch == NULL || !extra->limit_needed || parse->commandType != CMD_SELECT ||
+		parse->hasTargetSRFs || (root->sort_pathkeys != NIL) != (ch->sort != NIL))
+		return;
+	/* a rel below with lateral references is not the whole of the query */
+	if (!bms_is_empty(ch->base->lateral_relids))
+		return;
+	why = limit_refusal(root, ch, output);
+	if (why)
+	{
+		/* the plan is made from the base relation's state */
+		remark(ch->base->fdw_private, "LIMIT", why);
+		return;
+	}
+	own = palloc(sizeof(ChRel));
+	*own = *ch;
+	output->fdw_private = own;
+	query = ch_make_query();
+	query->upper = true;
+	query->sort = ch->sort;
+	query->limit = query->offset = 0;	/* numbers come when the plan is made */
+	rows = ch->remote_rows;
+	if (extra->count_est > 0)
+		rows = clamp_row_est(Min(rows - Max(0, extra->offset_est), (double) extra->count_est));
+	cost_scan(root, ch, rows, &startup, &total);
+	add_path(output, (Path *) ch_make_upper_path(root, output, root->upper_targets[UPPERREL_FINAL], rows,
+												 startup, total, root->sort_pathkeys, path_private(query)));
+}
+
+void
+ch_get_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
+{
+	if (input->fdw_private == NULL || output->fdw_private)
+		return;
+	if (stage == UPPERREL_ORDERED)
+		take_ordered(root, input, output);
+	else if (stage == UPPERREL_FINAL)
+		take_limit(root, input, output, extra);
+}

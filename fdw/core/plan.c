@@ -1,0 +1,155 @@
+/*
+ * plan.c
+ *	  From the chosen path to a plan: the remote query with its parameters, and
+ *	  what is left for the executor to check.
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "catalog/pg_type.h"
+#include "fdw/core/compat.h"
+#include "fdw/core/core.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+#include "optimizer/tlist.h"
+
+typedef struct PlanContext
+{
+	List	   *params;			/* fdw_exprs */
+	List	   *local;			/* quals that the executor checks */
+	List	   *recheck;		/* quals only for a recheck of the whole row */
+	List	   *not_pushed;		/* String, one for each of local */
+	Bitmapset  *columns;		/* attnos - FirstLowInvalidHeapAttributeNumber */
+} PlanContext;
+
+static int
+add_param(PlanContext *cxt, Node *expr)
+{
+	cxt->params = lappend(cxt->params, expr);
+	return list_length(cxt->params) - 1;
+}
+
+/* The expressions in a condition move to fdw_exprs; their numbers stay. */
+static void
+number_values(PlanContext *cxt, ChExpr *expr)
+{
+	List	   *numbers = NIL;
+	ListCell   *lc;
+
+	foreach(lc, expr->args)
+		number_values(cxt, lfirst(lc));
+	foreach(lc, expr->values)
+		numbers = lappend_int(numbers, add_param(cxt, lfirst(lc)));
+	expr->values = numbers;
+}
+
+static ChExpr *
+make_filter(PlanContext *cxt, List *clauses)
+{
+	List	   *args = NIL;
+	ChExpr	   *filter;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		ChClause   *c = lfirst(lc);
+
+		if (c->ship != CH_SHIP_NO)
+			args = lappend(args, c->expr);
+		if (c->ship == CH_SHIP_EXACT)
+			cxt->recheck = lappend(cxt->recheck, c->rinfo->clause);
+		else
+		{
+			cxt->local = lappend(cxt->local, c->rinfo->clause);
+			cxt->not_pushed = lappend(cxt->not_pushed,
+									  makeString(psprintf("%s%s", c->ship == CH_SHIP_LOSSY ? "checked again: " : "",
+														  c->reason ? c->reason : "")));
+		}
+	}
+	if (args == NIL)
+		return NULL;
+	if (list_length(args) == 1)
+		filter = linitial(args);
+	else
+	{
+		filter = ch_make_expr(CH_COND_AND);
+		filter->args = args;
+	}
+	number_values(cxt, filter);
+	return filter;
+}
+
+/* Attribute numbers to fetch, ascending; a whole-row reference needs them all. */
+static List *
+needed_columns(const ChTable *table, Bitmapset *attrs)
+{
+	bool		whole = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, attrs);
+	List	   *columns = NIL;
+
+	for (int attno = 1; attno <= table->natts; attno++)
+		if (table->columns[attno - 1] &&
+			(whole || bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, attrs)))
+			columns = lappend_int(columns, attno);
+	return columns;
+}
+
+/* LIMIT and OFFSET as parameters; NULL in the query means none. */
+static void
+add_limit(PlannerInfo *root, PlanContext *cxt, ChQuery *query)
+{
+	query->limit = root->parse->limitCount ? add_param(cxt, root->parse->limitCount) : -1;
+	query->offset = root->parse->limitOffset ? add_param(cxt, root->parse->limitOffset) : -1;
+}
+
+/* The scan's own row when it is not a row of the table: the plain columns. */
+static List *
+scan_tlist(PlannerInfo *root, RelOptInfo *base, const ChTable *table, List *columns)
+{
+	List	   *tlist = NIL;
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		const ChColumn *col = ch_column(table, lfirst_int(lc));
+		Var		   *var = makeVar(base->relid, col->attno, col->typid,
+								  TupleDescAttr(table->desc, col->attno - 1)->atttypmod, col->collation, 0);
+
+		tlist = lappend(tlist, makeTargetEntry((Expr *) var, list_length(tlist) + 1, NULL, false));
+	}
+	return tlist;
+}
+
+ForeignScan *
+ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
+			List *tlist, List *scan_clauses, Plan *outer)
+{
+	ChRel	   *ch = rel->fdw_private;
+	ChQuery    *query = copyObject(linitial(path->fdw_private));
+	PlanContext cxt = {0};
+	bool		exact;
+	Index		rti = ch->base->relid;
+
+	query->relid = ch->table->relid;
+	query->filter = make_filter(&cxt, query->upper ? ch->clauses :
+								ch_ship_clauses(root, rel, ch->table, scan_clauses, &exact));
+	query->not_pushed = cxt.not_pushed;
+	query->remarks = ch->remarks;
+	if (query->upper)
+		add_limit(root, &cxt, query);
+
+	/* tlist may be left out when a projection above replaces it */
+	pull_varattnos((Node *) (query->upper ? path->path.pathtarget : rel->reltarget)->exprs, rti, &cxt.columns);
+	pull_varattnos((Node *) cxt.local, rti, &cxt.columns);
+	/* a row that is locked or updated is checked again from its columns */
+	if (root->rowMarks || root->parse->commandType != CMD_SELECT)
+		pull_varattnos((Node *) cxt.recheck, rti, &cxt.columns);
+	query->columns = needed_columns(ch->table, cxt.columns);
+
+	if (query->upper)
+		return make_foreignscan(tlist, NIL, 0, cxt.params, list_make1(query),
+								scan_tlist(root, ch->base, ch->table, query->columns), NIL, outer);
+	return make_foreignscan(tlist, cxt.local, rti, cxt.params, list_make1(query), NIL, cxt.recheck, outer);
+}

@@ -1,0 +1,614 @@
+/*
+ * ship.c
+ *	  Which conditions and orders can a store evaluate as PostgreSQL would?
+ *
+ * Core knows the shapes (column op value, IN, NULL tests, AND, OR, NOT) and
+ * what PostgreSQL's operators mean; the driver knows its store.  What core has
+ * settled before it asks the driver: the operator is the type's own btree
+ * operator, so that it means what its name says; the value is an expression
+ * that can be computed before the scan; the collation makes no difference.
+ * What is left is one question for each leaf: does the store agree, for every
+ * value that it may hold?
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "fdw/core/compat.h"
+#include "fdw/core/core.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/restrictinfo.h"
+#include "parser/parse_coerce.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+typedef struct ShipContext
+{
+	PlannerInfo *root;
+	RelOptInfo *rel;
+	const ChTable *table;
+	const char *reason;			/* why the last thing asked was refused */
+} ShipContext;
+
+/* Worst wins: what AND and OR of two parts allow. */
+static inline ChShip
+worse(ChShip a, ChShip b)
+{
+	return Min(a, b);
+}
+
+static ChExpr *
+refuse(ShipContext *cxt, const char *reason)
+{
+	cxt->reason = reason;
+	return NULL;
+}
+
+/* ---- operands -------------------------------------------------------------- */
+
+Var *
+ch_plain_column(Node *node, Index relid)
+{
+	Var		   *var;
+
+	while (node && IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	if (node == NULL || !IsA(node, Var))
+		return NULL;
+	var = (Var *) node;
+	return var->varno == relid && var->varlevelsup == 0 && var->varattno > 0 ? var : NULL;
+}
+
+/* Can this be computed before the scan starts? */
+static bool
+is_known_before(ShipContext *cxt, Node *node)
+{
+	if (bms_is_member(cxt->rel->relid, pull_varnos(cxt->root, node)))
+		cxt->reason = "it compares something other than a plain column with a value";
+	else if (contain_volatile_functions(node))
+		cxt->reason = "a volatile function must run for each row";
+	else if (contain_subplans(node))
+		cxt->reason = "a subquery must run for each row";
+	else
+		return true;
+	return false;
+}
+
+/* ---- operators ------------------------------------------------------------- */
+
+/* The comparison that an operator of the type's default btree family is. */
+static bool
+comparison_of(Oid opno, Oid type, ChCmpOp *op)
+{
+	static const ChCmpOp of_strategy[] = {
+		[BTLessStrategyNumber] = CH_LT,[BTLessEqualStrategyNumber] = CH_LE,
+		[BTEqualStrategyNumber] = CH_EQ,[BTGreaterEqualStrategyNumber] = CH_GE,
+		[BTGreaterStrategyNumber] = CH_GT
+	};
+	Oid			family = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+	Oid			negator;
+	int			strategy;
+
+	if (!OidIsValid(family))
+		return false;
+	strategy = get_op_opfamily_strategy(opno, family);
+	if (strategy != 0)
+	{
+		*op = of_strategy[strategy];
+		return true;
+	}
+	negator = get_negator(opno);
+	if (OidIsValid(negator) && get_op_opfamily_strategy(negator, family) == BTEqualStrategyNumber)
+	{
+		*op = CH_NE;
+		return true;
+	}
+	return false;
+}
+
+static ChCmpOp
+negated(ChCmpOp op)
+{
+	static const ChCmpOp of[] = {
+		[CH_EQ] = CH_NE,[CH_NE] = CH_EQ,[CH_LT] = CH_GE,
+		[CH_LE] = CH_GT,[CH_GT] = CH_LE,[CH_GE] = CH_LT
+	};
+
+	return of[op];
+}
+
+static bool
+is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+static bool
+is_float(Oid type)
+{
+	return type == FLOAT4OID || type == FLOAT8OID;
+}
+
+static bool
+is_text(Oid type)
+{
+	return type == TEXTOID || type == VARCHAROID;
+}
+
+static bool
+is_time(Oid type)
+{
+	return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
+}
+
+/*
+ * Bring the value to the column's type where PostgreSQL's operator does the
+ * same before it compares (a date against a timestamptz).  NULL: the operator
+ * compares types that no store compares alike.
+ */
+static Expr *
+match_types(ShipContext *cxt, Oid coltype, Expr *value, bool is_array)
+{
+	Oid			type = exprType((Node *) value);
+
+	if (is_array)
+		type = get_element_type(type);
+	if (getBaseType(type) == coltype ||
+		(is_integer(type) && is_integer(coltype)) ||
+		(is_float(type) && is_float(coltype)) ||
+		(is_text(type) && is_text(coltype)))
+		return value;
+	/* timestamptz and timestamp exceed date, which would lose by the cast */
+	if (!is_array && is_time(type) && is_time(coltype) && coltype != DATEOID &&
+		!(coltype == TIMESTAMPOID && type == TIMESTAMPTZOID))
+		return (Expr *) coerce_to_target_type(NULL, (Node *) value, type, coltype, -1,
+											  COERCION_EXPLICIT, COERCE_EXPLICIT_CAST, -1);
+	cxt->reason = psprintf("it compares %s with %s", format_type_be(coltype), format_type_be(type));
+	return NULL;
+}
+
+/* Does the collation leave the comparison to the bytes? */
+static bool
+collation_allows(ShipContext *cxt, Oid coltype, Oid collation, ChCondKind kind, ChCmpOp op)
+{
+	bool		ordered = kind == CH_COND_CMP && op != CH_EQ && op != CH_NE;
+
+	if (!is_text(coltype))
+		return true;
+	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
+		cxt->reason = "the collation calls different strings equal";
+	else if (ordered && !ch_collation_is_bytewise(collation))
+		cxt->reason = "strings are ordered by a collation other than \"C\"";
+	else
+		return true;
+	return false;
+}
+
+/* ---- leaves --------------------------------------------------------------------- */
+
+/* The driver's word on a complete leaf. */
+static ChExpr *
+ask_driver(ShipContext *cxt, ChExpr *leaf, ChShip *ship)
+{
+	const ChColumn *col = ch_column(cxt->table, leaf->attno);
+	const char *reason = NULL;
+
+	*ship = cxt->table->driver->ship_leaf(cxt->table, leaf, &reason);
+	cxt->reason = reason;
+	/* a value that its typmod would change is NULL here or an error */
+	if (*ship == CH_SHIP_EXACT && col->typmod >= 0 && leaf->kind != CH_COND_NOT_NULL)
+	{
+		*ship = CH_SHIP_LOSSY;
+		cxt->reason = "the column's type has a length or precision";
+	}
+	return *ship == CH_SHIP_NO ? NULL : leaf;
+}
+
+static ChExpr *
+make_leaf(ChCondKind kind, const Var *var)
+{
+	ChExpr	   *leaf = ch_make_expr(kind);
+
+	leaf->attno = var->varattno;
+	return leaf;
+}
+
+static void
+add_value(ChExpr *leaf, Expr *value, bool is_array)
+{
+	Oid			type = exprType((Node *) value);
+
+	leaf->valtype = getBaseType(is_array ? get_element_type(getBaseType(type)) : type);
+	leaf->values = lappend(leaf->values, value);
+	leaf->is_array = lappend_int(leaf->is_array, is_array);
+}
+
+/* column op value, or value op column */
+static ChExpr *
+ship_comparison(ShipContext *cxt, Oid opno, Oid collation, Node *left, Node *right, bool negate, ChShip *ship)
+{
+	Var		   *var = ch_plain_column(left, cxt->rel->relid);
+	Node	   *other = right;
+	Oid			coltype;
+	ChCmpOp		op;
+	ChExpr	   *leaf;
+	Expr	   *value;
+
+	if (var == NULL)
+	{
+		var = ch_plain_column(right, cxt->rel->relid);
+		other = left;
+		opno = get_commutator(opno);
+	}
+	if (var == NULL || !OidIsValid(opno))
+		return refuse(cxt, "it is no comparison of a plain column with a value");
+	if (!is_known_before(cxt, other))
+		return NULL;
+	coltype = ch_column(cxt->table, var->varattno)->basetype;
+	if (!comparison_of(opno, is_text(coltype) ? TEXTOID : coltype, &op))
+		return refuse(cxt, psprintf("operator %s has no exact equal in a store", get_opname(opno)));
+	if (!ch_type_has_value(coltype))
+		return refuse(cxt, psprintf("type %s is compared by PostgreSQL only", format_type_be(coltype)));
+	if (!collation_allows(cxt, coltype, collation, CH_COND_CMP, op))
+		return NULL;
+	value = match_types(cxt, coltype, (Expr *) other, false);
+	if (value == NULL)
+		return NULL;
+	leaf = make_leaf(CH_COND_CMP, var);
+	leaf->op = negate ? negated(op) : op;
+	leaf->collation = collation;
+	add_value(leaf, value, false);
+	return ask_driver(cxt, leaf, ship);
+}
+
+/* column = ANY (array) and column <> ALL (array) */
+static ChExpr *
+ship_array_op(ShipContext *cxt, ScalarArrayOpExpr *node, bool negate, ChShip *ship)
+{
+	Var		   *var = ch_plain_column(linitial(node->args), cxt->rel->relid);
+	Expr	   *array = lsecond(node->args);
+	Oid			coltype;
+	ChCmpOp		op;
+	ChExpr	   *leaf;
+
+	if (var == NULL)
+		return refuse(cxt, "it is no comparison of a plain column with a list");
+	if (!is_known_before(cxt, (Node *) array))
+		return NULL;
+	coltype = ch_column(cxt->table, var->varattno)->basetype;
+	if (!ch_type_has_value(coltype) || !OidIsValid(get_element_type(exprType((Node *) array))) ||
+		!comparison_of(node->opno, is_text(coltype) ? TEXTOID : coltype, &op) ||
+		!(node->useOr ? op == CH_EQ : op == CH_NE))
+		return refuse(cxt, "only = ANY and <> ALL of a list ship");
+	if (!collation_allows(cxt, coltype, node->inputcollid, CH_COND_IN, CH_EQ) ||
+		match_types(cxt, coltype, array, true) == NULL)
+		return NULL;
+	leaf = make_leaf(node->useOr != negate ? CH_COND_IN : CH_COND_NOT_IN, var);
+	leaf->collation = node->inputcollid;
+	add_value(leaf, array, true);
+	return ask_driver(cxt, leaf, ship);
+}
+
+static ChExpr *
+ship_null_test(ShipContext *cxt, NullTest *node, bool negate, ChShip *ship)
+{
+	Var		   *var = ch_plain_column((Node *) node->arg, cxt->rel->relid);
+	bool		is_null = (node->nulltesttype == IS_NULL) != negate;
+
+	if (var == NULL || node->argisrow)
+		return refuse(cxt, "it tests something other than a plain column for NULL");
+	return ask_driver(cxt, make_leaf(is_null ? CH_COND_IS_NULL : CH_COND_NOT_NULL, var), ship);
+}
+
+/* column = true or column = false */
+static ChExpr *
+ship_bool_value(ShipContext *cxt, const Var *var, bool value, ChShip *ship)
+{
+	ChExpr	   *leaf = make_leaf(CH_COND_CMP, var);
+
+	leaf->op = CH_EQ;
+	add_value(leaf, (Expr *) makeBoolConst(value, false), false);
+	return ask_driver(cxt, leaf, ship);
+}
+
+static ChExpr *
+ship_bool_column(ShipContext *cxt, Node *node, bool negate, ChShip *ship)
+{
+	Var		   *var = ch_plain_column(node, cxt->rel->relid);
+
+	if (var == NULL || ch_column(cxt->table, var->varattno)->basetype != BOOLOID)
+		return refuse(cxt, "this kind of expression is evaluated by PostgreSQL only");
+	return ship_bool_value(cxt, var, !negate, ship);
+}
+
+static ChExpr *finish_bool(ShipContext *cxt, ChCondKind kind, List *args, ChShip *ship);
+
+/* IS TRUE, IS NOT TRUE, ...: by = and IS NULL. */
+static ChExpr *
+ship_boolean_test(ShipContext *cxt, BooleanTest *node, bool negate, ChShip *ship)
+{
+	Var		   *var = ch_plain_column((Node *) node->arg, cxt->rel->relid);
+	bool		value = node->booltesttype == IS_TRUE || node->booltesttype == IS_NOT_TRUE;
+	bool		unknown = node->booltesttype == IS_UNKNOWN || node->booltesttype == IS_NOT_UNKNOWN;
+	bool		not = (node->booltesttype == IS_NOT_TRUE || node->booltesttype == IS_NOT_FALSE ||
+					   node->booltesttype == IS_NOT_UNKNOWN) != negate;
+	ChExpr	   *a,
+			   *b;
+	ChShip		ship_b;
+
+	if (var == NULL)
+		return refuse(cxt, "it tests something other than a plain column");
+	if (unknown)
+		return ask_driver(cxt, make_leaf(not ? CH_COND_NOT_NULL : CH_COND_IS_NULL, var), ship);
+	if (!not)
+		return ship_bool_value(cxt, var, value, ship);
+	a = ship_bool_value(cxt, var, !value, ship);
+	b = a ? ask_driver(cxt, make_leaf(CH_COND_IS_NULL, var), &ship_b) : NULL;
+	if (b == NULL)
+		return NULL;
+	*ship = worse(*ship, ship_b);
+	return finish_bool(cxt, CH_COND_OR, list_make2(a, b), ship);
+}
+
+/* ---- AND, OR, NOT ------------------------------------------------------------------- */
+
+static ChExpr *ship_node(ShipContext *cxt, Node *node, bool negate, ChShip *ship);
+
+/* The driver's word on AND or OR of parts that ship as *ship says. */
+static ChExpr *
+finish_bool(ShipContext *cxt, ChCondKind kind, List *args, ChShip *ship)
+{
+	const ChDriver *driver = cxt->table->driver;
+	ChExpr	   *expr = ch_make_expr(kind);
+	const char *reason = NULL;
+
+	expr->args = args;
+	if (driver->ship_bool)
+	{
+		*ship = driver->ship_bool(cxt->table, expr, *ship, &reason);
+		if (reason)
+			cxt->reason = reason;
+	}
+	return *ship == CH_SHIP_NO ? NULL : expr;
+}
+
+/*
+ * NOT goes to the leaves, which turns AND into OR.  Of an AND, parts that do
+ * not ship may be left out: what remains lets through more rows.
+ */
+static ChExpr *
+ship_bool_expr(ShipContext *cxt, BoolExpr *node, bool negate, ChShip *ship)
+{
+	bool		is_and;
+	List	   *args = NIL;
+	const char *reason = NULL;
+	ListCell   *lc;
+
+	if (node->boolop == NOT_EXPR)
+		return ship_node(cxt, linitial(node->args), !negate, ship);
+	is_and = (node->boolop == AND_EXPR) != negate;
+	*ship = CH_SHIP_EXACT;
+	foreach(lc, node->args)
+	{
+		ChShip		part = CH_SHIP_NO;
+		ChExpr	   *arg = ship_node(cxt, lfirst(lc), negate, &part);
+
+		if (part != CH_SHIP_EXACT)
+			reason = cxt->reason;
+		if (arg)
+			args = lappend(args, arg);
+		else if (!is_and)
+			return NULL;
+		*ship = worse(*ship, arg ? part : CH_SHIP_LOSSY);
+	}
+	cxt->reason = reason;
+	if (args == NIL)
+		return NULL;
+	if (list_length(args) == 1)
+		return linitial(args);
+	return finish_bool(cxt, is_and ? CH_COND_AND : CH_COND_OR, args, ship);
+}
+
+static ChExpr *
+ship_node(ShipContext *cxt, Node *node, bool negate, ChShip *ship)
+{
+	check_stack_depth();
+	switch (nodeTag(node))
+	{
+		case T_BoolExpr:
+			return ship_bool_expr(cxt, (BoolExpr *) node, negate, ship);
+		case T_OpExpr:
+			{
+				OpExpr	   *op = (OpExpr *) node;
+
+				if (list_length(op->args) != 2)
+					return refuse(cxt, "an operator of one argument is evaluated by PostgreSQL only");
+				return ship_comparison(cxt, op->opno, op->inputcollid, linitial(op->args), lsecond(op->args), negate, ship);
+			}
+		case T_ScalarArrayOpExpr:
+			return ship_array_op(cxt, (ScalarArrayOpExpr *) node, negate, ship);
+		case T_NullTest:
+			return ship_null_test(cxt, (NullTest *) node, negate, ship);
+		case T_BooleanTest:
+			return ship_boolean_test(cxt, (BooleanTest *) node, negate, ship);
+		default:
+			return ship_bool_column(cxt, node, negate, ship);
+	}
+}
+
+/* ---- all clauses of a scan --------------------------------------------------------------- */
+
+static ChClause *
+ship_clause(ShipContext *cxt, RestrictInfo *rinfo)
+{
+	ChClause   *clause = palloc0(sizeof(ChClause));
+	ChShip		ship = CH_SHIP_NO;
+
+	cxt->reason = NULL;
+	clause->rinfo = rinfo;
+	clause->expr = ship_node(cxt, (Node *) rinfo->clause, false, &ship);
+	clause->ship = clause->expr ? ship : CH_SHIP_NO;
+	clause->reason = clause->ship == CH_SHIP_EXACT ? NULL : cxt->reason;
+	return clause;
+}
+
+/* The driver may want fewer together than one by one: the top-level AND. */
+static void
+ship_together(ShipContext *cxt, List *clauses, bool *exact)
+{
+	List	   *args = NIL;
+	ChShip		given = CH_SHIP_EXACT;
+	ChShip		ship;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		ChClause   *c = lfirst(lc);
+
+		if (c->expr)
+		{
+			args = lappend(args, c->expr);
+			given = worse(given, c->ship);
+		}
+	}
+	if (args == NIL)
+		return;
+	ship = given;
+	cxt->reason = NULL;
+	(void) finish_bool(cxt, CH_COND_AND, args, &ship);
+	if (ship == given)
+		return;
+	*exact = false;
+	foreach(lc, clauses)
+	{
+		ChClause   *c = lfirst(lc);
+
+		if (c->ship <= ship)
+			continue;
+		c->ship = ship;
+		c->reason = cxt->reason;
+		if (ship == CH_SHIP_NO)
+			c->expr = NULL;
+	}
+}
+
+List *
+ch_ship_clauses(PlannerInfo *root, RelOptInfo *rel, const ChTable *table, List *rinfos, bool *exact)
+{
+	ShipContext cxt = {.root = root,.rel = rel,.table = table};
+	bool		enabled = ch_pushdown_enabled(table, ch_enable_where_pushdown, "enable_where_pushdown");
+	List	   *clauses = NIL;
+	ListCell   *lc;
+
+	*exact = true;
+	foreach(lc, rinfos)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		ChClause   *c;
+
+		if (rinfo->pseudoconstant)
+			continue;
+		if (enabled)
+			c = ship_clause(&cxt, rinfo);
+		else
+		{
+			c = palloc0(sizeof(ChClause));
+			c->rinfo = rinfo;
+			c->reason = "enable_where_pushdown is off";
+		}
+		if (c->ship != CH_SHIP_EXACT)
+			*exact = false;
+		clauses = lappend(clauses, c);
+	}
+	ship_together(&cxt, clauses, exact);
+	return clauses;
+}
+
+/* ---- orders -------------------------------------------------------------------------------- */
+
+/* The column of this relation that a pathkey sorts by, or NULL. */
+static Var *
+sorted_column(RelOptInfo *rel, PathKey *key)
+{
+	EquivalenceClass *ec = key->pk_eclass;
+	ListCell   *lc;
+
+	if (ec->ec_has_volatile)
+		return NULL;
+	foreach(lc, ec->ec_members)
+	{
+		EquivalenceMember *em = lfirst(lc);
+		Var		   *var;
+
+		if (em->em_is_child || !bms_equal(em->em_relids, rel->relids))
+			continue;
+		var = ch_plain_column((Node *) em->em_expr, rel->relid);
+		if (var)
+			return var;
+	}
+	return NULL;
+}
+
+static ChSortKey *
+ship_pathkey(RelOptInfo *rel, const ChTable *table, PathKey *key, const char **reason)
+{
+	Var		   *var = sorted_column(rel, key);
+	ChSortKey  *sort;
+	Oid			type;
+
+	if (var == NULL)
+	{
+		*reason = "it sorts by an expression, not by a plain column";
+		return NULL;
+	}
+	type = ch_column(table, var->varattno)->basetype;
+	if (is_text(type))
+		type = TEXTOID;
+	if (!ch_type_has_value(type) ||
+		lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf != key->pk_opfamily)
+	{
+		*reason = psprintf("type %s is sorted by PostgreSQL only", format_type_be(type));
+		return NULL;
+	}
+	if (is_text(type) && !ch_collation_is_bytewise(key->pk_eclass->ec_collation))
+	{
+		*reason = "strings are sorted by a collation other than \"C\"";
+		return NULL;
+	}
+	sort = ch_make_sort_key();
+	sort->attno = var->varattno;
+	sort->descending = ch_pathkey_descending(key);
+	sort->nulls_first = key->pk_nulls_first;
+	sort->collation = key->pk_eclass->ec_collation;
+	return sort;
+}
+
+List *
+ch_ship_pathkeys(PlannerInfo *root, RelOptInfo *rel, const ChTable *table, List *pathkeys, const char **reason)
+{
+	List	   *keys = NIL;
+	ListCell   *lc;
+
+	*reason = NULL;
+	if (pathkeys == NIL)
+		return NIL;
+	if (!ch_pushdown_enabled(table, ch_enable_sort_pushdown, "enable_sort_pushdown"))
+	{
+		*reason = "enable_sort_pushdown is off";
+		return NIL;
+	}
+	foreach(lc, pathkeys)
+	{
+		ChSortKey  *sort = ship_pathkey(rel, table, lfirst(lc), reason);
+
+		if (sort == NULL)
+			return NIL;
+		keys = lappend(keys, sort);
+	}
+	return table->driver->ship_sort(table, keys, reason) ? keys : NIL;
+}

@@ -1,0 +1,125 @@
+/*
+ * table.c
+ *	  A foreign table as drivers see it: its columns, their options, and what
+ *	  is needed to turn values into their types.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_type.h"
+#include "fdw/core/compat.h"
+#include "fdw/core/core.h"
+#include "foreign/foreign.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+/*
+ * Told by the wrapper's handler function, not by the wrapper's name: a DBA may
+ * make a second wrapper with the same handler.
+ */
+const ChDriver *
+ch_driver_of_server(Oid serverid)
+{
+	ForeignServer *server = GetForeignServer(serverid);
+	ForeignDataWrapper *fdw = GetForeignDataWrapper(server->fdwid);
+	FmgrInfo	handler;
+
+	if (OidIsValid(fdw->fdwhandler))
+	{
+		fmgr_info(fdw->fdwhandler, &handler);
+		for (const ChDriverEntry *e = ch_drivers; e->driver; e++)
+			if (e->handler == handler.fn_addr)
+				return e->driver;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("server \"%s\" is not a CipherHorizon server", server->servername),
+			 errdetail("Its foreign-data wrapper is \"%s\".", fdw->fdwname)));
+}
+
+static void
+set_input(ChColumn *col)
+{
+	Oid			func;
+
+	col->basetype = getBaseTypeAndTypmod(col->typid, &col->typmod);
+	col->domain = col->basetype != col->typid;
+	col->elemtype = get_element_type(col->basetype);
+	getTypeInputInfo(col->basetype, &func, &col->ioparam);
+	fmgr_info(func, &col->input);
+}
+
+/* A pseudo column by which the elements of an array are converted. */
+static ChColumn *
+make_element(const ChColumn *col)
+{
+	ChColumn   *element = palloc0(sizeof(ChColumn));
+
+	*element = *col;
+	element->typid = col->elemtype;
+	set_input(element);
+	return element;
+}
+
+static ChColumn *
+make_column(ChTable *table, Form_pg_attribute attr)
+{
+	ChColumn   *col = palloc0(sizeof(ChColumn));
+
+	col->table = table;
+	col->attno = attr->attnum;
+	col->name = pstrdup(NameStr(attr->attname));
+	col->typid = attr->atttypid;
+	col->typmod = attr->atttypmod;
+	col->collation = attr->attcollation;
+	col->notnull = attr->attnotnull;
+	col->options = GetForeignColumnOptions(table->relid, attr->attnum);
+	col->remote = ch_opt_given(col->options, table->driver->column_name_option)
+		? ch_opt_string(table->driver, col->options, table->driver->column_name_option)
+		: col->name;
+	set_input(col);
+	if (OidIsValid(col->elemtype))
+		col->element = make_element(col);
+	return col;
+}
+
+ChTable *
+ch_table_open(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(rel));
+	ForeignTable *ft = GetForeignTable(relid);
+	ForeignServer *server = GetForeignServer(ft->serverid);
+	ChTable    *table = palloc0(sizeof(ChTable));
+
+	table->driver = ch_driver_of_server(ft->serverid);
+	table->relid = relid;
+	table->serverid = ft->serverid;
+	table->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel));
+	table->options = list_concat(ft->options, server->options);
+	table->mismatch_null = strcmp(ch_opt_string(table->driver, table->options, "on_type_mismatch"), "null") == 0;
+	table->fetch_size = ch_opt_int(table->driver, table->options, "fetch_size");
+	table->desc = desc;
+	table->natts = desc->natts;
+	table->columns = palloc0(desc->natts * sizeof(ChColumn *));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+
+		if (!attr->attisdropped)
+			table->columns[i] = make_column(table, attr);
+	}
+	table_close(rel, NoLock);
+	table->driver->describe_table(table);
+	return table;
+}
+
+bool
+ch_pushdown_enabled(const ChTable *table, bool guc, const char *option)
+{
+	return guc && ch_opt_bool(table->driver, table->options, option);
+}

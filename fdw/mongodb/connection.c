@@ -295,11 +295,13 @@ with_reply(bson_t *reply, void (*fn) (const bson_t *reply, void *arg), void *arg
 	{
 		fn(reply, arg);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		bson_destroy(reply);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	bson_destroy(reply);
 }
 
 typedef struct CommandError

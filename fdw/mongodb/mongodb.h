@@ -141,6 +141,8 @@ extern bool mongo_collection_exists(ChConn *conn, const char *database, const ch
 /* Any value as it is, in the current memory context; text points into it. */
 extern void mongo_decode(const bson_iter_t *it, ChValue *v);
 
+extern void mongo_decode_bson(const bson_t *doc, ChValue *v);
+
 /* The same as a value of a column: what its type may not take becomes a value that does not fit. */
 extern void mongo_decode_for(const ChColumn *col, const bson_iter_t *it, ChValue *v);
 
@@ -148,7 +150,9 @@ extern void mongo_decode_for(const ChColumn *col, const bson_iter_t *it, ChValue
 extern bool mongo_date_to_timestamp(int64 ms, Timestamp *out);
 extern int64 mongo_timestamp_to_date(Timestamp t, bool *exact);	/* rounded down */
 
-/* Element types as $type names them. */
+extern bool mongo_uuid_of_text(const char *text, int len, char *out);
+
+/* Types as $type names them. */
 extern const char *mongo_type_name(bson_type_t type);
 
 /* ---- deparse.c ---------------------------------------------------------- */

@@ -22,7 +22,8 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#define UNIX_EPOCH_USEC ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+/* from 1970 to 2000 */
+#define EPOCHS_MSEC ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
 
 const char *
 mongo_type_name(bson_type_t type)
@@ -83,7 +84,7 @@ mongo_date_to_timestamp(int64 ms, Timestamp *out)
 {
 	int64		us;
 
-	if (pg_mul_s64_overflow(ms, 1000, &us) || pg_sub_s64_overflow(us, UNIX_EPOCH_USEC, &us) ||
+	if (pg_sub_s64_overflow(ms, EPOCHS_MSEC, &ms) || pg_mul_s64_overflow(ms, 1000, &us) ||
 		!IS_VALID_TIMESTAMP(us))
 		return false;
 	*out = us;
@@ -93,13 +94,37 @@ mongo_date_to_timestamp(int64 ms, Timestamp *out)
 int64
 mongo_timestamp_to_date(Timestamp t, bool *exact)
 {
-	int64		us = t + UNIX_EPOCH_USEC;
-	int64		ms = us / 1000;
+	int64		ms = t / 1000;
 
-	*exact = us % 1000 == 0;
-	if (us % 1000 < 0)
+	*exact = t % 1000 == 0;
+	if (t % 1000 < 0)
 		ms--;
-	return ms;
+	return ms + EPOCHS_MSEC;
+}
+
+/* ---- UUIDs ---------------------------------------------------------------------- */
+
+/* The 16 bytes of a UUID in the form that PostgreSQL prints; false for any other text. */
+bool
+mongo_uuid_of_text(const char *text, int len, char *out)
+{
+	int			n = 0;
+
+	if (len != 36)
+		return false;
+	for (int i = 0; i < len; i++)
+	{
+		bool		dash = i == 8 || i == 13 || i == 18 || i == 23;
+		int			digit = text[i] >= 'a' ? text[i] - 'a' + 10 : text[i] - '0';
+
+		if (dash ? text[i] != '-' : strchr("0123456789abcdef", text[i]) == NULL)
+			return false;
+		if (dash)
+			continue;
+		out[n / 2] = n % 2 ? out[n / 2] | digit : digit << 4;
+		n++;
+	}
+	return true;
 }
 
 /* ---- values without a counterpart ------------------------------------------------ */
@@ -408,6 +433,13 @@ mongo_decode(const bson_iter_t *it, ChValue *v)
 	}
 }
 
+void
+mongo_decode_bson(const bson_t *doc, ChValue *v)
+{
+	v->remote_type = "object";
+	decode_document(bson_get_data(doc), doc->len, v);
+}
+
 /* ---- values of a column ------------------------------------------------------------------ */
 
 /* A value that no scalar type takes; what it was is kept for the message. */
@@ -417,6 +449,17 @@ make_unfit(ChValue *v)
 	v->kind = CH_MAP;
 	v->u.map.n = 0;
 	v->u.map.members = NULL;
+}
+
+static bson_subtype_t
+subtype_of(const bson_iter_t *it)
+{
+	bson_subtype_t subtype;
+	uint32_t	len;
+	const uint8_t *data;
+
+	bson_iter_binary(it, &subtype, &len, &data);
+	return subtype;
 }
 
 static bool
@@ -431,7 +474,7 @@ has_type(const bson_iter_t *it, MongoType wanted, const ChValue *v)
 		case MONGO_OBJECT_ID:
 			return type == BSON_TYPE_OID;
 		case MONGO_UUID:
-			return v->kind == CH_UUID && bson_iter_binary_subtype(it) == BSON_SUBTYPE_UUID;
+			return v->kind == CH_UUID && subtype_of(it) == BSON_SUBTYPE_UUID;
 		case MONGO_DECIMAL:
 			return type == BSON_TYPE_DECIMAL128;
 		case MONGO_DOUBLE:

@@ -31,7 +31,6 @@
 #include "storage/waiteventset.h"
 #endif
 #include "utils/acl.h"
-#include "utils/pg_locale.h"
 #include "utils/wait_event.h"
 
 #ifndef pg_noreturn
@@ -95,19 +94,6 @@ ch_scan_userid(ForeignScan *plan, EState *estate)
 		rti = bms_next_member(plan->fs_relids, -1);
 	rte = rt_fetch(rti, estate->es_range_table);
 	return OidIsValid(rte->checkAsUser) ? rte->checkAsUser : GetUserId();
-#endif
-}
-
-/* Does this collation order strings by their bytes? */
-static inline bool
-ch_collation_is_bytewise(Oid collation)
-{
-	if (!OidIsValid(collation))
-		return false;
-#if PG_VERSION_NUM >= 180000
-	return pg_newlocale_from_collation(collation)->collate_is_c;
-#else
-	return lc_collate_is_c(collation);
 #endif
 }
 

@@ -12,8 +12,10 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_type.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
@@ -25,6 +27,7 @@
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 typedef struct ShipContext
@@ -172,6 +175,42 @@ match_types(ShipContext *cxt, Oid coltype, Expr *value, bool is_array)
 	return NULL;
 }
 
+/* libc's "C", or one of the built-in ones of 17, which sort by code point */
+static bool
+sorts_by_bytes(char provider, const char *collate)
+{
+	return provider == 'b' ||
+		(provider == COLLPROVIDER_LIBC && (strcmp(collate, "C") == 0 || strcmp(collate, "POSIX") == 0));
+}
+
+/*
+ * Asked of the catalogs and not of pg_locale.h, which on some versions cannot
+ * be included without ICU's headers.
+ */
+static bool
+is_bytewise(Oid collation)
+{
+	bool		is_default = collation == DEFAULT_COLLATION_OID;
+	int			cache = is_default ? DATABASEOID : COLLOID;
+	HeapTuple	tuple;
+	Datum		collate;
+	bool		isnull;
+	char		provider;
+	bool		result;
+
+	if (!OidIsValid(collation))
+		return false;
+	tuple = SearchSysCache1(cache, ObjectIdGetDatum(is_default ? MyDatabaseId : collation));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for collation %u", collation);
+	collate = SysCacheGetAttr(cache, tuple, is_default ? Anum_pg_database_datcollate : Anum_pg_collation_collcollate, &isnull);
+	provider = is_default ? ((Form_pg_database) GETSTRUCT(tuple))->datlocprovider
+		: ((Form_pg_collation) GETSTRUCT(tuple))->collprovider;
+	result = sorts_by_bytes(provider, isnull ? "" : TextDatumGetCString(collate));
+	ReleaseSysCache(tuple);
+	return result;
+}
+
 /* Does the collation leave the comparison to the bytes? */
 static bool
 collation_allows(ShipContext *cxt, Oid coltype, Oid collation, ChCondKind kind, ChCmpOp op)
@@ -182,7 +221,7 @@ collation_allows(ShipContext *cxt, Oid coltype, Oid collation, ChCondKind kind, 
 		return true;
 	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
 		cxt->reason = "the collation calls different strings equal";
-	else if (ordered && !ch_collation_is_bytewise(collation))
+	else if (ordered && !is_bytewise(collation))
 		cxt->reason = "strings are ordered by a collation other than \"C\"";
 	else
 		return true;
@@ -575,7 +614,7 @@ ship_pathkey(RelOptInfo *rel, const ChTable *table, PathKey *key, const char **r
 		*reason = psprintf("type %s is sorted by PostgreSQL only", format_type_be(type));
 		return NULL;
 	}
-	if (is_text(type) && !ch_collation_is_bytewise(key->pk_eclass->ec_collation))
+	if (is_text(type) && !is_bytewise(key->pk_eclass->ec_collation))
 	{
 		*reason = "strings are sorted by a collation other than \"C\"";
 		return NULL;

@@ -138,6 +138,7 @@ typedef struct ChImportColumn
 {
 	const char *name;
 	const char *type;			/* SQL text of the type */
+	const char *collation;		/* SQL text of its collation, or NULL */
 	bool		notnull;
 	List	   *options;		/* DefElem with String */
 } ChImportColumn;

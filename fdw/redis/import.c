@@ -256,6 +256,7 @@ read_page(ChConn *conn, const char *cursor, const char *pattern, List **groups, 
 	redis_command_text(rc, 6, "SCAN", cursor, "COUNT", "1000", "MATCH", pattern);
 	redis_flush(conn, conn->request_timeout);
 	page = reply_of(conn);
+	redis_expect_page(conn, page, 1);
 	if (page->type == REDIS_REPLY_ERROR)
 		redis_raise(conn, page);
 	keys = page->items[1];
@@ -361,16 +362,20 @@ read_sample(ChConn *conn, KeyGroup *g)
 	switch (g->type)
 	{
 		case REDIS_HASH:
+			redis_expect_page(conn, reply, 2);
 			look_at_fields(g, reply->items[1]);
 			break;
 		case REDIS_STRING:
+			redis_expect(conn, reply, REDIS_REPLY_STRING);
 			look_at(&g->value, reply->str, (int) reply->len);
 			break;
 		case REDIS_LIST:
+			redis_expect_texts(conn, reply, 1, false);
 			for (size_t i = 0; i < reply->n; i++)
 				look_at(&g->value, reply->items[i]->str, (int) reply->items[i]->len);
 			break;
 		default:
+			redis_expect_entries(conn, reply);
 			for (size_t i = 0; i < reply->n; i++)
 				look_at_fields(g, reply->items[i]->items[1]);
 			break;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Put a test's keys into Redis: delete those that start with t_NAME: (and the user
-# t_NAME), then run
-# the commands of test/data/NAME.txt, one a line, quoted as redis-cli has it.
+# Put a test's keys into Redis: delete those that start with t_NAME: and the user
+# t_NAME, then run the commands of test/data/NAME.txt, one a line, quoted as
+# redis-cli has it.
 # With "drop" as second argument only delete.
 # The server is the one of REDIS_HOST, REDIS_PORT and REDIS_PASSWORD.
 set -euo pipefail

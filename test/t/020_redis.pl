@@ -327,6 +327,33 @@ like($out, qr/Redis Cluster is not supported/, 'has a hint');
 like($out, qr/^connections 0$/m, 'no connection is left after an error');
 like($out, qr/^alive$/m, 'and the session lives');
 
+# ---- other ways to connect ---------------------------------------------------------------
+
+my $tls_port = PostgreSQL::Test::Cluster::get_free_port();
+system_or_bail('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+	'-addext', 'subjectAltName=DNS:localhost', '-keyout', "$dir/key.pem", '-out', "$dir/cert.pem");
+my $second = start_process('redis-server', '--port', '0', '--tls-port', $tls_port, '--bind', '127.0.0.1', '--dir', $dir,
+	'--tls-cert-file', "$dir/cert.pem", '--tls-key-file', "$dir/key.pem", '--tls-auth-clients', 'no',
+	'--unixsocket', "$dir/redis.sock", '--save', '', '--appendonly', 'no');
+for (1 .. 200) { last if -S "$dir/redis.sock"; sleep 0.05; }
+$node->safe_psql('postgres', qq{
+	CREATE SERVER tls FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host 'localhost', port '$tls_port', tls 'true', tls_ca '$dir/cert.pem');
+	CREATE SERVER distrust FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host 'localhost', port '$tls_port', tls 'true');
+	CREATE SERVER sock FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (socket '$dir/redis.sock', database '3');
+	CREATE USER MAPPING FOR PUBLIC SERVER tls;
+	CREATE USER MAPPING FOR PUBLIC SERVER distrust;
+	CREATE USER MAPPING FOR PUBLIC SERVER sock;
+	CREATE FOREIGN TABLE by_tls (key text, value text) SERVER tls OPTIONS (type 'string', key_prefix '');
+	CREATE FOREIGN TABLE by_distrust (key text, value text) SERVER distrust OPTIONS (type 'string', key_prefix '');
+	CREATE FOREIGN TABLE by_sock (key text, value text) SERVER sock OPTIONS (type 'string', key_prefix '');
+});
+IPC::Run::run([ 'redis-cli', '-s', "$dir/redis.sock", 'SET', 'here', '0' ], '>', \my $ignored);
+IPC::Run::run([ 'redis-cli', '-s', "$dir/redis.sock", '-n', '3', 'SET', 'there', '3' ], '>', \$ignored);
+is(session('SELECT * FROM by_tls;'), "here|0\n", 'over TLS');
+like(session('SELECT * FROM by_distrust;'), qr/HV00N.*certificate/s, 'an unknown certificate is refused');
+is(session('SELECT * FROM by_sock;'), "there|3\n", 'over a Unix socket, another database');
+is(session("SELECT * FROM by_sock WHERE key = 'there';"), "there|3\n", 'whose keys have no prefix');
+
 # ---- large rows ------------------------------------------------------------------------
 
 cli('EVAL', "redis.call('HSET', 'big:1', 'a', string.rep('x', 60000000), 'b', 'y'); for i = 2, 60 do redis.call('HSET', 'big:' .. i, 'a', string.rep('z', 1000000), 'b', i) end", '0');

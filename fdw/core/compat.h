@@ -31,7 +31,6 @@
 #include "storage/waiteventset.h"
 #endif
 #include "utils/acl.h"
-#include "utils/pg_locale.h"
 #include "utils/wait_event.h"
 
 #ifndef pg_noreturn
@@ -98,19 +97,6 @@ ch_scan_userid(ForeignScan *plan, EState *estate)
 #endif
 }
 
-/* Does this collation order strings by their bytes? */
-static inline bool
-ch_collation_is_bytewise(Oid collation)
-{
-	if (!OidIsValid(collation))
-		return false;
-#if PG_VERSION_NUM >= 180000
-	return pg_newlocale_from_collation(collation)->collate_is_c;
-#else
-	return lc_collate_is_c(collation);
-#endif
-}
-
 /* Pathkeys say their direction by a strategy number up to 17. */
 static inline bool
 ch_pathkey_descending(const PathKey *key)
@@ -170,6 +156,23 @@ ch_server_aclcheck(Oid serverid, Oid roleid, AclMode mode)
 #ifndef palloc_array
 #define palloc_array(type, count) ((type *) palloc(sizeof(type) * (count)))
 #define repalloc_array(pointer, type, count) ((type *) repalloc(pointer, sizeof(type) * (count)))
+#endif
+
+/*
+ * The semantic actions of the JSON parser return a code since 16; its lexer's
+ * context is the caller's since 17.
+ */
+#if PG_VERSION_NUM >= 160000
+#define CH_JSON_ACTION JsonParseErrorType
+#define CH_JSON_DONE JSON_SUCCESS
+#else
+#define CH_JSON_ACTION void
+#define CH_JSON_DONE
+#endif
+#if PG_VERSION_NUM >= 170000
+#define ch_json_lexer(json, len) makeJsonLexContextCstringLen(NULL, json, len, PG_UTF8, true)
+#else
+#define ch_json_lexer(json, len) makeJsonLexContextCstringLen(json, len, PG_UTF8, true)
 #endif
 
 /* The wait event shown in pg_stat_activity; named ones came with 17. */

@@ -12,8 +12,10 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_type.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
@@ -25,6 +27,7 @@
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 typedef struct ShipContext
@@ -170,6 +173,42 @@ match_types(ShipContext *cxt, Oid coltype, Expr *value, bool is_array)
 											  COERCION_EXPLICIT, COERCE_EXPLICIT_CAST, -1);
 	cxt->reason = psprintf("it compares %s with %s", format_type_be(coltype), format_type_be(type));
 	return NULL;
+}
+
+/* libc's "C", or one of the built-in ones of 17, which sort by code point */
+static bool
+sorts_by_bytes(char provider, const char *collate)
+{
+	return provider == 'b' ||
+		(provider == COLLPROVIDER_LIBC && (strcmp(collate, "C") == 0 || strcmp(collate, "POSIX") == 0));
+}
+
+/*
+ * Asked of the catalogs and not of pg_locale.h, which on some versions cannot
+ * be included without ICU's headers.
+ */
+bool
+ch_collation_is_bytewise(Oid collation)
+{
+	bool		is_default = collation == DEFAULT_COLLATION_OID;
+	int			cache = is_default ? DATABASEOID : COLLOID;
+	HeapTuple	tuple;
+	Datum		collate;
+	bool		isnull;
+	char		provider;
+	bool		result;
+
+	if (!OidIsValid(collation))
+		return false;
+	tuple = SearchSysCache1(cache, ObjectIdGetDatum(is_default ? MyDatabaseId : collation));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for collation %u", collation);
+	collate = SysCacheGetAttr(cache, tuple, is_default ? Anum_pg_database_datcollate : Anum_pg_collation_collcollate, &isnull);
+	provider = is_default ? ((Form_pg_database) GETSTRUCT(tuple))->datlocprovider
+		: ((Form_pg_collation) GETSTRUCT(tuple))->collprovider;
+	result = sorts_by_bytes(provider, isnull ? "" : TextDatumGetCString(collate));
+	ReleaseSysCache(tuple);
+	return result;
 }
 
 /* Does the collation leave the comparison to the bytes? */

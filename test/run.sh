@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Everything that `make test` does: real stores, build, install, regression
+# files, TAP. The last line says how many passed and how many failed.
+#   test/run.sh [name ...]   only these regression files or TAP scripts
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+MAKE=${MAKE:-make}
+LOG=${CIPHERHORIZON_TEST_LOG:-$PWD/log}
+passed=0 failed=0
+mkdir -p "$LOG"
+
+note() { printf '%s\n' "== $*"; }
+
+# What cannot even start counts as one failure: nothing is skipped.
+give_up() {
+  printf '%s\n' "$*" >&2
+  printf '%d passed, %d failed\n' "$passed" $((failed + 1))
+  exit 1
+}
+
+# PostgreSQL's own servers refuse to run as root: tests that start one are
+# handed to the user postgres.
+as_server_user() {
+  if [ "$(id -u)" = 0 ]; then
+    setpriv --reuid=postgres --regid=postgres --init-groups env HOME=/tmp "$@"
+  else
+    "$@"
+  fi
+}
+
+# Count lines of pg_regress: "test x ... ok" up to 15, "ok 1 - x" from 16.
+count_regress() {
+  passed=$((passed + $(grep -cE '^(test +[^ ]+ +\.\.\. ok|[[:space:]]*[^ ]+ +\.\.\. ok|ok [0-9]+)' "$1")))
+  failed=$((failed + $(grep -cE '^(test +[^ ]+ +\.\.\. FAILED|[[:space:]]*[^ ]+ +\.\.\. FAILED|not ok [0-9]+)' "$1")))
+}
+
+count_tap() {
+  passed=$((passed + $(grep -cE '^ok [0-9]+' "$1")))
+  failed=$((failed + $(grep -cE '^not ok [0-9]+' "$1")))
+}
+
+regress() {
+  local before=$failed
+  note "regression files: $*"
+  $MAKE -s installcheck REGRESS="$*" >"$LOG/regress.log" 2>&1
+  local rc=$?
+  grep -vE '^(#|[[:space:]]*$)' "$LOG/regress.log"
+  count_regress "$LOG/regress.log"
+  [ $rc = 0 ] && return
+  [ -s regression.diffs ] && cat regression.diffs
+  [ "$failed" -gt "$before" ] || failed=$((failed + 1))
+}
+
+tap() {
+  local script=$1 name out
+  name=$(basename "$1" .pl)
+  out=$LOG/$name.tap
+  note "TAP $name"
+  (cd "$TAP_DIR" && as_server_user env PATH="$(pg_config --bindir):$PATH" PG_REGRESS="$PGXS_DIR/../test/regress/pg_regress" \
+    TESTDATADIR="$TAP_DIR/$name/data" TESTLOGDIR="$TAP_DIR/$name/log" TESTDIR="$TAP_DIR/$name" PGHOST= PGPORT= PGUSER= PGPASSWORD= PGDATABASE= \
+    timeout 600 perl -I "$PGXS_DIR/../test/perl" -I test/lib "$script") >"$out" 2>"$out.err"
+  local rc=$? before=$failed
+  count_tap "$out"
+  grep -E '^not ok' "$out"
+  if [ $rc != 0 ]; then
+    tail -n 30 "$out.err"
+    [ "$failed" -gt "$before" ] || failed=$((failed + 1))
+  fi
+}
+
+note "stores"
+docker/native/stores.sh start || give_up "a store did not start"
+env=$(docker/native/stores.sh env) || give_up "the stores' addresses are not known"
+eval "$env"
+PG_CONFIG=${PG_CONFIG:-$PG_BINDIR/pg_config}
+export PG_CONFIG PATH="$PG_BINDIR:$PATH"
+
+note "build"
+test/build.sh || give_up "the build failed"
+
+PGXS_DIR=$(dirname "$("$PG_CONFIG" --pgxs)")
+TAP_DIR=$(mktemp -d "${TMPDIR:-/tmp}/cipherhorizon-tap.XXXXXX")
+# the clone may lie where the user postgres cannot look
+cp -r test "$TAP_DIR/test"
+if [ "$(id -u)" = 0 ]; then chown -R postgres "$TAP_DIR"; fi
+trap 'rm -rf "$TAP_DIR"' EXIT
+
+files=() scripts=()
+if [ $# = 0 ]; then
+  for f in sql/*.sql; do files+=("$(basename "$f" .sql)"); done
+  scripts=(test/t/*.pl)
+else
+  for name; do
+    if [ -e "sql/$name.sql" ]; then files+=("$name"); else scripts+=("test/t/${name%.pl}.pl"); fi
+  done
+fi
+[ ${#files[@]} = 0 ] || regress "${files[@]}"
+for script in "${scripts[@]}"; do tap "$script"; done
+
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]

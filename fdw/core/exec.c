@@ -4,7 +4,7 @@
  *
  * A run goes from ch_bind and driver->send to driver->close; a rescan ends one
  * run and the next row starts another.  What an error leaves behind is found
- * by a callback of the scan's memory context: it closes the driver's side and
+ * by a callback of the run's memory context: it closes the driver's side and
  * drops the connection, whose answer nobody will read.
  */
 #include "postgres.h"
@@ -55,9 +55,23 @@ ch_scan_abandon(ChScan *scan)
 }
 
 static void
-scan_context_gone(void *arg)
+run_context_gone(void *arg)
 {
 	ch_scan_abandon(arg);
+}
+
+/*
+ * The callback is the run's context's own: one of the scan's context would be
+ * called when its child, with the driver's state in it, is already freed.
+ */
+static void
+watch_run(ChScan *scan)
+{
+	MemoryContextCallback *gone = MemoryContextAllocZero(scan->run_cxt, sizeof(MemoryContextCallback));
+
+	gone->func = run_context_gone;
+	gone->arg = scan;
+	MemoryContextRegisterResetCallback(scan->run_cxt, gone);
 }
 
 void
@@ -92,6 +106,7 @@ start_run(ChScanState *state)
 		state->done = true;
 		return;
 	}
+	watch_run(scan);
 	scan->conn = ch_conn_acquire(scan->table->serverid, scan->userid);
 	scan->conn->owner = scan;
 	state->running = true;
@@ -195,7 +210,6 @@ ch_begin_scan(ForeignScanState *node, int eflags)
 	MemoryContext cxt = AllocSetContextCreate(estate->es_query_cxt, "CipherHorizon scan", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	ChScanState *state = palloc0(sizeof(ChScanState));
-	MemoryContextCallback *gone = palloc0(sizeof(MemoryContextCallback));
 	ChScan	   *scan = &state->scan;
 
 	node->fdw_state = state;
@@ -208,11 +222,8 @@ ch_begin_scan(ForeignScanState *node, int eflags)
 	scan->userid = ch_scan_userid(plan, estate);
 	scan->limit = -1;
 	set_columns(state);
-	state->timed = node->ss.ps.instrument && node->ss.ps.instrument->need_timer;
+	state->timed = (estate->es_instrument & INSTRUMENT_TIMER) != 0;
 	state->params = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
-	gone->func = scan_context_gone;
-	gone->arg = scan;
-	MemoryContextRegisterResetCallback(cxt, gone);
 	MemoryContextSwitchTo(old);
 }
 

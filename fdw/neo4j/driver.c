@@ -4,15 +4,30 @@
  */
 #include "postgres.h"
 
-#include "fdw/core/driver.h"
+#include "fdw/neo4j/neo4j.h"
 
-static const ChOptionDef options[] = {{0}};
+static const char *const not_options[] = {"socket", NULL};
 
 const ChDriver ch_neo4j_driver = {
 	.name = "neo4j",
 	.product = "Neo4j",
 	.fdw_name = "cipherhorizon_neo4j",
-	.options = options,
+	.options = neo4j_options,
+	.not_options = not_options,
 	.column_name_option = "property",
 	.default_port = 7687,
+	.endpoint = neo4j_endpoint,
+	.check_options = neo4j_check_options,
+	.describe_table = neo4j_describe_table,
+	.ship_leaf = neo4j_ship_leaf,
+	.ship_sort = neo4j_ship_sort,
+	.connect = neo4j_connect,
+	.disconnect = neo4j_disconnect,
+	.alive = neo4j_alive,
+	.send = neo4j_send,
+	.next = neo4j_next,
+	.close = neo4j_close,
+	.explain = neo4j_explain,
+	.import_schema = neo4j_import_schema,
+	.probe = neo4j_probe,
 };

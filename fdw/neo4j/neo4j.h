@@ -1,0 +1,127 @@
+/*
+ * neo4j.h
+ *	  What the files of the Neo4j driver share.
+ */
+#ifndef NEO4J_H
+#define NEO4J_H
+
+#include "postgres.h"
+
+#include "fdw/core/compat.h"
+#include "fdw/core/driver.h"
+#include "fdw/neo4j/bolt.h"
+#include "fdw/neo4j/types.h"
+
+/* ---- options.c --------------------------------------------------------------- */
+
+extern const ChOptionDef neo4j_options[];
+
+extern void neo4j_check_options(int where, List *options);
+extern void neo4j_describe_table(ChTable *table);
+
+/* An URL of a server in parts, palloc'ed. Returns NULL, or what is wrong with it. */
+extern const char *neo4j_parse_url(const char *url, ChEndpoint *ep);
+
+/* What rows of a foreign table are. */
+typedef enum Neo4jForm
+{
+	NEO4J_NODES,				/* nodes with a label */
+	NEO4J_RELATIONSHIPS,		/* relationships of a type, with both ends */
+	NEO4J_RESULT				/* what a Cypher text returns */
+} Neo4jForm;
+
+/* ChTable.priv */
+typedef struct Neo4jTable
+{
+	Neo4jForm	form;
+	char	   *from;			/* Cypher that binds n, or s, r and e, or the
+								 * columns of the text */
+} Neo4jTable;
+
+/* ChColumn.kind: what a column is of its row. */
+typedef enum Neo4jKind
+{
+	NEO4J_PROPERTY,				/* also a column of a Cypher text */
+	NEO4J_START,				/* property of the start node */
+	NEO4J_END,
+	NEO4J_ID,					/* element id */
+	NEO4J_LABELS,
+	NEO4J_TYPE,
+	NEO4J_NODE					/* every property, as a map */
+} Neo4jKind;
+
+/* ChColumn.extra: its Cypher, as n.`handle`. */
+#define NEO4J_EXPR(col) ((const char *) (col)->extra)
+
+/* A name as a Cypher identifier, always in backquotes. */
+extern char *neo4j_quote(const char *name);
+
+/* ---- connection.c ------------------------------------------------------------ */
+
+/* ChConn.handle, in its memory context. */
+typedef struct Neo4jConn
+{
+	BoltClient *bolt;
+	const char *database;		/* NULL: the user's home database */
+} Neo4jConn;
+
+extern void neo4j_endpoint(const ChConn *conn, ChEndpoint *ep);
+extern void neo4j_connect(ChConn *conn);
+extern void neo4j_disconnect(ChConn *conn);
+extern bool neo4j_alive(ChConn *conn);
+extern void neo4j_probe(ChConn *conn, ChProbe step, StringInfo detail);
+
+/* Raise the FAILURE that the server answered with. */
+pg_noreturn extern void neo4j_raise(const ChConn *conn);
+
+/*
+ * Run a short query of our own, up to limit rows; each row's values (a CH_LIST)
+ * are copied into the current memory context.  params: NULL or texts, as $p1 ...
+ */
+extern List *neo4j_query(ChConn *conn, const char *text, const char *const *params, int nparams, int limit);
+
+/* ---- compare.c ----------------------------------------------------------------- */
+
+/* A query being written: as text with parameters, or as EXPLAIN shows it. */
+typedef struct Neo4jText
+{
+	StringInfoData text;
+	bool		explain;		/* values stand in the text */
+	int			nparams;
+	StringInfoData params;		/* packed */
+} Neo4jText;
+
+extern ChShip neo4j_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason);
+
+/* Write a leaf; what it is true for is the same set of rows as PostgreSQL's. */
+extern void neo4j_put_leaf(Neo4jText *q, const ChCond *leaf);
+
+/* Write a value: $p1, or in EXPLAIN the value itself. */
+extern void neo4j_put_value(Neo4jText *q, const ChValue *v);
+
+/*
+ * Can the column's value be told from one that does not fit by a condition in
+ * Cypher, and if so, write it: true for what fits, else false or null.
+ */
+extern bool neo4j_has_fit(const ChColumn *col);
+extern void neo4j_put_fit(Neo4jText *q, const ChColumn *col);
+
+/* ---- deparse.c ------------------------------------------------------------------- */
+
+extern bool neo4j_ship_sort(const ChTable *table, List *keys, const char **reason);
+extern void neo4j_explain(ChScan *scan, StringInfo out);
+
+/* The whole query of a scan. count: it returns the number of rows, not rows. */
+extern void neo4j_compile(ChScan *scan, Neo4jText *q, bool *count);
+
+/* ---- scan.c ------------------------------------------------------------------------ */
+
+extern void neo4j_send(ChScan *scan);
+extern bool neo4j_next(ChScan *scan, Datum *values, bool *nulls);
+extern bool neo4j_close(ChScan *scan, bool failed);
+
+/* ---- import.c ------------------------------------------------------------------------ */
+
+extern List *neo4j_import_schema(ChConn *conn, const char *remote_schema, List *options);
+
+#endif							/* NEO4J_H */

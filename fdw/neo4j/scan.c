@@ -1,0 +1,275 @@
+/*
+ * scan.c
+ *	  How do the rows of a query come in?
+ *
+ * RUN and the first PULL go out together; each PULL asks for one batch, and
+ * the next is asked for when the summary of the last says that there is more.
+ * Rows are decoded from the input buffer one by one, so the memory a scan
+ * takes is that of the buffer, which holds a message or 64 kB.  A batch bounds
+ * what the server has ready: never ask for all (n = -1), with wide rows a
+ * server was seen to run out of memory.
+ */
+#include "postgres.h"
+
+#include "fdw/neo4j/neo4j.h"
+
+/* Rows of the first batch, and the most that later ones grow to. */
+#define FIRST_BATCH		1000
+#define LARGEST_BATCH	5000
+#define SMALLEST_BATCH	10
+/* Bytes that a batch shall have. */
+#define BATCH_BYTES		(1024 * 1024)
+
+/* ChScan.state */
+typedef struct Neo4jScan
+{
+	BoltClient *bolt;
+	int64		batch;			/* rows to ask for at once */
+	bool		adapt;			/* fetch_size is not given: fit the batch to the
+								 * rows' width */
+	int64		batch_rows;		/* of this batch so far */
+	uint64		batch_start;	/* bytes received before it */
+	uint64		counted;		/* bytes already in scan->bytes */
+	bool		running;		/* RUN is answered */
+	bool		finished;		/* nothing of the answer is missing */
+	bool		count;			/* the answer is a number of empty rows */
+	int64		empty_rows;		/* of these, still to be returned */
+	int64		rows;
+} Neo4jScan;
+
+static void
+count_bytes(ChScan *scan)
+{
+	Neo4jScan  *s = scan->state;
+	uint64		now = ch_stream_bytes_in(s->bolt->stream);
+
+	scan->bytes += now - s->counted;
+	s->counted = now;
+}
+
+static void
+choose_batch(Neo4jScan *s, const ChScan *scan)
+{
+	s->adapt = scan->table->fetch_size <= 0;
+	s->batch = s->adapt ? FIRST_BATCH : scan->table->fetch_size;
+	/* a LIMIT ends within one batch, if it is no larger than one */
+	if (scan->limit > 0 && scan->limit < s->batch)
+		s->batch = scan->limit;
+}
+
+void
+neo4j_send(ChScan *scan)
+{
+	Neo4jConn  *conn = scan->conn->handle;
+	Neo4jScan  *s = palloc0(sizeof(Neo4jScan));
+	Neo4jText	q = {0};
+	BoltQuery	query = {.database = conn->database};
+	ChFailure	fail = {0};
+
+	s->bolt = conn->bolt;
+	s->counted = s->batch_start = ch_stream_bytes_in(s->bolt->stream);
+	scan->state = s;
+	choose_batch(s, scan);
+	neo4j_compile(scan, &q, &s->count);
+	query.text = q.text.data;
+	query.nparams = q.nparams;
+	query.params = &q.params;
+	query.pull = s->batch;
+	scan->requests++;
+	if (!neo4j_bolt_run(s->bolt, &query, &fail))
+		ch_failure_raise(scan->conn, &fail);
+}
+
+/* ---- answers ----------------------------------------------------------------------- */
+
+pg_noreturn static void raise_protocol(const ChScan *scan, const char *what);
+
+static void
+raise_protocol(const ChScan *scan, const char *what)
+{
+	ChFailure	fail;
+
+	ch_fail(&fail, CH_FAIL_PROTOCOL, "Bolt: %s", what);
+	ch_failure_raise(scan->conn, &fail);
+}
+
+/*
+ * The server knows no label or type of this name: it never had a node with
+ * it.  (A label that lost its last node is known: that table is empty.)  Not
+ * for a Cypher text, whose author may mean it so.
+ */
+static void
+check_known_names(ChScan *scan, const ChValue *summary)
+{
+	const Neo4jTable *t = scan->table->priv;
+	const ChValue *list = neo4j_member(summary, "statuses");
+
+	if (t->form == NEO4J_RESULT)
+		return;
+	if (list == NULL)
+		list = neo4j_member(summary, "notifications");
+	for (int i = 0; list && list->kind == CH_LIST && i < list->u.list.n; i++)
+	{
+		const ChValue *item = &list->u.list.items[i];
+		const ChValue *code = neo4j_member(item, "neo4j_code");
+		const ChValue *words = neo4j_member(item, "description");
+
+		if (code == NULL)
+			code = neo4j_member(item, "code");
+		if (code == NULL || code->kind != CH_STRING ||
+			!(memmem(code->u.s.data, code->u.s.len, "UnknownLabelWarning", 19) ||
+			  memmem(code->u.s.data, code->u.s.len, "UnknownRelationshipTypeWarning", 30)))
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+				 errmsg("foreign table %s has nothing to read in Neo4j", scan->table->name),
+				 words && words->kind == CH_STRING
+				 ? errdetail("%s", ch_redact(scan->conn, pnstrdup(words->u.s.data, words->u.s.len))) : 0,
+				 errhint("Check the table's options label, relationship, start_label and end_label, and the server's dbname.")));
+	}
+}
+
+/* Wider rows in smaller batches; the first batch told their width. */
+static void
+adapt_batch(Neo4jScan *s)
+{
+	uint64		now = ch_stream_bytes_in(s->bolt->stream);
+	int64		width;
+
+	if (!s->adapt || s->batch_rows == 0)
+		return;
+	width = Max((now - s->batch_start) / s->batch_rows, 1);
+	s->batch = Max(Min(BATCH_BYTES / width, LARGEST_BATCH), SMALLEST_BATCH);
+}
+
+/* SUCCESS: of RUN first, then of each PULL. */
+static void
+take_success(ChScan *scan, PackReader *body)
+{
+	Neo4jScan  *s = scan->state;
+	ChValue		summary;
+	const ChValue *more;
+	ChFailure	fail = {0};
+
+	if (!s->running)
+	{
+		s->running = true;
+		return;
+	}
+	if (!neo4j_unpack(body, &summary))
+		raise_protocol(scan, body->error);
+	count_bytes(scan);
+	more = neo4j_member(&summary, "has_more");
+	if (more && more->kind == CH_BOOL && more->u.b)
+	{
+		adapt_batch(s);
+		s->batch_rows = 0;
+		s->batch_start = s->counted;
+		scan->requests++;
+		if (!neo4j_bolt_pull(s->bolt, s->batch, &fail))
+			ch_failure_raise(scan->conn, &fail);
+		return;
+	}
+	s->finished = true;
+	if (s->rows == 0)
+		check_known_names(scan, &summary);
+}
+
+/* A record of the number of rows. */
+static void
+take_count(ChScan *scan, PackReader *body)
+{
+	Neo4jScan  *s = scan->state;
+	uint32		n;
+	ChValue		v;
+
+	if (!neo4j_unpack_list(body, &n) || n != 1 || !neo4j_unpack(body, &v) || v.kind != CH_INT)
+		raise_protocol(scan, "a count is no number");
+	s->empty_rows = v.u.i;
+	s->rows = v.u.i;
+}
+
+static void
+take_row(ChScan *scan, PackReader *body, Datum *values, bool *nulls)
+{
+	uint32		n;
+
+	if (!neo4j_unpack_list(body, &n))
+		raise_protocol(scan, body->error);
+	if (n != scan->ncolumns)
+		raise_protocol(scan, "a record has another number of values than was asked for");
+	for (int i = 0; i < scan->ncolumns; i++)
+	{
+		ChValue		v;
+
+		if (!neo4j_unpack(body, &v))
+			raise_protocol(scan, body->error);
+		ch_set_column(scan, i, &v, values, nulls);
+	}
+}
+
+bool
+neo4j_next(ChScan *scan, Datum *values, bool *nulls)
+{
+	Neo4jScan  *s = scan->state;
+
+	for (;;)
+	{
+		PackReader	body;
+		ChFailure	fail = {0};
+
+		/* a count is given out when its answer is complete */
+		if (s->finished)
+			return s->empty_rows-- > 0;
+		switch (neo4j_bolt_next(s->bolt, &body, &fail))
+		{
+			case BOLT_RECORD:
+				if (s->count)
+				{
+					take_count(scan, &body);
+					break;
+				}
+				s->rows++;
+				s->batch_rows++;
+				take_row(scan, &body, values, nulls);
+				return true;
+			case BOLT_SUCCESS:
+				take_success(scan, &body);
+				break;
+			case BOLT_FAILURE:
+				count_bytes(scan);
+				neo4j_raise(scan->conn);
+				break;
+			case BOLT_IGNORED:
+				raise_protocol(scan, "a request was ignored");
+				break;
+			case BOLT_BROKEN:
+				ch_failure_raise(scan->conn, &fail);
+				break;
+		}
+	}
+}
+
+/*
+ * A scan that ends early leaves rows behind.  RESET stops the server's work on
+ * them at once (a closed socket does after a second or more); what it still
+ * sends is skipped before the next answer.  After an error the connection
+ * goes, but the server is told all the same.
+ */
+bool
+neo4j_close(ChScan *scan, bool failed)
+{
+	Neo4jScan  *s = scan->state;
+	Neo4jConn  *conn = scan->conn ? scan->conn->handle : NULL;
+	bool		told;
+
+	if (conn == NULL || conn->bolt == NULL)
+		return false;
+	if (s == NULL)
+		return !failed && conn->bolt->owed == 0;
+	count_bytes(scan);
+	if (s->finished)
+		return !failed;
+	told = neo4j_bolt_abandon(conn->bolt);
+	return told && !failed;
+}

@@ -1,0 +1,341 @@
+/*
+ * types.c
+ *	  What do Neo4j's types mean to PostgreSQL, and PostgreSQL's to Neo4j?
+ *
+ * Source: "Structure semantics" of the Bolt documentation.  Times come with
+ * nanoseconds; PostgreSQL has microseconds, and shows the one that a time lies
+ * in (rounding down, before 1970 too), which is what compare.c builds its
+ * conditions on.  A time that PostgreSQL's type cannot hold becomes a value
+ * that no column takes.
+ *
+ * Nothing here raises an error: it is called while an answer is read.
+ */
+#include "postgres.h"
+
+#include "common/int.h"
+#include "datatype/timestamp.h"
+
+#include "fdw/neo4j/packstream.h"
+#include "fdw/neo4j/types.h"
+
+#define NSECS_PER_SEC	INT64CONST(1000000000)
+#define NSECS_PER_DAY	(NSECS_PER_SEC * SECS_PER_DAY)
+#define EPOCH_DAYS		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
+#define EPOCH_SECS		((int64) EPOCH_DAYS * SECS_PER_DAY)
+
+/* Neither valid nor infinite, so a mismatch in every column. */
+#define NO_TIMESTAMP	(PG_INT64_MAX - 1)
+#define NO_DATE			((int64) PG_INT32_MAX + 1)
+
+/* Does structure tag have n fields, the first ones integers? */
+static bool
+has_integers(const ChValue *fields, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (fields[i].kind != CH_INT)
+			return false;
+	return true;
+}
+
+static bool
+valid_nanos(const ChValue *v)
+{
+	return v->kind == CH_INT && v->u.i >= 0 && v->u.i < NSECS_PER_SEC;
+}
+
+/* Seconds since 1970 and nanoseconds to microseconds since 2000. */
+static int64
+timestamp_of(int64 secs, int64 nanos)
+{
+	int64		t;
+
+	if (pg_sub_s64_overflow(secs, EPOCH_SECS, &secs) ||
+		pg_mul_s64_overflow(secs, USECS_PER_SEC, &t) ||
+		pg_add_s64_overflow(t, nanos / 1000, &t) ||
+		!IS_VALID_TIMESTAMP(t))
+		return NO_TIMESTAMP;
+	return t;
+}
+
+static int64
+date_of(int64 days)
+{
+	if (pg_sub_s64_overflow(days, EPOCH_DAYS, &days) ||
+		days < DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE ||
+		days >= DATE_END_JULIAN - POSTGRES_EPOCH_JDATE)
+		return NO_DATE;
+	return days;
+}
+
+static const char *
+take_properties(const ChValue *properties, const char *type, ChValue *v)
+{
+	if (properties->kind != CH_MAP)
+		return "properties are no map";
+	*v = *properties;
+	v->remote_type = type;
+	return NULL;
+}
+
+static void
+set_member(ChMember *member, const char *key, const ChValue *value)
+{
+	member->key = key;
+	member->keylen = strlen(key);
+	member->value = *value;
+}
+
+static void
+make_map(const char *const *keys, const ChValue *values, int n, const char *type, ChValue *v)
+{
+	ChMember   *members = palloc(n * sizeof(ChMember));
+
+	for (int i = 0; i < n; i++)
+		set_member(&members[i], keys[i], &values[i]);
+	v->kind = CH_MAP;
+	v->remote_type = type;
+	v->u.map.n = n;
+	v->u.map.members = members;
+}
+
+static void
+make_text(char *text, const char *type, ChValue *v)
+{
+	v->kind = CH_STRING;
+	v->remote_type = type;
+	v->u.s.data = text;
+	v->u.s.len = strlen(text);
+}
+
+/* A time of day with an offset has no type of its own in ChValue: ISO text. */
+static const char *
+take_offset_time(int64 nanos, int64 offset, ChValue *v)
+{
+	int64		secs = nanos / NSECS_PER_SEC;
+	int			zone = (int) (offset < 0 ? -offset : offset);
+	char	   *text;
+
+	if (nanos < 0 || nanos >= NSECS_PER_DAY || offset < -SECS_PER_DAY || offset > SECS_PER_DAY)
+		return "a time of day is out of range";
+	text = palloc(40);
+	snprintf(text, 40, "%02d:%02d:%02d.%06d%c%02d:%02d:%02d",
+			 (int) (secs / SECS_PER_HOUR), (int) (secs / SECS_PER_MINUTE % 60), (int) (secs % 60),
+			 (int) (nanos % NSECS_PER_SEC / 1000), offset < 0 ? '-' : '+',
+			 zone / SECS_PER_HOUR, zone / SECS_PER_MINUTE % 60, zone % 60);
+	make_text(text, "ZONED TIME", v);
+	return NULL;
+}
+
+static const char *
+take_local_time(int64 nanos, ChValue *v)
+{
+	if (nanos < 0 || nanos >= NSECS_PER_DAY)
+		return "a time of day is out of range";
+	v->kind = CH_TIME_OF_DAY;
+	v->remote_type = "LOCAL TIME";
+	v->u.i = nanos / 1000;
+	return NULL;
+}
+
+/* Months, days, seconds, nanoseconds. */
+static const char *
+take_duration(const ChValue *f, ChValue *v)
+{
+	int64		usecs;
+
+	if (!valid_nanos(&f[3]))
+		return "nanoseconds are out of range";
+	v->remote_type = "DURATION";
+	if (f[0].u.i < PG_INT32_MIN || f[0].u.i > PG_INT32_MAX ||
+		f[1].u.i < PG_INT32_MIN || f[1].u.i > PG_INT32_MAX ||
+		pg_mul_s64_overflow(f[2].u.i, USECS_PER_SEC, &usecs) ||
+		pg_add_s64_overflow(usecs, f[3].u.i / 1000, &usecs))
+	{
+		char	   *text = palloc(128);
+
+		snprintf(text, 128, "P" INT64_FORMAT "M" INT64_FORMAT "DT" INT64_FORMAT "S", f[0].u.i, f[1].u.i, f[2].u.i);
+		make_text(text, "DURATION", v);
+		return NULL;
+	}
+	v->kind = CH_INTERVAL;
+	v->u.interval.month = (int32) f[0].u.i;
+	v->u.interval.day = (int32) f[1].u.i;
+	v->u.interval.time = usecs;
+	return NULL;
+}
+
+/*
+ * A moment: seconds since 1970 UTC, nanoseconds, and an offset or the name of
+ * a zone, which timestamptz does not keep.
+ */
+static const char *
+take_instant(int64 secs, const ChValue *nanos, ChValueKind kind, const char *type, ChValue *v)
+{
+	if (!valid_nanos(nanos))
+		return "nanoseconds are out of range";
+	v->kind = kind;
+	v->remote_type = type;
+	v->u.i = timestamp_of(secs, nanos->u.i);
+	return NULL;
+}
+
+static const char *
+take_time(uint8 tag, const ChValue *f, ChValue *v)
+{
+	int64		secs = f[0].u.i;
+
+	switch (tag)
+	{
+		case 'D':
+			v->kind = CH_DATE;
+			v->remote_type = "DATE";
+			v->u.i = date_of(secs);
+			return NULL;
+		case 'T':
+			return take_offset_time(secs, f[1].u.i, v);
+		case 't':
+			return take_local_time(secs, v);
+		case 'd':
+			return take_instant(secs, &f[1], CH_LOCAL_DATETIME, "LOCAL DATETIME", v);
+		case 'F':				/* 4.4 without the patch: local seconds */
+			if (pg_sub_s64_overflow(secs, f[2].u.i, &secs))
+				return "a time is out of range";
+			return take_instant(secs, &f[1], CH_INSTANT, "ZONED DATETIME", v);
+		default:
+			return take_instant(secs, &f[1], CH_INSTANT, "ZONED DATETIME", v);
+	}
+}
+
+static const char *
+take_path(const ChValue *f, ChValue *v)
+{
+	static const char *const keys[] = {"nodes", "relationships"};
+
+	if (f[0].kind != CH_LIST || f[1].kind != CH_LIST)
+		return "a path has no list of nodes and relationships";
+	make_map(keys, f, 2, "PATH", v);
+	return NULL;
+}
+
+/* The structures of Bolt: how many fields, how many of them integers first. */
+static const struct
+{
+	uint8		tag;
+	int			min;
+	int			max;
+	int			integers;
+}			structures[] = {
+	{'N', 3, 4, 1}, {'R', 5, 8, 3}, {'r', 3, 4, 1}, {'P', 3, 3, 0},
+	{'X', 3, 3, 1}, {'Y', 4, 4, 1},
+	{'D', 1, 1, 1}, {'T', 2, 2, 2}, {'t', 1, 1, 1}, {'d', 2, 2, 2},
+	{'I', 3, 3, 3}, {'i', 3, 3, 2}, {'F', 3, 3, 3}, {'E', 4, 4, 4},
+};
+
+static bool
+well_formed(uint8 tag, int n, const ChValue *fields)
+{
+	for (int i = 0; i < lengthof(structures); i++)
+		if (structures[i].tag == tag)
+			return n >= structures[i].min && n <= structures[i].max &&
+				has_integers(fields, structures[i].integers);
+	return false;
+}
+
+const char *
+neo4j_structure(uint8 tag, int n, const ChValue *fields, ChValue *v)
+{
+	static const char *const point[] = {"srid", "x", "y", "z"};
+
+	if (!well_formed(tag, n, fields))
+		return "an unknown or broken structure";
+	switch (tag)
+	{
+		case 'N':
+			return take_properties(&fields[2], "NODE", v);
+		case 'R':
+			return take_properties(&fields[4], "RELATIONSHIP", v);
+		case 'r':				/* of a path: without its ends */
+			return take_properties(&fields[2], "RELATIONSHIP", v);
+		case 'P':
+			return take_path(fields, v);
+		case 'X':
+		case 'Y':
+			make_map(point, fields, n, "POINT", v);
+			return NULL;
+		case 'E':
+			return take_duration(fields, v);
+		default:
+			return take_time(tag, fields, v);
+	}
+}
+
+/* ---- parameters -------------------------------------------------------------- */
+
+/* Microseconds since 2000 as seconds since 1970 and nanoseconds. */
+static void
+pack_seconds(StringInfo out, int64 t)
+{
+	int64		secs = t / USECS_PER_SEC;
+	int64		usecs = t % USECS_PER_SEC;
+
+	if (usecs < 0)
+	{
+		usecs += USECS_PER_SEC;
+		secs--;
+	}
+	neo4j_pack_int(out, secs + EPOCH_SECS);
+	neo4j_pack_int(out, usecs * 1000);
+}
+
+static void
+pack_list(StringInfo out, const ChValue *v)
+{
+	neo4j_pack_list(out, v->u.list.n);
+	for (int i = 0; i < v->u.list.n; i++)
+		neo4j_pack_value(out, &v->u.list.items[i]);
+}
+
+void
+neo4j_pack_value(StringInfo out, const ChValue *v)
+{
+	switch (v->kind)
+	{
+		case CH_BOOL:
+			neo4j_pack_bool(out, v->u.b);
+			break;
+		case CH_INT:
+			neo4j_pack_int(out, v->u.i);
+			break;
+		case CH_FLOAT:
+			neo4j_pack_float(out, v->u.f);
+			break;
+		case CH_STRING:
+			neo4j_pack_string(out, v->u.s.data, v->u.s.len);
+			break;
+		case CH_BYTES:
+			neo4j_pack_bytes(out, v->u.s.data, v->u.s.len);
+			break;
+		case CH_DATE:
+			neo4j_pack_struct(out, 'D', 1);
+			neo4j_pack_int(out, v->u.i + EPOCH_DAYS);
+			break;
+		case CH_TIME_OF_DAY:
+			neo4j_pack_struct(out, 't', 1);
+			neo4j_pack_int(out, v->u.i * 1000);
+			break;
+		case CH_LOCAL_DATETIME:
+			neo4j_pack_struct(out, 'd', 2);
+			pack_seconds(out, v->u.i);
+			break;
+		case CH_INSTANT:
+			neo4j_pack_struct(out, 'I', 3);
+			pack_seconds(out, v->u.i);
+			neo4j_pack_int(out, NEO4J_FIRST_OFFSET);
+			break;
+		case CH_LIST:
+			pack_list(out, v);
+			break;
+		default:
+			neo4j_pack_null(out);
+	}
+}

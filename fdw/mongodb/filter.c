@@ -560,15 +560,15 @@ compare_value(const ChColumn *col, ChCmpOp op, const ChValue *v)
 /* ---- leaves ------------------------------------------------------------------------------ */
 
 /*
- * Equality with a Decimal128 as a range: in lists, and in $or of equalities,
- * which it makes into a list, FerretDB's engine finds 0.1 but not 0.10.
+ * Equality of decimals as a range: in lists, and in $or of equalities, which
+ * it makes into a list, FerretDB's engine finds 0.1 but not 0.10.
  */
 static Test *
-equal_decimal(const char *path, bson_decimal128_t d)
+equal_by_range(const char *path, bson_value_t value)
 {
-	Test	   *t = field(path, "$gte", value_of_decimal(d));
+	Test	   *t = field(path, "$gte", value);
 
-	add_operator(t, "$lte", value_of_decimal(d));
+	add_operator(t, "$lte", value);
 	return t;
 }
 
@@ -596,9 +596,19 @@ static void
 add_equal_numeric(Equals *e, const ChColumn *col, const ChValue *v)
 {
 	const MongoColumn *mc = mongo_column(col);
+	double		special;
 	MongoBound	bound;
 	bool		doubles;
 	Test	   *range;
+
+	if (is_special(v, &special))
+	{
+		if (isnan(special))
+			add_equal_operator(e, compare(mc->path.text, CH_EQ, value_of_double(special)));
+		else
+			e->ranges = lappend(e->ranges, equal_by_range(mc->path.text, value_of_double(special)));
+		return;
+	}
 
 	mongo_numeric_bound(v->u.s.data, v->u.s.len, &bound);
 	doubles = mc->type == MONGO_DOUBLE || (mc->type == MONGO_ANY && !bound.same);
@@ -606,7 +616,7 @@ add_equal_numeric(Equals *e, const ChColumn *col, const ChValue *v)
 		add_equal_operator(e, compare(mc->path.text, CH_EQ, value_of_double(bound.at_least)));
 	if (mc->type == MONGO_DOUBLE || !bound.decimal_exact)
 		return;
-	range = equal_decimal(mc->path.text, bound.decimal);
+	range = equal_by_range(mc->path.text, value_of_decimal(bound.decimal));
 	/* a double that prints otherwise may have these 34 digits */
 	if (doubles)
 		range->operators = lcons(linitial(of_types(mc->path.text, exact_numbers)->operators), range->operators);
@@ -621,11 +631,10 @@ equals_of(const ChCond *cond)
 	for (int i = 0; i < cond->nvalues; i++)
 	{
 		const ChValue *v = &cond->values[i];
-		double		special;
 		Test	   *t;
 		ListCell   *lc;
 
-		if (v->kind == CH_DECIMAL && !is_special(v, &special))
+		if (v->kind == CH_DECIMAL)
 		{
 			add_equal_numeric(&e, cond->col, v);
 			continue;

@@ -28,6 +28,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/timestamp.h"
 
+#include "common/int.h"
 #include "fdw/influxdb/influxdb.h"
 
 static const InfluxTable *

@@ -713,6 +713,7 @@ select_influxql(const ChScan *scan, InfluxQuery *q)
 	const char *comma = "";
 	ListCell   *lc;
 
+	q->ncolumns = 1;
 	appendStringInfoString(buf, "SELECT ");
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
@@ -721,7 +722,7 @@ select_influxql(const ChScan *scan, InfluxQuery *q)
 			continue;
 		appendStringInfoString(buf, comma);
 		append_column(buf, scan->columns[i], false);
-		q->position[i] = ++q->ncolumns;
+		q->position[i] = q->ncolumns++;
 		comma = ", ";
 	}
 	foreach(lc, extra_fields(scan))

@@ -39,16 +39,19 @@ sub http
 
 sub start_influxd
 {
+	my ($conf) = @_;
+	$conf //= "$dir/influxdb.conf";
 	$influxd = fork() // die "fork: $!";
 	if ($influxd == 0)
 	{
 		open(STDOUT, '>>', "$dir/influxd.log");
 		open(STDERR, '>&', \*STDOUT);
-		exec 'influxd', 'run', '-config', "$dir/influxdb.conf" or exit 1;
+		exec 'influxd', 'run', '-config', $conf or exit 1;
 	}
 	for (1 .. 300)
 	{
-		return if http('GET', '/ping') =~ / 204 /;
+		# one that speaks TLS refuses a plain request with 400
+		return if http('GET', '/ping') =~ / (204|400) /;
 		sleep 0.1;
 	}
 	die 'influxd does not answer';
@@ -312,6 +315,25 @@ $session->quit;
 like(try("ALTER USER MAPPING FOR CURRENT_USER SERVER i OPTIONS (SET password 'another-secret'); SELECT * FROM m"),
 	qr/HV00N.*could not connect to store "i".*refused.*ALTER USER MAPPING/s, 'a wrong password');
 $node->safe_psql('postgres', "ALTER USER MAPPING FOR CURRENT_USER SERVER i OPTIONS (SET password '$password')");
+
+# The same server with TLS and a certificate that nobody else trusts.
+kill_influxd();
+system_or_bail('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+	'-addext', 'subjectAltName=DNS:localhost', '-keyout', "$dir/key.pem", '-out', "$dir/cert.pem");
+my $conf = slurp_file("$dir/influxdb.conf");
+$conf =~ s/\[http\]/[http]\n  https-enabled = true\n  https-certificate = "$dir\/cert.pem"\n  https-private-key = "$dir\/key.pem"/;
+append_to_file("$dir/tls.conf", $conf);
+start_influxd("$dir/tls.conf");
+$node->safe_psql('postgres', "ALTER SERVER i OPTIONS (SET url 'https://localhost:$influx_port')");
+like(try('SELECT count(*) FROM m'), qr/HV00N.*could not connect.*certificate/s, 'a certificate that is not trusted is refused');
+$node->safe_psql('postgres', "ALTER SERVER i OPTIONS (ADD tls_ca '$dir/cert.pem')");
+is($node->safe_psql('postgres', 'SELECT count(*) FROM m WHERE v < 10'), 10, 'a certificate of tls_ca is trusted');
+$node->safe_psql('postgres', "ALTER SERVER i OPTIONS (SET url 'https://127.0.0.1:$influx_port')");
+like(try('SELECT count(*) FROM m'), qr/HV00N.*could not connect/s, 'but not for another name');
+$node->safe_psql('postgres', "ALTER SERVER i OPTIONS (DROP tls_ca, ADD tls_verify 'false')");
+is($node->safe_psql('postgres', 'SELECT count(*), sum(v) FROM m'), '300000|44999850000', 'unless tls_verify is off');
+$node->safe_psql('postgres', "ALTER SERVER i OPTIONS (SET url 'http://127.0.0.1:$influx_port')");
+like(try('SELECT count(*) FROM m'), qr/HV00\w|08\w{3}/, 'a plain request to a server with TLS');
 
 # ---- nonsense -----------------------------------------------------------------------
 

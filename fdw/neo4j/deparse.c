@@ -84,6 +84,9 @@ put_strict_key(Neo4jText *q, const ChColumn *col, bool descending)
 
 	switch (col->basetype)
 	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
 		case FLOAT4OID:
 		case FLOAT8OID:
 			put_guarded(q, col, NULL, psprintf("CASE WHEN %s = 0 THEN 0 ELSE %s END", p, p));

@@ -158,6 +158,23 @@ ch_server_aclcheck(Oid serverid, Oid roleid, AclMode mode)
 #define repalloc_array(pointer, type, count) ((type *) repalloc(pointer, sizeof(type) * (count)))
 #endif
 
+/*
+ * The semantic actions of the JSON parser return a code since 16; its lexer's
+ * context is the caller's since 17.
+ */
+#if PG_VERSION_NUM >= 160000
+#define CH_JSON_ACTION JsonParseErrorType
+#define CH_JSON_DONE JSON_SUCCESS
+#else
+#define CH_JSON_ACTION void
+#define CH_JSON_DONE
+#endif
+#if PG_VERSION_NUM >= 170000
+#define ch_json_lexer(json, len) makeJsonLexContextCstringLen(NULL, json, len, PG_UTF8, true)
+#else
+#define ch_json_lexer(json, len) makeJsonLexContextCstringLen(json, len, PG_UTF8, true)
+#endif
+
 /* The wait event shown in pg_stat_activity; named ones came with 17. */
 #if PG_VERSION_NUM >= 170000
 #define CH_WAIT_EVENT_NEW(name) WaitEventExtensionNew(name)

@@ -76,7 +76,8 @@ typedef struct ChRel
 	double		remote_rows;	/* rows the store returns for them */
 	Cost		startup_cost;
 	Cost		tuple_cost;
-	List	   *sort;			/* of an ORDERED rel: its keys */
+	bool		ordered;		/* an ORDERED rel over the base rel */
+	List	   *sort;			/* its keys; NIL if conditions fix the order */
 	List	   *remarks;		/* String: why something above stayed local */
 } ChRel;
 

@@ -92,6 +92,9 @@ ch_column(const ChTable *table, int attno)
 /* A count as text: its value, or $n. */
 extern char *ch_count_text(int64 count);
 
+/* Does the collation order strings by their bytes in this database's encoding? */
+extern bool ch_collation_is_bytewise(Oid collation);
+
 /* ---- a running scan --------------------------------------------------- */
 
 typedef struct ChScan
@@ -135,6 +138,7 @@ typedef struct ChImportColumn
 {
 	const char *name;
 	const char *type;			/* SQL text of the type */
+	const char *collation;		/* SQL text of its collation, or NULL */
 	bool		notnull;
 	List	   *options;		/* DefElem with String */
 } ChImportColumn;

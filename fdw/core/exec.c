@@ -222,7 +222,7 @@ ch_begin_scan(ForeignScanState *node, int eflags)
 	scan->userid = ch_scan_userid(plan, estate);
 	scan->limit = -1;
 	set_columns(state);
-	state->timed = node->ss.ps.instrument && node->ss.ps.instrument->need_timer;
+	state->timed = (estate->es_instrument & INSTRUMENT_TIMER) != 0;
 	state->params = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
 	MemoryContextSwitchTo(old);
 }

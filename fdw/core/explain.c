@@ -18,8 +18,6 @@ remote_text(ChScanState *state)
 	ChScan	   *scan = &state->scan;
 	StringInfoData text;
 
-	/* after EXPLAIN ANALYZE of a LIMIT the last run may still be open */
-	ch_stop_scan(state);
 	MemoryContextReset(scan->run_cxt);
 	initStringInfo(&text);
 	if (!ch_bind(state, true))
@@ -70,6 +68,19 @@ explain_relation(const ChScan *scan, ExplainState *es)
 		ExplainPropertyText("Relations", es->verbose ? scan->table->name : get_rel_name(scan->query->relid), es);
 }
 
+/* Sentences with commas of their own: a line for each in text, else a list. */
+static void
+explain_list(const char *label, List *items, ExplainState *es)
+{
+	ListCell   *lc;
+
+	if (es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyList(label, items, es);
+	else
+		foreach(lc, items)
+			ExplainPropertyText(label, lfirst(lc), es);
+}
+
 void
 ch_explain_scan(ForeignScanState *node, ExplainState *es)
 {
@@ -77,6 +88,9 @@ ch_explain_scan(ForeignScanState *node, ExplainState *es)
 	const ChScan *scan = &state->scan;
 	const ChQuery *query = scan->query;
 
+	/* after a LIMIT the last run may still be open, its bytes not counted */
+	if (es->analyze)
+		ch_stop_scan(state);
 	explain_relation(scan, es);
 	if (es->verbose)
 		ExplainPropertyText("Remote Query", remote_text(state), es);
@@ -87,8 +101,7 @@ ch_explain_scan(ForeignScanState *node, ExplainState *es)
 
 		if (pushed || es->format != EXPLAIN_FORMAT_TEXT)
 			ExplainPropertyList("Pushed", pushed, es);
-		if (local || es->format != EXPLAIN_FORMAT_TEXT)
-			ExplainPropertyList("Not Pushed", local, es);
+		explain_list("Not Pushed", local, es);
 	}
 	if (!es->analyze)
 		return;

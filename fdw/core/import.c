@@ -83,6 +83,8 @@ create_command(const ChImportTable *table, const char *name, ForeignServer *serv
 		appendStringInfo(&sql, "%s  %s %s", foreach_current_index(lc) ? ",\n" : "",
 						 quote_identifier(unique_name(col->name, &taken)), col->type);
 		append_options(&sql, col->options);
+		if (col->collation)
+			appendStringInfo(&sql, " COLLATE %s", col->collation);
 		if (col->notnull)
 			appendStringInfoString(&sql, " NOT NULL");
 	}

@@ -278,9 +278,7 @@ plain_base(RelOptInfo *input)
 {
 	ChRel	   *ch = input->fdw_private;
 
-	if (ch == NULL || !(input->reloptkind == RELOPT_BASEREL || ch->sort))
-		return NULL;
-	return ch;
+	return ch && (input->reloptkind == RELOPT_BASEREL || ch->ordered) ? ch : NULL;
 }
 
 static void
@@ -291,13 +289,14 @@ take_ordered(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output)
 	const char *reason;
 	List	   *keys;
 
-	if (below == NULL || input->reloptkind != RELOPT_BASEREL || root->sort_pathkeys == NIL)
+	if (below == NULL || input->reloptkind != RELOPT_BASEREL)
 		return;
 	keys = ch_ship_pathkeys(root, input, below->table, root->sort_pathkeys, &reason);
-	if (keys == NIL)
+	if (keys == NIL && root->sort_pathkeys != NIL)
 		return;
 	ch = palloc(sizeof(ChRel));
 	*ch = *below;
+	ch->ordered = true;
 	ch->sort = keys;
 	output->fdw_private = ch;
 }
@@ -374,9 +373,11 @@ take_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalPathEx
 	rows = ch->remote_rows;
 	if (extra->count_est > 0)
 		rows = clamp_row_est(Min(rows - Max(0, extra->offset_est), (double) extra->count_est));
+	/* of two that cost the same, the one that fetches fewer rows for sure */
 	cost_scan(root, ch, rows, &startup, &total);
 	add_path(output, (Path *) ch_make_upper_path(root, output, root->upper_targets[UPPERREL_FINAL], rows,
-												 startup, total, root->sort_pathkeys, path_private(query)));
+												 startup * 0.99, total * 0.99, root->sort_pathkeys,
+												 path_private(query)));
 }
 
 void

@@ -187,8 +187,8 @@ sorts_by_bytes(char provider, const char *collate)
  * Asked of the catalogs and not of pg_locale.h, which on some versions cannot
  * be included without ICU's headers.
  */
-static bool
-is_bytewise(Oid collation)
+bool
+ch_collation_is_bytewise(Oid collation)
 {
 	bool		is_default = collation == DEFAULT_COLLATION_OID;
 	int			cache = is_default ? DATABASEOID : COLLOID;
@@ -221,7 +221,7 @@ collation_allows(ShipContext *cxt, Oid coltype, Oid collation, ChCondKind kind, 
 		return true;
 	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
 		cxt->reason = "the collation calls different strings equal";
-	else if (ordered && !is_bytewise(collation))
+	else if (ordered && !ch_collation_is_bytewise(collation))
 		cxt->reason = "strings are ordered by a collation other than \"C\"";
 	else
 		return true;
@@ -614,7 +614,7 @@ ship_pathkey(RelOptInfo *rel, const ChTable *table, PathKey *key, const char **r
 		*reason = psprintf("type %s is sorted by PostgreSQL only", format_type_be(type));
 		return NULL;
 	}
-	if (is_text(type) && !is_bytewise(key->pk_eclass->ec_collation))
+	if (is_text(type) && !ch_collation_is_bytewise(key->pk_eclass->ec_collation))
 	{
 		*reason = "strings are sorted by a collation other than \"C\"";
 		return NULL;

@@ -562,7 +562,7 @@ ch_value_to_datum(ChColumn *col, const ChValue *v, Datum *out)
 	if (v->kind == CH_NULL || !convert(col, v, out))
 		return false;
 	if (col->domain)
-		domain_check(*out, false, col->typid, &col->domain_extra, NULL);
+		domain_check(*out, false, col->typid, &col->domain_extra, GetMemoryChunkContext(col));
 	return true;
 }
 

@@ -1,18 +1,32 @@
 /*
  * driver.c
- *	  The InfluxDB driver.
+ *	  The InfluxDB driver: what core asks for and which function answers.
  */
 #include "postgres.h"
 
-#include "fdw/core/driver.h"
-
-static const ChOptionDef options[] = {{0}};
+#include "fdw/influxdb/influxdb.h"
 
 const ChDriver ch_influxdb_driver = {
 	.name = "influxdb",
 	.product = "InfluxDB",
 	.fdw_name = "cipherhorizon_influxdb",
-	.options = options,
+	.options = influx_options,
+	.not_options = influx_not_options,
 	.column_name_option = "field",
 	.default_port = 8086,
+	.endpoint = influx_endpoint,
+	.check_options = influx_check_options,
+	.describe_table = influx_describe_table,
+	.ship_leaf = influx_ship_leaf,
+	.ship_bool = influx_ship_bool,
+	.ship_sort = influx_ship_sort,
+	.connect = influx_connect,
+	.disconnect = influx_disconnect,
+	.alive = influx_alive,
+	.send = influx_send,
+	.next = influx_next,
+	.close = influx_close,
+	.explain = influx_explain,
+	.import_schema = influx_import,
+	.probe = influx_probe,
 };

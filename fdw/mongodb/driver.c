@@ -4,15 +4,28 @@
  */
 #include "postgres.h"
 
-#include "fdw/core/driver.h"
-
-static const ChOptionDef options[] = {{0}};
+#include "fdw/mongodb/mongodb.h"
 
 const ChDriver ch_mongodb_driver = {
 	.name = "mongodb",
 	.product = "MongoDB",
 	.fdw_name = "cipherhorizon_mongodb",
-	.options = options,
+	.options = mongo_options,
+	.not_options = mongo_not_options,
 	.column_name_option = "path",
 	.default_port = 27017,
+	.endpoint = mongo_endpoint,
+	.check_options = mongo_check_options,
+	.describe_table = mongo_describe_table,
+	.ship_leaf = mongo_ship_leaf,
+	.ship_sort = mongo_ship_sort,
+	.connect = mongo_connect,
+	.disconnect = mongo_disconnect,
+	.alive = mongo_alive,
+	.send = mongo_send,
+	.next = mongo_next,
+	.close = mongo_close,
+	.explain = mongo_explain,
+	.import_schema = mongo_import_schema,
+	.probe = mongo_probe,
 };

@@ -1,0 +1,157 @@
+/*
+ * influxdb.h
+ *	  What the files of the InfluxDB driver share.
+ */
+#ifndef INFLUXDB_H
+#define INFLUXDB_H
+
+#include "postgres.h"
+
+#include "fdw/core/compat.h"
+#include "fdw/core/driver.h"
+#include "fdw/core/http.h"
+
+/* ---- tables ------------------------------------------------------------ */
+
+/* ChColumn.kind */
+typedef enum InfluxKind
+{
+	INFLUX_FIELD,
+	INFLUX_TAG,
+	INFLUX_TIME,				/* timestamptz: microseconds, rounded down */
+	INFLUX_TIME_NS				/* bigint: nanoseconds since 1970 */
+} InfluxKind;
+
+/* ChTable.priv */
+typedef struct InfluxTable
+{
+	const char *measurement;
+	const char *policy;			/* retention policy, or NULL: the default one */
+	bool		sql;			/* version 3: SQL, not InfluxQL */
+	int			nfields;		/* columns that are fields */
+	ChColumn  **fields;
+	ChColumn   *always;			/* a field that every point has, or NULL */
+} InfluxTable;
+
+/* options.c */
+extern const ChOptionDef influx_options[];
+extern const char *const influx_not_options[];
+extern void influx_check_options(int where, List *options);
+extern void influx_describe_table(ChTable *table);
+
+/* ---- connections ------------------------------------------------------- */
+
+/* ChConn.handle, in ChConn.cxt */
+typedef struct InfluxConn
+{
+	ChHttp	   *http;
+	int			version;		/* 1, 2 or 3 */
+	char	   *release;		/* what the server calls itself */
+	char	   *headers[4];		/* of each request; ends with NULL */
+	const char *user;			/* HTTP Basic, or NULL */
+	const char *password;
+	List	   *checked;		/* InfluxChecked: see scan.c */
+} InfluxConn;
+
+extern void influx_endpoint(const ChConn *conn, ChEndpoint *ep);
+extern void influx_connect(ChConn *conn);
+extern void influx_disconnect(ChConn *conn);
+extern bool influx_alive(ChConn *conn);
+extern void influx_probe(ChConn *conn, ChProbe step, StringInfo detail);
+
+/* ---- answers ----------------------------------------------------------- */
+
+/*
+ * An answer to one or more statements, read row by row.  InfluxQL sends it as
+ * MessagePack (1.x) or JSON (2.x), SQL as lines of JSON objects (3.x).
+ */
+typedef struct InfluxAnswer
+{
+	ChConn	   *conn;
+	ChHttp	   *http;
+	MemoryContext cxt;			/* of the answer */
+
+	/* the row that influx_next_row found, valid until it is called again */
+	int			statement;		/* from 0 */
+	const char *series;			/* measurement */
+	int			ncolumns;
+	const char **columns;
+	ChValue    *values;
+
+	bool		started;		/* the answer's header is there */
+	bool		done;
+	bool		partial;		/* the store said that more is to come */
+	bool		(*read) (struct InfluxAnswer *answer);
+	void	   *decoder;
+} InfluxAnswer;
+
+/*
+ * Send statements of InfluxQL or SQL (by the server's version), separated by
+ * semicolons, in UTF-8.  Does not wait for the answer, which lives in the
+ * current memory context.
+ */
+extern InfluxAnswer *influx_ask(ChConn *conn, const char *statements, int chunk_size);
+
+/*
+ * The next row; false at the end.  Raises what the store answers as an error,
+ * wherever in the answer it comes, and an answer that is cut short.
+ */
+extern bool influx_next_row(InfluxAnswer *answer);
+
+/* For SQL, whose rows are objects: the order that the columns shall have. */
+extern void influx_expect_columns(InfluxAnswer *answer, int ncolumns, const char **columns);
+
+/* For decoders: wait for more of the body; false at its end.  Moves http->data. */
+extern bool influx_more(InfluxAnswer *answer);
+
+/* For decoders: a result with this statement_id begins. */
+extern void influx_begin_result(InfluxAnswer *answer, int statement);
+pg_noreturn extern void influx_refused(InfluxAnswer *answer, const char *message);
+pg_noreturn extern void influx_garbled(InfluxAnswer *answer, const char *what);
+
+/* msgpack.c, json.c: make an answer read that format. */
+extern void influx_read_msgpack(InfluxAnswer *answer);
+extern void influx_read_json(InfluxAnswer *answer);
+extern void influx_read_json_lines(InfluxAnswer *answer);
+
+/* ---- scans ------------------------------------------------------------- */
+
+/* A remote query, and where each column of the scan is in its rows. */
+typedef struct InfluxQuery
+{
+	StringInfoData text;
+	bool		never;			/* no point can match: do not ask */
+	int			ncolumns;		/* SQL: names in the order of the rows */
+	const char **columns;
+	int		   *position;		/* for scan->columns[i]; time is 0 */
+} InfluxQuery;
+
+extern ChShip influx_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason);
+extern ChShip influx_ship_bool(const ChTable *table, const ChExpr *expr, ChShip given, const char **reason);
+extern bool influx_ship_sort(const ChTable *table, List *keys, const char **reason);
+extern void influx_append_measurement(StringInfo buf, const ChTable *table);
+extern void influx_compile(const ChScan *scan, InfluxQuery *query);
+extern void influx_explain(ChScan *scan, StringInfo out);
+
+extern void influx_send(ChScan *scan);
+extern bool influx_next(ChScan *scan, Datum *values, bool *nulls);
+extern bool influx_close(ChScan *scan, bool failed);
+
+extern List *influx_import(ChConn *conn, const char *remote_schema, List *options);
+
+/* ---- types ------------------------------------------------------------- */
+
+/* Times that a point can have. */
+#define INFLUX_MIN_TIME		(PG_INT64_MIN + 2)
+#define INFLUX_MAX_TIME		(PG_INT64_MAX - 1)
+
+extern void influx_append_name(StringInfo buf, const char *name, bool sql);
+extern void influx_append_string(StringInfo buf, const char *data, int len, bool sql);
+extern void influx_append_float(StringInfo buf, double f);
+extern void influx_append_time(StringInfo buf, int64 ns, bool sql);
+extern ChValue influx_instant(int64 ns);
+
+/* Nanoseconds since 1970 of a timestamptz; false if it is beyond int64. */
+extern bool influx_time_of(TimestampTz t, int64 *ns);
+
+#endif							/* INFLUXDB_H */

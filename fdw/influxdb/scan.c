@@ -1,0 +1,275 @@
+/*
+ * scan.c
+ *	  Run a remote query and hand out its rows.
+ *
+ * InfluxDB has no schema to hold a foreign table against, and it answers
+ * questions about what is not there with no rows, or takes a tag for a field.
+ * So the first scan of a table asks, in the same request and before the query
+ * itself, which fields and tags the measurement has, and raises an error where
+ * the foreign table says otherwise.  The session remembers that it has looked,
+ * for a minute.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "fdw/influxdb/influxdb.h"
+
+/* Rows of a chunk; more gain nothing, and 2.x needs memory for a chunk. */
+#define CHUNK_SIZE		10000
+
+/* How long what was seen of a measurement is trusted. */
+#define CHECK_SECONDS	60
+
+/* What the measurement has; the first two statements' answers. */
+typedef enum Question
+{
+	FIELD_KEYS,
+	TAG_KEYS,
+	QUERY
+} Question;
+
+/* One entry of InfluxConn.checked */
+typedef struct InfluxChecked
+{
+	Oid			relid;
+	TimestampTz until;
+} InfluxChecked;
+
+typedef struct InfluxScan
+{
+	InfluxQuery query;
+	InfluxAnswer *answer;
+	bool		checking;		/* the keys come before the rows */
+	List	   *fields;			/* char *: names the store knows */
+	List	   *tags;
+	uint64		counted;		/* bytes that scan->bytes has */
+} InfluxScan;
+
+/* ---- the check --------------------------------------------------------- */
+
+static InfluxChecked *
+find_checked(InfluxConn *c, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, c->checked)
+	{
+		InfluxChecked *seen = lfirst(lc);
+
+		if (seen->relid == relid)
+			return seen;
+	}
+	return NULL;
+}
+
+static bool
+must_check(const ChScan *scan)
+{
+	InfluxChecked *seen = find_checked(scan->conn->handle, scan->table->relid);
+
+	return seen == NULL || GetCurrentTimestamp() > seen->until;
+}
+
+static void
+note_checked(const ChScan *scan)
+{
+	InfluxConn *c = scan->conn->handle;
+	InfluxChecked *seen = find_checked(c, scan->table->relid);
+	MemoryContext old = MemoryContextSwitchTo(scan->conn->cxt);
+
+	if (seen == NULL)
+	{
+		seen = palloc(sizeof(InfluxChecked));
+		seen->relid = scan->table->relid;
+		c->checked = lappend(c->checked, seen);
+	}
+	seen->until = GetCurrentTimestamp() + CHECK_SECONDS * USECS_PER_SEC;
+	MemoryContextSwitchTo(old);
+}
+
+/* SHOW FIELD KEYS FROM m; SHOW TAG KEYS FROM m; */
+static void
+append_questions(const ChScan *scan, StringInfo buf)
+{
+	appendStringInfoString(buf, "SHOW FIELD KEYS FROM ");
+	influx_append_measurement(buf, scan->table);
+	appendStringInfoString(buf, "; SHOW TAG KEYS FROM ");
+	influx_append_measurement(buf, scan->table);
+	appendStringInfoString(buf, "; ");
+}
+
+static void
+note_key(InfluxScan *state, const InfluxAnswer *a)
+{
+	const ChValue *v = &a->values[0];
+	char	   *name;
+
+	if (a->ncolumns < 1 || v->kind != CH_STRING)
+		return;
+	name = pnstrdup(v->u.s.data, v->u.s.len);
+	name = pg_any_to_server(name, v->u.s.len, PG_UTF8);
+	if (a->statement == FIELD_KEYS)
+		state->fields = lappend(state->fields, name);
+	else
+		state->tags = lappend(state->tags, name);
+}
+
+static bool
+has_name(List *names, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	return false;
+}
+
+static void
+no_measurement(const ChScan *scan)
+{
+	const InfluxTable *t = scan->table->priv;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+			 errmsg("measurement \"%s\" of foreign table %s is not there", t->measurement, scan->table->name),
+			 errdetail("Database \"%s\" of server \"%s\" has no such measurement%s%s%s.",
+					   ch_conn_server_opt(scan->conn, "dbname"), scan->conn->server_name,
+					   t->policy ? " in retention policy \"" : "", t->policy ? t->policy : "", t->policy ? "\"" : ""),
+			 errhint("Correct the option measurement with ALTER FOREIGN TABLE, or write the first point.")));
+}
+
+static void
+wrong_kind(const ChColumn *col, const char *is)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+			 errmsg("column \"%s\" of foreign table %s is a %s in InfluxDB", col->name, col->table->name, is),
+			 errhint("ALTER FOREIGN TABLE %s ALTER COLUMN %s OPTIONS (%s kind '%s').", col->table->name,
+					 quote_identifier(col->name), ch_opt_given(col->options, "kind") ? "SET" : "ADD", is)));
+}
+
+/* A name that the store does not know yet is no mistake: points may bring it. */
+static void
+check_columns(ChScan *scan)
+{
+	InfluxScan  *state = scan->state;
+
+	if (state->fields == NIL)
+		no_measurement(scan);
+	for (int i = 0; i < scan->table->natts; i++)
+	{
+		ChColumn   *col = scan->table->columns[i];
+
+		if (col == NULL)
+			continue;
+		if (col->kind == INFLUX_FIELD && !has_name(state->fields, col->remote) && has_name(state->tags, col->remote))
+			wrong_kind(col, "tag");
+		if (col->kind == INFLUX_TAG && !has_name(state->tags, col->remote) && has_name(state->fields, col->remote))
+			wrong_kind(col, "field");
+	}
+	state->checking = false;
+	note_checked(scan);
+}
+
+/* ---- the scan ---------------------------------------------------------- */
+
+void
+influx_send(ChScan *scan)
+{
+	const InfluxTable *t = scan->table->priv;
+	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
+	InfluxScan  *state = palloc0(sizeof(InfluxScan));
+	StringInfoData text;
+
+	scan->state = state;
+	influx_compile(scan, &state->query);
+	if (!state->query.never)
+	{
+		initStringInfo(&text);
+		state->checking = !t->sql && must_check(scan);
+		if (state->checking)
+			append_questions(scan, &text);
+		appendBinaryStringInfo(&text, state->query.text.data, state->query.text.len);
+		state->answer = influx_ask(scan->conn, text.data,
+								   scan->table->fetch_size > 0 ? scan->table->fetch_size : CHUNK_SIZE);
+		if (t->sql)
+			influx_expect_columns(state->answer, state->query.ncolumns, state->query.columns);
+		scan->requests++;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static void
+count_bytes(ChScan *scan)
+{
+	InfluxScan  *state = scan->state;
+	uint64		received = state->answer->http->received;
+
+	scan->bytes += received - state->counted;
+	state->counted = received;
+}
+
+/* The next row of the query itself. */
+static bool
+next_row(ChScan *scan)
+{
+	InfluxScan  *state = scan->state;
+	InfluxAnswer *a = state->answer;
+	bool		found;
+
+	while ((found = influx_next_row(a)) && state->checking && a->statement < QUERY)
+	{
+		MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
+
+		note_key(state, a);
+		MemoryContextSwitchTo(old);
+	}
+	if (state->checking)
+		check_columns(scan);
+	return found;
+}
+
+bool
+influx_next(ChScan *scan, Datum *values, bool *nulls)
+{
+	InfluxScan  *state = scan->state;
+	InfluxAnswer *a = state->answer;
+
+	if (a == NULL || !next_row(scan))
+		return false;
+	if (a->ncolumns <= state->query.ncolumns || a->values[0].kind != CH_INT)
+		influx_garbled(a, "a row without its time, or with fewer columns than were asked for");
+	for (int i = 0; i < scan->ncolumns; i++)
+	{
+		const ChValue *v = &a->values[state->query.position[i]];
+		ChValue		time;
+
+		if (scan->columns[i]->kind == INFLUX_TIME)
+		{
+			time = influx_instant(v->u.i);
+			v = &time;
+		}
+		ch_set_column(scan, i, v, values, nulls);
+	}
+	return true;
+}
+
+bool
+influx_close(ChScan *scan, bool failed)
+{
+	InfluxScan  *state = scan->state;
+
+	if (state && state->answer)
+	{
+		count_bytes(scan);
+		/* What is left unread costs the TCP connection, not the client. */
+		if (!state->answer->done)
+			ch_http_cancel(state->answer->http);
+	}
+	return !failed;
+}

@@ -1,0 +1,933 @@
+/*
+ * deparse.c
+ *	  What may MongoDB do of a query with exactly PostgreSQL's meaning, and how
+ *	  is it asked?
+ *
+ * A table that is a collection as it is gets a find, which uses an index for
+ * the filter and for the order.  A table with a pipeline or an unwound array,
+ * and an order that needs a computed key (NULLs last, NaN above numbers,
+ * ObjectIds among strings), gets an aggregate.
+ *
+ * With on_type_mismatch = 'error' a condition need not say what a value that
+ * does not fit its column should be: the row may pass, because whatever is
+ * filtered or sorted by is fetched and looked at (MongoRequest.verify), and
+ * the error is raised.  With 'null' such a value is NULL, which the store does
+ * not know: only equality with a guard is exact then.
+ *
+ * Not here yet, their place is beside mongo_compile: $group for aggregates,
+ * $lookup for joins, $in of key batches.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "fdw/mongodb/filter.h"
+
+#include "catalog/pg_type.h"
+
+/* ---- conditions ------------------------------------------------------------------ */
+
+static ChShip
+no(const char **reason, const char *why)
+{
+	*reason = why;
+	return CH_SHIP_NO;
+}
+
+static ChShip
+lossy(const char **reason, const char *why)
+{
+	*reason = why;
+	return CH_SHIP_LOSSY;
+}
+
+static bool
+is_equality(const ChExpr *leaf)
+{
+	return leaf->kind == CH_COND_IN || (leaf->kind == CH_COND_CMP && leaf->op == CH_EQ);
+}
+
+static bool
+is_null_test(const ChExpr *leaf)
+{
+	return leaf->kind == CH_COND_IS_NULL || leaf->kind == CH_COND_NOT_NULL;
+}
+
+static bool
+is_order(const ChExpr *leaf)
+{
+	return leaf->kind == CH_COND_CMP && leaf->op != CH_EQ && leaf->op != CH_NE;
+}
+
+static bool
+is_json(const ChColumn *col)
+{
+	return col->basetype == JSONBOID || col->basetype == JSONOID;
+}
+
+/* The types whose comparisons filter.c knows. */
+static ChShip
+ship_type(const ChColumn *col, const ChExpr *leaf, const char **reason)
+{
+	MongoType	type = mongo_column(col)->type;
+
+	switch (col->basetype)
+	{
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+		case TIMESTAMPTZOID:
+		case TIMESTAMPOID:
+		case DATEOID:
+			return CH_SHIP_EXACT;
+		case TEXTOID:
+		case VARCHAROID:
+			if (type == MONGO_UUID && is_order(leaf))
+				return no(reason, "MongoDB does not order UUIDs as text");
+			if (type > MONGO_UUID)
+				return no(reason, "MongoDB does not compare numbers as text");
+			return CH_SHIP_EXACT;
+		case UUIDOID:
+			if (type == MONGO_STRING)
+				return no(reason, "a UUID has more than one form as a string");
+			if (type != MONGO_UUID && is_order(leaf))
+				return no(reason, "MongoDB orders the two binary subtypes of UUIDs apart");
+			return CH_SHIP_EXACT;
+		case BYTEAOID:
+			return no(reason, "MongoDB compares the subtype of binary data, too");
+		default:
+			return no(reason, "MongoDB does not compare this type as PostgreSQL does");
+	}
+}
+
+/* A path with an array position may also mean a field of that name. */
+static ChShip
+ship_position(const ChColumn *col, const ChExpr *leaf, const char **reason)
+{
+	const MongoPath *path = &mongo_column(col)->path;
+
+	for (int i = 0; i < path->nparts; i++)
+		if (path->parts[i][0] == '$')
+			return no(reason, "a name that begins with $ cannot stand in a condition");
+	if (is_null_test(leaf) || leaf->kind == CH_COND_NOT_IN || (leaf->kind == CH_COND_CMP && leaf->op == CH_NE))
+		return no(reason, "MongoDB reads a number in a path as an array position and as a field name");
+	return lossy(reason, "MongoDB reads a number in a path as an array position and as a field name");
+}
+
+/* Where what does not fit is NULL. */
+static ChShip
+ship_nullable(const ChColumn *col, const ChExpr *leaf, const char **reason)
+{
+	if (is_null_test(leaf) && is_json(col))
+		return CH_SHIP_EXACT;
+	if (leaf->kind == CH_COND_IS_NULL)
+		return no(reason, "values that do not fit the column are NULL (on_type_mismatch)");
+	if (is_equality(leaf))
+		return CH_SHIP_EXACT;
+	return lossy(reason, "values that do not fit the column are NULL (on_type_mismatch)");
+}
+
+ChShip
+mongo_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
+{
+	const ChColumn *col = ch_column(table, leaf->attno);
+	const MongoPath *path = &mongo_column(col)->path;
+	ChShip		ship;
+
+	if (col->kind == MONGO_DOCUMENT)
+		return no(reason, "a whole document is compared by PostgreSQL only");
+	if (col->kind == MONGO_INDEX && col->basetype != INT8OID && col->basetype != INT4OID)
+		return no(reason, "a position is compared as integer or bigint only");
+	if (col->kind == MONGO_INDEX)
+		return CH_SHIP_EXACT;
+	ship = is_null_test(leaf) ? CH_SHIP_EXACT : ship_type(col, leaf, reason);
+	if (ship != CH_SHIP_NO && path->nplain < path->nparts)
+		return ship_position(col, leaf, reason);
+	if (ship != CH_SHIP_NO && table->mismatch_null)
+		return ship_nullable(col, leaf, reason);
+	return ship;
+}
+
+/* ---- orders ---------------------------------------------------------------------------- */
+
+static bool
+may_be_nan(const ChColumn *col)
+{
+	MongoType	type = mongo_column(col)->type;
+
+	return (col->basetype == FLOAT4OID || col->basetype == FLOAT8OID || col->basetype == NUMERICOID) &&
+		type != MONGO_INT && type != MONGO_LONG;
+}
+
+static const char *
+unsortable(const ChTable *table, const ChColumn *col)
+{
+	MongoType	type = mongo_column(col)->type;
+
+	if (col->kind == MONGO_INDEX)
+		return NULL;
+	if (col->kind == MONGO_DOCUMENT)
+		return "whole documents are sorted by PostgreSQL only";
+	if (table->mismatch_null)
+		return "values that do not fit the column are NULL (on_type_mismatch)";
+	if (mongo_column(col)->path.nplain < mongo_column(col)->path.nparts)
+		return "MongoDB reads a number in a path as an array position and as a field name";
+	switch (col->basetype)
+	{
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case TIMESTAMPTZOID:
+		case TIMESTAMPOID:
+		case DATEOID:
+			return NULL;
+		case NUMERICOID:
+			return type != MONGO_ANY ? NULL
+				: "MongoDB orders doubles among decimals by their binary value; set the column's option bson_type if it has one type only";
+		case TEXTOID:
+		case VARCHAROID:
+			return type <= MONGO_UUID ? NULL : "MongoDB does not order numbers as text";
+		case UUIDOID:
+			return type == MONGO_UUID ? NULL
+				: "MongoDB orders the two binary subtypes of UUIDs apart; set the column's option bson_type to 'uuid'";
+		default:
+			return "MongoDB does not order this type as PostgreSQL does";
+	}
+}
+
+bool
+mongo_ship_sort(const ChTable *table, List *keys, const char **reason)
+{
+	ListCell   *lc;
+
+	foreach(lc, keys)
+	{
+		const ChSortKey *key = lfirst(lc);
+
+		*reason = unsortable(table, ch_column(table, key->attno));
+		if (*reason)
+			return false;
+	}
+	return true;
+}
+
+/* Of the rows that the filter lets through, what can be said of the column? */
+typedef bool (*LeafProves) (const ChCond *leaf);
+
+static bool
+proves_not_null(const ChCond *leaf)
+{
+	return leaf->kind != CH_COND_IS_NULL;
+}
+
+static bool
+is_nan(const ChValue *v)
+{
+	return (v->kind == CH_FLOAT && isnan(v->u.f)) ||
+		(v->kind == CH_DECIMAL && v->u.s.len > 0 && v->u.s.data[0] == 'N');
+}
+
+static bool
+proves_no_nan(const ChCond *leaf)
+{
+	if (leaf->kind != CH_COND_IN &&
+		!(leaf->kind == CH_COND_CMP && (leaf->op == CH_EQ || leaf->op == CH_LT || leaf->op == CH_LE)))
+		return false;
+	if (leaf->kind == CH_COND_CMP && leaf->op == CH_LT)
+		return true;
+	for (int i = 0; i < leaf->nvalues; i++)
+		if (is_nan(&leaf->values[i]))
+			return false;
+	return true;
+}
+
+static bool
+filter_proves(const ChCond *cond, const ChColumn *col, LeafProves proves)
+{
+	if (cond == NULL || cond->kind == CH_COND_FALSE)
+		return false;
+	if (cond->kind != CH_COND_AND && cond->kind != CH_COND_OR)
+		return cond->col == col && proves(cond);
+	for (int i = 0; i < cond->nargs; i++)
+		if (filter_proves(cond->args[i], col, proves) != (cond->kind == CH_COND_OR))
+			return cond->kind == CH_COND_AND;
+	return cond->kind == CH_COND_OR;
+}
+
+/*
+ * What a sort key needs besides the field itself: a rank that puts NULLs and
+ * NaN where PostgreSQL has them, and text in place of ObjectIds.
+ */
+typedef struct KeyForm
+{
+	ChColumn   *col;
+	bool		descending;
+	bool		nulls_first;
+	bool		rank;
+	bool		as_text;
+} KeyForm;
+
+static KeyForm
+key_form(const ChScan *scan, const ChSortKey *key)
+{
+	KeyForm		form = {ch_column(scan->table, key->attno), key->descending, key->nulls_first, false, false};
+	const MongoColumn *mc = mongo_column(form.col);
+	bool		natural = key->nulls_first != key->descending && mc->path.nparts == 1;
+	bool		is_text = form.col->basetype == TEXTOID || form.col->basetype == VARCHAROID;
+
+	if (!natural && !form.col->notnull && !filter_proves(scan->filter, form.col, proves_not_null))
+		form.rank = true;
+	if (may_be_nan(form.col) && !filter_proves(scan->filter, form.col, proves_no_nan))
+		form.rank = true;
+	form.as_text = is_text && mc->type == MONGO_ANY;
+	return form;
+}
+
+static bool
+is_computed(const KeyForm *form)
+{
+	return form->rank || form->as_text;
+}
+
+/* ---- expressions of computed keys ---------------------------------------------------------- */
+
+static void
+append_text(bson_t *doc, const char *key, const char *value)
+{
+	bson_append_utf8(doc, key, -1, value, -1);
+}
+
+/* key: {"$in": [{"$type": "$path"}, [names...]]} */
+static void
+append_type_test(bson_t *doc, const char *key, const char *reference, const char *const *names)
+{
+	bson_t		outer,
+				args,
+				type,
+				list;
+
+	bson_append_document_begin(doc, key, -1, &outer);
+	bson_append_array_begin(&outer, "$in", -1, &args);
+	bson_append_document_begin(&args, "0", -1, &type);
+	append_text(&type, "$type", reference);
+	bson_append_document_end(&args, &type);
+	bson_append_array_begin(&args, "1", -1, &list);
+	for (int i = 0; names[i]; i++)
+	{
+		char		index[16];
+
+		snprintf(index, sizeof(index), "%d", i);
+		append_text(&list, index, names[i]);
+	}
+	bson_append_array_end(&args, &list);
+	bson_append_array_end(&outer, &args);
+	bson_append_document_end(doc, &outer);
+}
+
+/* key: {"$eq": ["$path", NaN]} */
+static void
+append_nan_test(bson_t *doc, const char *key, const char *reference)
+{
+	bson_t		outer,
+				args;
+
+	bson_append_document_begin(doc, key, -1, &outer);
+	bson_append_array_begin(&outer, "$eq", -1, &args);
+	append_text(&args, "0", reference);
+	bson_append_double(&args, "1", -1, NAN);
+	bson_append_array_end(&outer, &args);
+	bson_append_document_end(doc, &outer);
+}
+
+/*
+ * The rank is always sorted ascending: NULLs first are -2, NaN of a descending
+ * key -1, other values 0, NaN of an ascending key 1, NULLs last 2.  In an
+ * expression a path through an array gives an array, which is NULL here.
+ */
+static void
+append_rank(bson_t *doc, const char *name, const char *reference, const KeyForm *form)
+{
+	static const char *const null_types[] = {"missing", "null", "undefined", "array", NULL};
+	bson_t		outer,
+				cond,
+				inner,
+				otherwise;
+
+	bson_append_document_begin(doc, name, -1, &outer);
+	bson_append_array_begin(&outer, "$cond", -1, &cond);
+	append_type_test(&cond, "0", reference, null_types);
+	bson_append_int32(&cond, "1", -1, form->nulls_first ? -2 : 2);
+	if (may_be_nan(form->col))
+	{
+		bson_append_document_begin(&cond, "2", -1, &inner);
+		bson_append_array_begin(&inner, "$cond", -1, &otherwise);
+		append_nan_test(&otherwise, "0", reference);
+		bson_append_int32(&otherwise, "1", -1, form->descending ? -1 : 1);
+		bson_append_int32(&otherwise, "2", -1, 0);
+		bson_append_array_end(&inner, &otherwise);
+		bson_append_document_end(&cond, &inner);
+	}
+	else
+		bson_append_int32(&cond, "2", -1, 0);
+	bson_append_array_end(&outer, &cond);
+	bson_append_document_end(doc, &outer);
+}
+
+/* name: {"$convert": {"input": "$path", "to": "string", "onError": null}} */
+static void
+append_as_text(bson_t *doc, const char *name, const char *reference)
+{
+	bson_t		outer,
+				args;
+
+	bson_append_document_begin(doc, name, -1, &outer);
+	bson_append_document_begin(&outer, "$convert", -1, &args);
+	append_text(&args, "input", reference);
+	append_text(&args, "to", "string");
+	bson_append_null(&args, "onError", -1);
+	bson_append_document_end(&outer, &args);
+	bson_append_document_end(doc, &outer);
+}
+
+/* ---- projections ------------------------------------------------------------------------------ */
+
+static bool
+is_below(const char *path, const char *prefix)
+{
+	size_t		len = strlen(prefix);
+
+	return strncmp(path, prefix, len) == 0 && (path[len] == '\0' || path[len] == '.');
+}
+
+/* Add a path, unless one is there that includes it; drop those it includes. */
+static List *
+include_path(List *paths, const char *path)
+{
+	List	   *kept = NIL;
+	ListCell   *lc;
+
+	foreach(lc, paths)
+	{
+		if (is_below(path, lfirst(lc)))
+			return paths;
+		if (!is_below(lfirst(lc), path))
+			kept = lappend(kept, lfirst(lc));
+	}
+	return lappend(kept, unconstify(char *, path));
+}
+
+/* Paths to fetch, or NIL for whole documents. */
+static List *
+projected_paths(const ChScan *scan, const MongoRequest *request)
+{
+	List	   *paths = NIL;
+
+	for (int i = 0; i < scan->ncolumns + request->nverify; i++)
+	{
+		const ChColumn *col = i < scan->ncolumns ? scan->columns[i] : request->verify[i - scan->ncolumns];
+		const MongoPath *path = &mongo_column(col)->path;
+
+		/* not even the first part can be named: take all */
+		if (col->kind == MONGO_DOCUMENT || path->nplain == 0)
+			return NIL;
+		paths = include_path(paths, path->plain);
+	}
+	return paths ? paths : list_make1("_id");
+}
+
+static void
+append_projection(bson_t *doc, const char *key, List *paths)
+{
+	bson_t		child;
+	bool		id = false;
+	ListCell   *lc;
+
+	bson_append_document_begin(doc, key, -1, &child);
+	foreach(lc, paths)
+	{
+		bson_append_int32(&child, lfirst(lc), -1, 1);
+		id |= is_below(lfirst(lc), "_id");
+	}
+	if (!id)
+		bson_append_int32(&child, "_id", -1, 0);
+	bson_append_document_end(doc, &child);
+}
+
+/* A LIMIT or OFFSET, which has only a number yet in the text of an EXPLAIN. */
+static void
+append_count(bson_t *doc, const char *key, int64 count)
+{
+	if (CH_COUNT_IS_PARAM(count))
+		append_text(doc, key, psprintf(MONGO_PARAM_MARK "%s" MONGO_PARAM_MARK, ch_count_text(count)));
+	else
+		bson_append_int64(doc, key, -1, count);
+}
+
+/* ---- find ---------------------------------------------------------------------------------------- */
+
+static void
+append_plain_sort(bson_t *doc, const char *key, const KeyForm *forms, int n)
+{
+	bson_t		child;
+
+	bson_append_document_begin(doc, key, -1, &child);
+	for (int i = 0; i < n; i++)
+		bson_append_int32(&child, mongo_column(forms[i].col)->path.text, -1, forms[i].descending ? -1 : 1);
+	bson_append_document_end(doc, &child);
+}
+
+static void
+make_find(const ChScan *scan, MongoRequest *request, MongoFilter *filter, const KeyForm *forms)
+{
+	List	   *paths = projected_paths(scan, request);
+
+	if (filter)
+		mongo_filter_write(filter, request->query);
+	if (paths)
+		append_projection(request->opts, "projection", paths);
+	if (scan->nsort > 0)
+		append_plain_sort(request->opts, "sort", forms, scan->nsort);
+	if (scan->offset != 0)
+		append_count(request->opts, "skip", scan->offset);
+	if (scan->limit != -1)
+		append_count(request->opts, "limit", scan->limit);
+}
+
+/* ---- aggregate -------------------------------------------------------------------------------------- */
+
+/* A pipeline that is written stage by stage. */
+typedef struct Pipeline
+{
+	bson_t	   *array;
+	int			n;
+	char		key[16];
+} Pipeline;
+
+static void
+begin_stage(Pipeline *p, bson_t *stage)
+{
+	snprintf(p->key, sizeof(p->key), "%d", p->n++);
+	bson_append_document_begin(p->array, p->key, -1, stage);
+}
+
+static void
+end_stage(Pipeline *p, bson_t *stage)
+{
+	bson_append_document_end(p->array, stage);
+}
+
+/* The table's own stages; the option was parsed when it was set. */
+static void
+append_table_stages(Pipeline *p, const char *json)
+{
+	char	   *wrapped = psprintf("{\"pipeline\":%s}", json);
+	bson_error_t error;
+	bson_t	   *doc = bson_new_from_json((const uint8_t *) wrapped, -1, &error);
+	bson_iter_t it,
+				stage;
+
+	if (doc == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid value for option \"pipeline\""),
+				 errdetail("%s", error.message)));
+	if (bson_iter_init_find(&it, doc, "pipeline") && bson_iter_recurse(&it, &stage))
+		while (bson_iter_next(&stage))
+		{
+			snprintf(p->key, sizeof(p->key), "%d", p->n++);
+			bson_append_iter(p->array, p->key, -1, &stage);
+		}
+	bson_destroy(doc);
+}
+
+static void
+append_match(Pipeline *p, MongoFilter *filter)
+{
+	bson_t		stage,
+				match;
+
+	if (filter == NULL)
+		return;
+	begin_stage(p, &stage);
+	bson_append_document_begin(&stage, "$match", -1, &match);
+	mongo_filter_write(filter, &match);
+	bson_append_document_end(&stage, &match);
+	end_stage(p, &stage);
+}
+
+static void
+append_unwind(Pipeline *p, const char *path)
+{
+	bson_t		stage,
+				unwind;
+	char		reference[1024];
+
+	snprintf(reference, sizeof(reference), "$%s", path);
+	begin_stage(p, &stage);
+	bson_append_document_begin(&stage, "$unwind", -1, &unwind);
+	append_text(&unwind, "path", reference);
+	append_text(&unwind, "includeArrayIndex", MONGO_POSITION_FIELD);
+	bson_append_document_end(&stage, &unwind);
+	end_stage(p, &stage);
+}
+
+/* Names of computed keys: of the i-th key, rank or text. */
+static const char *
+key_name(int i, const char *what, char *buf)
+{
+	sprintf(buf, "__%s%d", what, i);
+	return buf;
+}
+
+static void
+append_computed_keys(Pipeline *p, const KeyForm *forms, int n)
+{
+	bson_t		stage,
+				set;
+	char		buf[32];
+	char		reference[1024];
+
+	begin_stage(p, &stage);
+	bson_append_document_begin(&stage, "$set", -1, &set);
+	for (int i = 0; i < n; i++)
+	{
+		snprintf(reference, sizeof(reference), "$%s", mongo_column(forms[i].col)->path.text);
+		if (forms[i].rank)
+			append_rank(&set, key_name(i, "rank", buf), reference, &forms[i]);
+		if (forms[i].as_text)
+			append_as_text(&set, key_name(i, "text", buf), reference);
+	}
+	bson_append_document_end(&stage, &set);
+	end_stage(p, &stage);
+}
+
+static void
+append_sort_stage(Pipeline *p, const KeyForm *forms, int n)
+{
+	bson_t		stage,
+				sort;
+	char		buf[32];
+
+	begin_stage(p, &stage);
+	bson_append_document_begin(&stage, "$sort", -1, &sort);
+	for (int i = 0; i < n; i++)
+	{
+		if (forms[i].rank)
+			bson_append_int32(&sort, key_name(i, "rank", buf), -1, 1);
+		bson_append_int32(&sort, forms[i].as_text ? key_name(i, "text", buf) : mongo_column(forms[i].col)->path.text,
+						  -1, forms[i].descending ? -1 : 1);
+	}
+	bson_append_document_end(&stage, &sort);
+	end_stage(p, &stage);
+}
+
+static void
+append_number_stage(Pipeline *p, const char *name, int64 number)
+{
+	bson_t		stage;
+
+	begin_stage(p, &stage);
+	append_count(&stage, name, number);
+	end_stage(p, &stage);
+}
+
+/* Whole documents are wanted: take off what we put into them. */
+static void
+append_unset(Pipeline *p, const KeyForm *forms, int n)
+{
+	bson_t		stage,
+				list;
+	char		buf[32];
+	char		index[16];
+	int			count = 0;
+
+	begin_stage(p, &stage);
+	bson_append_array_begin(&stage, "$unset", -1, &list);
+	for (int i = 0; i < n; i++)
+	{
+		if (forms[i].rank)
+		{
+			snprintf(index, sizeof(index), "%d", count++);
+			append_text(&list, index, key_name(i, "rank", buf));
+		}
+		if (forms[i].as_text)
+		{
+			snprintf(index, sizeof(index), "%d", count++);
+			append_text(&list, index, key_name(i, "text", buf));
+		}
+	}
+	bson_append_array_end(&stage, &list);
+	end_stage(p, &stage);
+}
+
+static void
+append_project_stage(Pipeline *p, List *paths)
+{
+	bson_t		stage;
+
+	begin_stage(p, &stage);
+	append_projection(&stage, "$project", paths);
+	end_stage(p, &stage);
+}
+
+static bool
+touches_elements(const ChCond *cond, const MongoTable *mt)
+{
+	if (cond->kind == CH_COND_AND || cond->kind == CH_COND_OR)
+	{
+		for (int i = 0; i < cond->nargs; i++)
+			if (touches_elements(cond->args[i], mt))
+				return true;
+		return false;
+	}
+	return cond->col->kind == MONGO_INDEX || is_below(mongo_column(cond->col)->path.text, mt->unwind);
+}
+
+/*
+ * The part of an AND that only looks outside the unwound array can run before
+ * it is unwound, where an index helps.  *after gets the rest.
+ */
+static ChCond *
+split_filter(ChCond *cond, const MongoTable *mt, ChCond **after)
+{
+	ChCond	   *parts[2];
+
+	*after = NULL;
+	if (cond == NULL || mt->unwind == NULL)
+		return cond;
+	if (cond->kind != CH_COND_AND)
+	{
+		*after = touches_elements(cond, mt) ? cond : NULL;
+		return *after ? NULL : cond;
+	}
+	for (int late = 0; late < 2; late++)
+	{
+		ChCond	   *part = palloc0(sizeof(ChCond));
+
+		part->kind = CH_COND_AND;
+		part->args = palloc(cond->nargs * sizeof(ChCond *));
+		for (int i = 0; i < cond->nargs; i++)
+			if (touches_elements(cond->args[i], mt) == late)
+				part->args[part->nargs++] = cond->args[i];
+		parts[late] = part->nargs > 1 ? part : part->nargs == 1 ? part->args[0] : NULL;
+	}
+	*after = parts[1];
+	return parts[0];
+}
+
+static void
+make_pipeline(const ChScan *scan, MongoRequest *request, MongoFilter *before, MongoFilter *after, const KeyForm *forms)
+{
+	const MongoTable *mt = mongo_table(scan->table);
+	List	   *paths = projected_paths(scan, request);
+	bson_t		array;
+	Pipeline	p = {.array = &array};
+	bool		computed = false;
+
+	for (int i = 0; i < scan->nsort; i++)
+		computed |= is_computed(&forms[i]);
+	bson_append_array_begin(request->query, "pipeline", -1, &array);
+	if (mt->pipeline)
+		append_table_stages(&p, mt->pipeline);
+	append_match(&p, before);
+	if (mt->unwind)
+		append_unwind(&p, mt->unwind);
+	append_match(&p, after);
+	if (computed)
+		append_computed_keys(&p, forms, scan->nsort);
+	if (scan->nsort > 0)
+		append_sort_stage(&p, forms, scan->nsort);
+	if (scan->offset != 0)
+		append_number_stage(&p, "$skip", scan->offset);
+	if (scan->limit != -1)
+		append_number_stage(&p, "$limit", scan->limit);
+	if (paths)
+		append_project_stage(&p, paths);
+	else if (computed)
+		append_unset(&p, forms, scan->nsort);
+	bson_append_array_end(request->query, &array);
+}
+
+/* ---- the request ---------------------------------------------------------------------------------------- */
+
+static void
+add_verified(const ChScan *scan, MongoRequest *request, ChColumn *col)
+{
+	if (col->kind != MONGO_VALUE || is_json(col))
+		return;
+	for (int i = 0; i < scan->ncolumns; i++)
+		if (scan->columns[i] == col)
+			return;
+	for (int i = 0; i < request->nverify; i++)
+		if (request->verify[i] == col)
+			return;
+	request->verify[request->nverify++] = col;
+}
+
+static void
+verify_filtered(const ChScan *scan, MongoRequest *request, const ChCond *cond)
+{
+	if (cond->kind != CH_COND_AND && cond->kind != CH_COND_OR)
+	{
+		add_verified(scan, request, cond->col);
+		return;
+	}
+	for (int i = 0; i < cond->nargs; i++)
+		verify_filtered(scan, request, cond->args[i]);
+}
+
+/* The error of a value that does not fit must not depend on the select list. */
+static void
+choose_verified(const ChScan *scan, MongoRequest *request)
+{
+	request->nverify = 0;
+	request->verify = palloc(scan->table->natts * sizeof(ChColumn *));
+	if (scan->table->mismatch_null)
+		return;
+	if (scan->filter)
+		verify_filtered(scan, request, scan->filter);
+	for (int i = 0; i < scan->nsort; i++)
+		add_verified(scan, request, ch_column(scan->table, scan->sort[i]->attno));
+}
+
+void
+mongo_compile(ChScan *scan, MongoRequest *request)
+{
+	const MongoTable *mt = mongo_table(scan->table);
+	KeyForm    *forms = palloc(Max(scan->nsort, 1) * sizeof(KeyForm));
+	ChCond	   *late;
+	ChCond	   *early = split_filter(scan->filter, mt, &late);
+	MongoFilter *before = early ? mongo_filter_make(early) : NULL;
+	MongoFilter *after = late ? mongo_filter_make(late) : NULL;
+
+	request->nothing = scan->limit == 0 || (early && !before) || (late && !after);
+	request->aggregate = mt->unwind || mt->pipeline;
+	for (int i = 0; i < scan->nsort; i++)
+	{
+		forms[i] = key_form(scan, scan->sort[i]);
+		request->aggregate |= is_computed(&forms[i]);
+	}
+	choose_verified(scan, request);
+	request->query = bson_new();
+	request->opts = bson_new();
+	if (request->nothing)
+		return;
+	if (request->aggregate)
+		make_pipeline(scan, request, before, after, forms);
+	else
+		make_find(scan, request, before, forms);
+}
+
+void
+mongo_request_free(MongoRequest *request)
+{
+	if (request->query)
+		bson_destroy(request->query);
+	if (request->opts)
+		bson_destroy(request->opts);
+	request->query = request->opts = NULL;
+}
+
+/* ---- EXPLAIN -------------------------------------------------------------------------------------------------- */
+
+/* Relaxed extended JSON, with parameters as $n. */
+static void
+append_json(StringInfo out, const bson_t *doc)
+{
+	static const char mark[] = "\\u0001";
+	size_t		len = sizeof(mark) - 1;
+	char	   *json = bson_as_relaxed_extended_json(doc, NULL);
+
+	for (const char *c = json; *c;)
+	{
+		if (c[0] == '"' && strncmp(c + 1, mark, len) == 0)
+			c += 1 + len;
+		else if (strncmp(c, mark, len) == 0 && c[len] == '"')
+			c += len + 1;
+		else
+			appendStringInfoChar(out, *c++);
+	}
+	bson_free(json);
+}
+
+/* A member that is a document, or an array of documents. */
+static void
+append_member(StringInfo out, const bson_t *doc, const char *name)
+{
+	bson_iter_t it,
+				stage;
+	bson_t		part;
+	uint32_t	len = 0;
+	const uint8_t *data = NULL;
+
+	if (!bson_iter_init_find(&it, doc, name))
+		return;
+	if (BSON_ITER_HOLDS_DOCUMENT(&it))
+	{
+		bson_iter_document(&it, &len, &data);
+		bson_init_static(&part, data, len);
+		append_json(out, &part);
+		return;
+	}
+	appendStringInfoChar(out, '[');
+	for (bool more = bson_iter_recurse(&it, &stage) && bson_iter_next(&stage); more;)
+	{
+		bson_iter_document(&stage, &len, &data);
+		bson_init_static(&part, data, len);
+		append_json(out, &part);
+		more = bson_iter_next(&stage);
+		if (more)
+			appendStringInfoString(out, ", ");
+	}
+	appendStringInfoChar(out, ']');
+}
+
+static void
+explain_find(const ChScan *scan, const MongoRequest *request, StringInfo out)
+{
+	appendStringInfoString(out, ".find(");
+	append_json(out, request->query);
+	if (bson_has_field(request->opts, "projection"))
+		appendStringInfoString(out, ", ");
+	append_member(out, request->opts, "projection");
+	appendStringInfoChar(out, ')');
+	if (scan->nsort > 0)
+	{
+		appendStringInfoString(out, ".sort(");
+		append_member(out, request->opts, "sort");
+		appendStringInfoChar(out, ')');
+	}
+	if (scan->offset != 0)
+		appendStringInfo(out, ".skip(%s)", ch_count_text(scan->offset));
+	if (scan->limit != -1)
+		appendStringInfo(out, ".limit(%s)", ch_count_text(scan->limit));
+}
+
+/* As one would type it into the store's own shell, after the database's name. */
+void
+mongo_explain(ChScan *scan, StringInfo out)
+{
+	const MongoTable *mt = mongo_table(scan->table);
+	MongoRequest request = {0};
+
+	mongo_compile(scan, &request);
+	appendStringInfo(out, "%s.%s", mt->database, mt->collection);
+	if (request.nothing)
+		appendStringInfoString(out, ": nothing to ask for");
+	else if (request.aggregate)
+	{
+		appendStringInfoString(out, ".aggregate(");
+		append_member(out, request.query, "pipeline");
+		appendStringInfoChar(out, ')');
+	}
+	else
+		explain_find(scan, &request, out);
+	mongo_request_free(&request);
+}

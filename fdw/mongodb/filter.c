@@ -1,0 +1,917 @@
+/*
+ * filter.c
+ *	  A condition in MongoDB's query language.
+ *
+ * A query operator of MongoDB looks into arrays and compares only values of
+ * one class, while a condition here means the column's value.  What makes the
+ * two agree:
+ *
+ * - A path stops at an array (its column is NULL then), so every array on the
+ *   way is excluded: {"a.b": {"$lt": 5}, "a": {"$not": {"$type": "array"}}}.
+ * - A value that does not fit its column is an error when it is read
+ *   (on_type_mismatch = 'error'), so it may pass: scan.c looks at the value of
+ *   each filtered column.  If it is NULL instead, guards keep it out.
+ * - NaN is above all numbers here, and comparable to nothing there.
+ * - Dates have milliseconds there: bounds are rounded outward.
+ * - For numeric and text columns see numbers.c.
+ *
+ * Conditions become a tree of tests first, where what is decided by the
+ * values alone is folded; that part may raise.  Then the tree is written as
+ * BSON, which does not.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "fdw/mongodb/filter.h"
+
+#include "catalog/pg_type.h"
+#include "utils/date.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+/* One operator of a test; for $eq alone the short form is written. */
+typedef struct Operator
+{
+	const char *name;			/* "$lt" */
+	int			nvalues;		/* of $in, $nin, $type; else 1 */
+	bson_value_t *values;
+	bool		is_list;
+} Operator;
+
+typedef struct Test
+{
+	enum
+	{
+		TEST_NONE,				/* no document */
+		TEST_FIELD,
+		TEST_AND,
+		TEST_OR
+	}			kind;
+	const char *path;			/* TEST_FIELD */
+	List	   *operators;		/* Operator */
+	List	   *args;			/* Test */
+} Test;
+
+/* ---- values --------------------------------------------------------------------- */
+
+static bson_value_t
+value_of_int(int64 i)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_INT64};
+
+	v.value.v_int64 = i;
+	return v;
+}
+
+static bson_value_t
+value_of_double(double f)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_DOUBLE};
+
+	v.value.v_double = f;
+	return v;
+}
+
+static bson_value_t
+value_of_date(int64 ms)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_DATE_TIME};
+
+	v.value.v_datetime = ms;
+	return v;
+}
+
+static bson_value_t
+value_of_decimal(bson_decimal128_t d)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_DECIMAL128};
+
+	v.value.v_decimal128 = d;
+	return v;
+}
+
+static bson_value_t
+value_of_oid(const bson_oid_t *oid)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_OID};
+
+	bson_oid_copy(oid, &v.value.v_oid);
+	return v;
+}
+
+static bson_value_t
+value_of_text(const char *data, int len)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_UTF8};
+
+	v.value.v_utf8.str = unconstify(char *, data);
+	v.value.v_utf8.len = len;
+	return v;
+}
+
+static bson_value_t
+value_of_uuid(const char *data, bson_subtype_t subtype)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_BINARY};
+
+	v.value.v_binary.data = (uint8_t *) unconstify(char *, data);
+	v.value.v_binary.data_len = UUID_LEN;
+	v.value.v_binary.subtype = subtype;
+	return v;
+}
+
+static bson_value_t
+value_of_bool(bool b)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_BOOL};
+
+	v.value.v_bool = b;
+	return v;
+}
+
+static bson_value_t
+value_null(void)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_NULL};
+
+	return v;
+}
+
+/* A parameter without a value yet; mongo_explain takes the marks off. */
+static bson_value_t
+value_of_param(int64 number)
+{
+	char	   *text = psprintf(MONGO_PARAM_MARK "$" INT64_FORMAT MONGO_PARAM_MARK, number);
+
+	return value_of_text(text, strlen(text));
+}
+
+/* ---- tests ------------------------------------------------------------------------- */
+
+static Test *
+new_test(int kind)
+{
+	Test	   *t = palloc0(sizeof(Test));
+
+	t->kind = kind;
+	return t;
+}
+
+static Test *
+no_document(void)
+{
+	return new_test(TEST_NONE);
+}
+
+static void
+add_operator(Test *t, const char *name, bson_value_t value)
+{
+	Operator   *o = palloc0(sizeof(Operator));
+
+	o->name = name;
+	o->nvalues = 1;
+	o->values = palloc(sizeof(bson_value_t));
+	o->values[0] = value;
+	t->operators = lappend(t->operators, o);
+}
+
+static void
+add_list(Test *t, const char *name, int n, bson_value_t *values)
+{
+	Operator   *o = palloc0(sizeof(Operator));
+
+	o->name = name;
+	o->nvalues = n;
+	o->values = values;
+	o->is_list = true;
+	t->operators = lappend(t->operators, o);
+}
+
+static Test *
+field(const char *path, const char *operator, bson_value_t value)
+{
+	Test	   *t = new_test(TEST_FIELD);
+
+	t->path = path;
+	add_operator(t, operator, value);
+	return t;
+}
+
+static Test *
+field_in(const char *path, const char *operator, int n, bson_value_t *values)
+{
+	Test	   *t = new_test(TEST_FIELD);
+
+	t->path = path;
+	add_list(t, operator, n, values);
+	return t;
+}
+
+/* Parts of the same kind come up into the whole. */
+static void
+absorb(Test *whole, Test *part)
+{
+	if (part->kind == whole->kind)
+		whole->args = list_concat(whole->args, part->args);
+	else
+		whole->args = lappend(whole->args, part);
+}
+
+static Test *
+either(Test *a, Test *b)
+{
+	Test	   *t;
+
+	if (a->kind == TEST_NONE)
+		return b;
+	if (b->kind == TEST_NONE)
+		return a;
+	t = new_test(TEST_OR);
+	absorb(t, a);
+	absorb(t, b);
+	return t;
+}
+
+static Test *
+both(Test *a, Test *b)
+{
+	Test	   *t;
+
+	if (a->kind == TEST_NONE || b->kind == TEST_NONE)
+		return no_document();
+	t = new_test(TEST_AND);
+	absorb(t, a);
+	absorb(t, b);
+	return t;
+}
+
+/* {path: {"$not": {"$type": "array"}}}; written specially, see write_operator */
+static Test *
+no_array(const char *path)
+{
+	return field(path, "$not", value_of_text("array", 5));
+}
+
+static Test *
+of_types(const char *path, const char *const *names)
+{
+	int			n = 0;
+	bson_value_t *values;
+
+	while (names[n])
+		n++;
+	values = palloc(n * sizeof(bson_value_t));
+	for (int i = 0; i < n; i++)
+		values[i] = value_of_text(names[i], strlen(names[i]));
+	return field_in(path, "$type", n, values);
+}
+
+static Test *
+of_type(const char *path, const char *name)
+{
+	return field(path, "$type", value_of_text(name, strlen(name)));
+}
+
+static const char *const exact_numbers[] = {"int", "long", "decimal", NULL};
+static const char *const column_numbers[] = {"int", "long", "double", NULL};
+
+/* The column's proper prefixes: "a", "a.b" of "a.b.c". */
+static List *
+prefixes(const MongoPath *path)
+{
+	List	   *list = NIL;
+
+	for (const char *dot = strchr(path->text, '.'); dot; dot = strchr(dot + 1, '.'))
+		list = lappend(list, pnstrdup(path->text, dot - path->text));
+	return list;
+}
+
+/* Nothing on the way to the value is an array. */
+static Test *
+outside_arrays(const ChColumn *col, Test *t)
+{
+	const MongoPath *path = &mongo_column(col)->path;
+	ListCell   *lc;
+
+	/* a path with an array position ships superset conditions only */
+	if (t->kind == TEST_NONE || path->nplain < path->nparts)
+		return t;
+	foreach(lc, prefixes(path))
+		t = both(t, no_array(lfirst(lc)));
+	return t;
+}
+
+/* ---- comparisons, by kind of value -------------------------------------------------- */
+
+static const char *const operator_names[] = {
+	[CH_EQ] = "$eq",[CH_NE] = "$ne",[CH_LT] = "$lt",[CH_LE] = "$lte",[CH_GT] = "$gt",[CH_GE] = "$gte"
+};
+
+static Test *
+compare(const char *path, ChCmpOp op, bson_value_t value)
+{
+	return field(path, operator_names[op], value);
+}
+
+static Test *
+not_null(const char *path)
+{
+	return field(path, "$ne", value_null());
+}
+
+/* NaN is equal to itself and above everything else. */
+static Test *
+compare_with_nan(const char *path, ChCmpOp op)
+{
+	bson_value_t *nan;
+	Test	   *t;
+
+	switch (op)
+	{
+		case CH_EQ:
+		case CH_GE:
+			return compare(path, CH_EQ, value_of_double(NAN));
+		case CH_LE:
+			return not_null(path);
+		case CH_GT:
+			return no_document();
+		default:				/* CH_LT */
+			nan = palloc(sizeof(bson_value_t));
+			*nan = value_of_double(NAN);
+			t = not_null(path);
+			add_list(t, "$nin", 1, nan);
+			return t;
+	}
+}
+
+/* What is greater than a number may be NaN, too. */
+static Test *
+or_nan(const ChColumn *col, ChCmpOp op, Test *t)
+{
+	MongoType	type = mongo_column(col)->type;
+
+	if ((op != CH_GT && op != CH_GE) || type == MONGO_INT || type == MONGO_LONG)
+		return t;
+	return either(t, compare(mongo_column(col)->path.text, CH_EQ, value_of_double(NAN)));
+}
+
+static Test *
+compare_float(const ChColumn *col, ChCmpOp op, double f)
+{
+	const char *path = mongo_column(col)->path.text;
+
+	if (isnan(f))
+		return compare_with_nan(path, op);
+	return or_nan(col, op, compare(path, op, value_of_double(f)));
+}
+
+/* Decimals and integers on the right side of a bound. */
+static Test *
+compare_decimal(const char *path, ChCmpOp op, const MongoBound *bound)
+{
+	/* cut toward zero, a bound that is not exact is inside or outside */
+	if (!bound->decimal_exact)
+	{
+		if (op == CH_EQ)
+			return no_document();
+		if (op == CH_LT || op == CH_LE)
+			op = bound->negative ? CH_LT : CH_LE;
+		else
+			op = bound->negative ? CH_GE : CH_GT;
+	}
+	return compare(path, op, value_of_decimal(bound->decimal));
+}
+
+/* Doubles, by what they print as. */
+static Test *
+compare_double(const char *path, ChCmpOp op, const MongoBound *bound)
+{
+	if (!bound->double_exact)
+	{
+		if (op == CH_EQ)
+			return no_document();
+		op = op == CH_LT || op == CH_LE ? CH_LT : CH_GE;
+	}
+	return compare(path, op, value_of_double(bound->at_least));
+}
+
+static bool
+is_special(const ChValue *v, double *special)
+{
+	if (v->u.s.len > 0 && strchr("NI", v->u.s.data[0]))
+		*special = v->u.s.data[0] == 'N' ? NAN : INFINITY;
+	else if (v->u.s.len > 1 && v->u.s.data[1] == 'I')
+		*special = -INFINITY;
+	else
+		return false;
+	return true;
+}
+
+static Test *
+compare_numeric(const ChColumn *col, ChCmpOp op, const ChValue *v)
+{
+	const MongoColumn *mc = mongo_column(col);
+	const char *path = mc->path.text;
+	double		special;
+	MongoBound	bound;
+	Test	   *t;
+
+	if (is_special(v, &special))
+		return compare_float(col, op, special);
+	mongo_numeric_bound(v->u.s.data, v->u.s.len, &bound);
+	if (mc->type == MONGO_DOUBLE)
+		t = compare_double(path, op, &bound);
+	else if (mc->type != MONGO_ANY || bound.same)
+		t = compare_decimal(path, op, &bound);
+	else if (op == CH_EQ)
+		t = either(compare_double(path, op, &bound), compare_decimal(path, op, &bound));
+	else
+		t = either(both(of_type(path, "double"), compare_double(path, op, &bound)),
+				   both(of_types(path, exact_numbers), compare_decimal(path, op, &bound)));
+	return or_nan(col, op, t);
+}
+
+/* ObjectIds that are, as text, on the right side of the string. */
+static Test *
+compare_object_id(const char *path, ChCmpOp op, const ChValue *v)
+{
+	bson_oid_t	oid;
+	bool		exact;
+	bool		less = op == CH_LT || op == CH_LE;
+
+	if (!mongo_object_id_bound(v->u.s.data, v->u.s.len, &oid, &exact))
+		return less ? of_type(path, "objectId") : no_document();
+	if (!exact && op == CH_EQ)
+		return no_document();
+	if (!exact)
+		op = less ? CH_LT : CH_GE;
+	return compare(path, op, value_of_oid(&oid));
+}
+
+/* A UUID prints in one way only; ship_leaf lets no other operator through. */
+static Test *
+compare_uuid_text(const char *path, ChCmpOp op, const ChValue *v)
+{
+	char	   *data = palloc(UUID_LEN);
+
+	if (op != CH_EQ || !mongo_uuid_of_text(v->u.s.data, v->u.s.len, data))
+		return no_document();
+	return compare(path, op, value_of_uuid(data, BSON_SUBTYPE_UUID));
+}
+
+static Test *
+compare_text(const ChColumn *col, ChCmpOp op, const ChValue *v)
+{
+	const MongoColumn *mc = mongo_column(col);
+	const char *path = mc->path.text;
+	Test	   *t;
+
+	if (mc->type == MONGO_OBJECT_ID)
+		return compare_object_id(path, op, v);
+	if (mc->type == MONGO_UUID)
+		return compare_uuid_text(path, op, v);
+	t = compare(path, op, value_of_text(v->u.s.data, v->u.s.len));
+	return mc->type == MONGO_STRING ? t : either(t, compare_object_id(path, op, v));
+}
+
+/* ms is v or, if not exact, less than v and the last before it. */
+static Test *
+compare_date(const char *path, ChCmpOp op, int64 ms, bool exact)
+{
+	if (!exact && op == CH_EQ)
+		return no_document();
+	if (!exact)
+		op = op == CH_LT || op == CH_LE ? CH_LE : CH_GT;
+	return compare(path, op, value_of_date(ms));
+}
+
+/* Every date of the store is between the infinities. */
+static Test *
+compare_with_infinity(const char *path, ChCmpOp op, bool positive)
+{
+	bool		less = op == CH_LT || op == CH_LE;
+
+	return op == CH_EQ || less != positive ? no_document() : not_null(path);
+}
+
+static Test *
+compare_time(const ChColumn *col, ChCmpOp op, const ChValue *v)
+{
+	const char *path = mongo_column(col)->path.text;
+	bool		exact = true;
+	int64		ms;
+
+	if (v->kind == CH_DATE)
+	{
+		if (DATE_NOT_FINITE((DateADT) v->u.i))
+			return compare_with_infinity(path, op, DATE_IS_NOEND((DateADT) v->u.i));
+		ms = (v->u.i + POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY * 1000;
+	}
+	else
+	{
+		if (TIMESTAMP_NOT_FINITE(v->u.i))
+			return compare_with_infinity(path, op, TIMESTAMP_IS_NOEND(v->u.i));
+		ms = mongo_timestamp_to_date(v->u.i, &exact);
+	}
+	return compare_date(path, op, ms, exact);
+}
+
+/* Both subtypes that a UUID may have, unless the column has but one. */
+static Test *
+compare_uuid(const ChColumn *col, ChCmpOp op, const ChValue *v)
+{
+	const MongoColumn *mc = mongo_column(col);
+	bson_value_t *both_types;
+
+	if (mc->type == MONGO_UUID)
+		return compare(mc->path.text, op, value_of_uuid(v->u.s.data, BSON_SUBTYPE_UUID));
+	both_types = palloc(2 * sizeof(bson_value_t));
+	both_types[0] = value_of_uuid(v->u.s.data, BSON_SUBTYPE_UUID);
+	both_types[1] = value_of_uuid(v->u.s.data, BSON_SUBTYPE_UUID_DEPRECATED);
+	return field_in(mc->path.text, "$in", 2, both_types);
+}
+
+/* column op value, for every op but <> */
+static Test *
+compare_value(const ChColumn *col, ChCmpOp op, const ChValue *v)
+{
+	const char *path = mongo_column(col)->path.text;
+
+	switch (v->kind)
+	{
+		case CH_PARAM:
+			return compare(path, op, value_of_param(v->u.i));
+		case CH_BOOL:
+			return compare(path, op, value_of_bool(v->u.b));
+		case CH_INT:
+			return compare(path, op, value_of_int(v->u.i));
+		case CH_FLOAT:
+			return compare_float(col, op, v->u.f);
+		case CH_DECIMAL:
+			return compare_numeric(col, op, v);
+		case CH_STRING:
+			return compare_text(col, op, v);
+		case CH_UUID:
+			return compare_uuid(col, op, v);
+		case CH_INSTANT:
+		case CH_LOCAL_DATETIME:
+		case CH_DATE:
+			return compare_time(col, op, v);
+		default:
+			elog(ERROR, "a condition on column \"%s\" has a value of unexpected kind %d", col->name, v->kind);
+	}
+}
+
+/* ---- leaves ------------------------------------------------------------------------------ */
+
+/* Values of the store that are equal to one of the column's values. */
+static bson_value_t *
+equal_values(const ChCond *cond, int *n)
+{
+	List	   *list = NIL;
+	bson_value_t *values;
+	ListCell   *lc;
+
+	for (int i = 0; i < cond->nvalues; i++)
+	{
+		Test	   *t = compare_value(cond->col, CH_EQ, &cond->values[i]);
+		List	   *parts = t->kind == TEST_OR ? t->args : list_make1(t);
+
+		foreach(lc, parts)
+		{
+			Test	   *part = lfirst(lc);
+
+			if (part->kind == TEST_FIELD)
+				list = lappend(list, linitial(part->operators));
+		}
+	}
+	*n = 0;
+	foreach(lc, list)
+		*n += ((Operator *) lfirst(lc))->nvalues;
+	values = palloc(Max(*n, 1) * sizeof(bson_value_t));
+	*n = 0;
+	foreach(lc, list)
+	{
+		Operator   *o = lfirst(lc);
+
+		memcpy(values + *n, o->values, o->nvalues * sizeof(bson_value_t));
+		*n += o->nvalues;
+	}
+	return values;
+}
+
+static Test *
+one_of(const ChCond *cond)
+{
+	const char *path = mongo_column(cond->col)->path.text;
+	int			n;
+	bson_value_t *values = equal_values(cond, &n);
+
+	if (n == 0)
+		return no_document();
+	if (n == 1 && cond->values[0].kind == CH_PARAM && cond->kind == CH_COND_IN)
+		return field(path, "$in", values[0]);
+	return n == 1 ? field(path, "$eq", values[0]) : field_in(path, "$in", n, values);
+}
+
+static Test *
+none_of(const ChCond *cond)
+{
+	const char *path = mongo_column(cond->col)->path.text;
+	int			n;
+	bson_value_t *values = equal_values(cond, &n);
+	Test	   *t = not_null(path);
+
+	if (n == 1 && cond->values[0].kind == CH_PARAM && cond->kind == CH_COND_NOT_IN)
+		add_operator(t, "$nin", values[0]);
+	else if (n > 0)
+		add_list(t, "$nin", n, values);
+	return t;
+}
+
+/* Where a value that does not fit is NULL, it must not pass by being equal. */
+static Test *
+guarded(const ChColumn *col, Test *t)
+{
+	static const char *const names[] = {
+		[MONGO_STRING] = "string",[MONGO_OBJECT_ID] = "objectId",[MONGO_UUID] = "binData",
+		[MONGO_DECIMAL] = "decimal",[MONGO_DOUBLE] = "double",[MONGO_INT] = "int",[MONGO_LONG] = "long"
+	};
+	const char *path = mongo_column(col)->path.text;
+	MongoType	type = mongo_column(col)->type;
+
+	if (!col->table->mismatch_null || t->kind == TEST_NONE)
+		return t;
+	if (type != MONGO_ANY)
+		t = both(t, of_type(path, names[type]));
+	else if (col->basetype == INT2OID || col->basetype == INT4OID || col->basetype == INT8OID ||
+		col->basetype == FLOAT4OID || col->basetype == FLOAT8OID)
+		t = both(t, of_types(path, column_numbers));
+	return both(t, no_array(path));
+}
+
+/* An array that holds a null is no null. */
+static bool
+takes_arrays(const ChColumn *col)
+{
+	return OidIsValid(col->elemtype) || col->basetype == JSONBOID || col->basetype == JSONOID;
+}
+
+static Test *
+is_null(const ChColumn *col)
+{
+	const MongoPath *path = &mongo_column(col)->path;
+	Test	   *t = field(path->text, "$eq", value_null());
+	ListCell   *lc;
+
+	if (takes_arrays(col))
+		add_operator(t, "$not", value_of_text("array", 5));
+	foreach(lc, prefixes(path))
+		t = either(t, of_type(lfirst(lc), "array"));
+	return t;
+}
+
+static Test *
+is_not_null(const ChColumn *col)
+{
+	const char *path = mongo_column(col)->path.text;
+
+	return takes_arrays(col) ? either(not_null(path), of_type(path, "array")) : not_null(path);
+}
+
+static Test *
+leaf_test(const ChCond *cond)
+{
+	ChColumn   *col = cond->col;
+
+	switch (cond->kind)
+	{
+		case CH_COND_CMP:
+			if (cond->op == CH_NE)
+				return outside_arrays(col, none_of(cond));
+			if (cond->op == CH_EQ)
+				return outside_arrays(col, guarded(col, one_of(cond)));
+			return outside_arrays(col, compare_value(col, cond->op, &cond->values[0]));
+		case CH_COND_IN:
+			return outside_arrays(col, guarded(col, one_of(cond)));
+		case CH_COND_NOT_IN:
+			return outside_arrays(col, none_of(cond));
+		case CH_COND_IS_NULL:
+			return is_null(col);
+		case CH_COND_NOT_NULL:
+			return outside_arrays(col, is_not_null(col));
+		default:
+			return no_document();
+	}
+}
+
+/* ---- AND and OR --------------------------------------------------------------------------- */
+
+static Test *
+condition_test(const ChCond *cond)
+{
+	Test	   *whole;
+
+	if (cond->kind != CH_COND_AND && cond->kind != CH_COND_OR)
+		return leaf_test(cond);
+	whole = new_test(cond->kind == CH_COND_AND ? TEST_AND : TEST_OR);
+	for (int i = 0; i < cond->nargs; i++)
+	{
+		Test	   *part = condition_test(cond->args[i]);
+
+		if (part->kind != TEST_NONE)
+			absorb(whole, part);
+		else if (whole->kind == TEST_AND)
+			return part;
+	}
+	if (whole->args == NIL)
+		return no_document();
+	return list_length(whole->args) == 1 ? linitial(whole->args) : whole;
+}
+
+static bool
+has_operator(const Test *t, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, t->operators)
+		if (strcmp(((Operator *) lfirst(lc))->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Are the operators of b another way to look at the field of a? */
+static bool
+can_merge(const Test *a, const Test *b)
+{
+	ListCell   *lc;
+
+	if (a->kind != TEST_FIELD || b->kind != TEST_FIELD || strcmp(a->path, b->path) != 0)
+		return false;
+	foreach(lc, b->operators)
+		if (has_operator(a, ((Operator *) lfirst(lc))->name))
+			return false;
+	return true;
+}
+
+static bool
+same_guard(const Test *a, const Test *b)
+{
+	return a->kind == TEST_FIELD && b->kind == TEST_FIELD && strcmp(a->path, b->path) == 0 &&
+		list_length(a->operators) == 1 && list_length(b->operators) == 1 &&
+		has_operator(a, "$not") && has_operator(b, "$not");
+}
+
+/* Flatten an AND: tests of one field together, guards once. */
+static void
+gather_and(Test *t, List **fields)
+{
+	ListCell   *lc;
+
+	if (t->kind == TEST_AND)
+	{
+		foreach(lc, t->args)
+			gather_and(lfirst(lc), fields);
+		return;
+	}
+	foreach(lc, *fields)
+	{
+		Test	   *f = lfirst(lc);
+
+		if (same_guard(f, t))
+			return;
+		if (can_merge(f, t))
+		{
+			f->operators = list_concat(f->operators, t->operators);
+			return;
+		}
+	}
+	*fields = lappend(*fields, t);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static void
+write_operator(const Operator *o, bson_t *doc)
+{
+	bson_t		child;
+
+	if (strcmp(o->name, "$not") == 0)
+	{
+		bson_append_document_begin(doc, "$not", -1, &child);
+		bson_append_value(&child, "$type", -1, &o->values[0]);
+		bson_append_document_end(doc, &child);
+	}
+	else if (o->is_list)
+	{
+		bson_append_array_begin(doc, o->name, -1, &child);
+		for (int i = 0; i < o->nvalues; i++)
+		{
+			char		key[16];
+
+			snprintf(key, sizeof(key), "%d", i);
+			bson_append_value(&child, key, -1, &o->values[i]);
+		}
+		bson_append_array_end(doc, &child);
+	}
+	else
+		bson_append_value(doc, o->name, -1, &o->values[0]);
+}
+
+static void
+write_field(const Test *t, bson_t *doc)
+{
+	Operator   *first = linitial(t->operators);
+	bson_t		child;
+	ListCell   *lc;
+
+	if (list_length(t->operators) == 1 && strcmp(first->name, "$eq") == 0)
+	{
+		bson_append_value(doc, t->path, -1, &first->values[0]);
+		return;
+	}
+	bson_append_document_begin(doc, t->path, -1, &child);
+	foreach(lc, t->operators)
+		write_operator(lfirst(lc), &child);
+	bson_append_document_end(doc, &child);
+}
+
+static void write_test(Test *t, bson_t *doc);
+
+static void
+write_list(const char *name, List *tests, bson_t *doc)
+{
+	bson_t		array,
+				child;
+	ListCell   *lc;
+
+	bson_append_array_begin(doc, name, -1, &array);
+	foreach(lc, tests)
+	{
+		char		key[16];
+
+		snprintf(key, sizeof(key), "%d", foreach_current_index(lc));
+		bson_append_document_begin(&array, key, -1, &child);
+		write_test(lfirst(lc), &child);
+		bson_append_document_end(&array, &child);
+	}
+	bson_append_array_end(doc, &array);
+}
+
+/* Fields with names of their own side by side, else $and. */
+static void
+write_and(Test *t, bson_t *doc)
+{
+	List	   *parts = NIL;
+	bool		plain = true;
+	ListCell   *lc,
+			   *lc2;
+
+	gather_and(t, &parts);
+	foreach(lc, parts)
+	{
+		Test	   *a = lfirst(lc);
+
+		foreach(lc2, parts)
+		{
+			Test	   *b = lfirst(lc2);
+
+			if (a != b && (a->kind != TEST_FIELD ? b->kind == a->kind
+						   : b->kind == TEST_FIELD && strcmp(a->path, b->path) == 0))
+				plain = false;
+		}
+	}
+	if (!plain)
+	{
+		write_list("$and", parts, doc);
+		return;
+	}
+	foreach(lc, parts)
+		write_test(lfirst(lc), doc);
+}
+
+static void
+write_test(Test *t, bson_t *doc)
+{
+	if (t->kind == TEST_FIELD)
+		write_field(t, doc);
+	else if (t->kind == TEST_AND)
+		write_and(t, doc);
+	else
+		write_list("$or", t->args, doc);
+}
+
+MongoFilter *
+mongo_filter_make(const ChCond *cond)
+{
+	Test	   *t = condition_test(cond);
+
+	return t->kind == TEST_NONE ? NULL : (MongoFilter *) t;
+}
+
+void
+mongo_filter_write(MongoFilter *filter, bson_t *doc)
+{
+	write_test((Test *) filter, doc);
+}

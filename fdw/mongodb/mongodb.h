@@ -1,0 +1,210 @@
+/*
+ * mongodb.h
+ *	  What the files of the MongoDB driver share.
+ */
+#ifndef CH_MONGODB_H
+#define CH_MONGODB_H
+
+#include "fdw/core/driver.h"
+#include "fdw/mongodb/mongoc_compat.h"
+
+/* Field that $unwind writes an element's position into. */
+#define MONGO_POSITION_FIELD "__position"
+
+/* ---- options.c ---------------------------------------------------------- */
+
+typedef enum MongoColumnKind
+{
+	MONGO_VALUE,				/* what path leads to */
+	MONGO_DOCUMENT,				/* the whole document */
+	MONGO_INDEX					/* position in the unwound array */
+} MongoColumnKind;
+
+/* Option bson_type: the only type that a column's values have. */
+typedef enum MongoType
+{
+	MONGO_ANY,
+	MONGO_STRING,
+	MONGO_OBJECT_ID,
+	MONGO_UUID,					/* binary, subtype 4 */
+	MONGO_DECIMAL,
+	MONGO_DOUBLE,
+	MONGO_INT,
+	MONGO_LONG
+} MongoType;
+
+/*
+ * A way into a document, with the meaning of jsonb's #> operator: a part
+ * names a field of a document or, if it is a number, an element of an array.
+ * Anything else that it meets makes the value NULL.
+ */
+typedef struct MongoPath
+{
+	const char *text;			/* "legs.0.symbol" */
+	int			nparts;
+	char	  **parts;
+	int		   *index;			/* of each part as an array index, or -1 */
+	int			nplain;			/* leading parts that are neither an array
+								 * index nor begin with a $ */
+	const char *plain;			/* those parts: what a projection can name */
+} MongoPath;
+
+/* ChColumn.extra */
+typedef struct MongoColumn
+{
+	MongoPath	path;
+	MongoType	type;
+} MongoColumn;
+
+/* ChTable.priv */
+typedef struct MongoTable
+{
+	const char *database;
+	const char *collection;
+	const char *unwind;			/* path of an array, or NULL */
+	const char *pipeline;		/* JSON array of stages, or NULL */
+} MongoTable;
+
+extern const ChOptionDef mongo_options[];
+extern const char *const mongo_not_options[];
+
+static inline MongoColumn *
+mongo_column(const ChColumn *col)
+{
+	return (MongoColumn *) col->extra;
+}
+
+static inline MongoTable *
+mongo_table(const ChTable *table)
+{
+	return (MongoTable *) table->priv;
+}
+
+extern void mongo_check_options(int where, List *options);
+extern void mongo_describe_table(ChTable *table);
+
+/* The address that server options describe; malloc'ed. Raises if it is none. */
+extern mongoc_uri_t *mongo_make_uri(List *server_options);
+
+/* ---- transport.c -------------------------------------------------------- */
+
+/* ChConn.handle */
+typedef struct MongoConn
+{
+	ChConn	   *conn;
+	mongoc_uri_t *uri;
+	mongoc_client_t *client;
+	ChEndpoint	endpoint;		/* all but host and port */
+	bool		dead;			/* no input or output any more */
+	ChFailure	fail;			/* of a stream since mongo_begin */
+	struct MongoStream *streams;
+	struct MongoStream *last;	/* last one written to */
+	int64		requests;
+	uint64		bytes;			/* received */
+	List	   *collections;	/* "database.collection" known to exist */
+} MongoConn;
+
+/* Streams of the client are ours from now on. */
+extern void mongo_use_streams(MongoConn *mc);
+extern bool mongo_streams_alive(MongoConn *mc);
+
+/* Tell the store to forget a cursor, without waiting for what it answers. */
+extern void mongo_forget_cursor(MongoConn *mc, const char *database, const char *collection, int64 cursor);
+
+/* ---- connection.c ------------------------------------------------------- */
+
+extern void mongo_library_init(void);
+extern void mongo_connect(ChConn *conn);
+extern void mongo_disconnect(ChConn *conn);
+extern bool mongo_alive(ChConn *conn);
+extern void mongo_probe(ChConn *conn, ChProbe step, StringInfo detail);
+extern void mongo_endpoint(const ChConn *conn, ChEndpoint *ep);
+
+/* Before a call of libmongoc that talks to the store. */
+extern void mongo_begin(MongoConn *mc);
+
+/* Raise what went wrong in such a call; reply may be NULL. */
+pg_noreturn extern void mongo_raise(MongoConn *mc, const bson_error_t *error, const bson_t *reply);
+
+/*
+ * Run a command and hand its reply to fn, which may raise.  Raises if the
+ * command fails.
+ */
+extern void mongo_command(ChConn *conn, const char *database, const bson_t *command,
+						  void (*fn) (const bson_t *reply, void *arg), void *arg);
+
+/* Does the collection exist?  True if the store does not let us see. */
+extern bool mongo_collection_exists(ChConn *conn, const char *database, const char *collection);
+
+/* ---- types.c ------------------------------------------------------------ */
+
+/* Any value as it is, in the current memory context; text points into it. */
+extern void mongo_decode(const bson_iter_t *it, ChValue *v);
+
+extern void mongo_decode_bson(const bson_t *doc, ChValue *v);
+
+/* The same as a value of a column: what its type may not take becomes a value that does not fit. */
+extern void mongo_decode_for(const ChColumn *col, const bson_iter_t *it, ChValue *v);
+
+/* Milliseconds since 1970 and microseconds since 2000. */
+extern bool mongo_date_to_timestamp(int64 ms, Timestamp *out);
+extern int64 mongo_timestamp_to_date(Timestamp t, bool *exact);	/* rounded down */
+
+extern bool mongo_uuid_of_text(const char *text, int len, char *out);
+
+/* Types as $type names them. */
+extern const char *mongo_type_name(bson_type_t type);
+
+/* ---- deparse.c ---------------------------------------------------------- */
+
+extern ChShip mongo_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason);
+extern bool mongo_ship_sort(const ChTable *table, List *keys, const char **reason);
+
+/* One request; the documents are malloc'ed by libbson. */
+typedef struct MongoRequest
+{
+	bool		nothing;		/* no row can match: do not ask */
+	bool		aggregate;		/* else find */
+	bson_t	   *query;			/* filter, or {"pipeline": [...]} */
+	bson_t	   *opts;			/* projection, sort, skip, limit of find */
+	int			nverify;		/* columns whose values must be looked at,
+								 * although nobody reads them */
+	ChColumn  **verify;
+} MongoRequest;
+
+extern void mongo_compile(ChScan *scan, MongoRequest *request);
+extern void mongo_request_free(MongoRequest *request);	/* does not raise */
+extern void mongo_explain(ChScan *scan, StringInfo out);
+
+/* ---- numbers.c ---------------------------------------------------------- */
+
+/*
+ * The bounds that a numeric has in the store: the decimal next to it toward
+ * zero, and the least double that prints as no less.
+ */
+typedef struct MongoBound
+{
+	bson_decimal128_t decimal;
+	bool		decimal_exact;
+	bool		negative;
+	double		at_least;		/* least double whose shortest text is >= value */
+	bool		double_exact;	/* its text is the value */
+	bool		same;			/* both are the value itself, bit by bit */
+} MongoBound;
+
+extern void mongo_numeric_bound(const char *text, int len, MongoBound *out);
+
+/* The least ObjectId whose text is >= the string; false if there is none. */
+extern bool mongo_object_id_bound(const char *text, int len, bson_oid_t *out, bool *exact);
+
+/* ---- scan.c ------------------------------------------------------------- */
+
+extern void mongo_send(ChScan *scan);
+extern bool mongo_next(ChScan *scan, Datum *values, bool *nulls);
+extern bool mongo_close(ChScan *scan, bool failed);
+
+/* ---- import.c ----------------------------------------------------------- */
+
+extern List *mongo_import_schema(ChConn *conn, const char *remote_schema, List *options);
+
+#endif							/* CH_MONGODB_H */

@@ -1,0 +1,326 @@
+/*
+ * scan.c
+ *	  Running a request: a cursor, its documents, and the columns in them.
+ *
+ * libmongoc sends the request when the first document is asked for, and keeps
+ * one batch.  A document is walked once: the paths of the columns form a tree
+ * of names, and each name of the document is looked up at its level, starting
+ * where the last document had it.
+ */
+#include "postgres.h"
+
+#include "fdw/mongodb/mongodb.h"
+
+#include "storage/proc.h"
+
+/* Longest time for a scan without LIMIT or ORDER BY, all batches together. */
+#define LONGEST_SCAN	(60 * 60 * 1000)
+
+/* A name, or a position in an array, on the way to columns. */
+typedef struct Step
+{
+	const char *name;
+	int			namelen;
+	int			index;			/* name as a position, or -1 */
+	int			ncells;			/* columns whose path ends here */
+	int		   *cells;
+	int			nchildren;
+	int			expected;		/* child that the next name may be */
+	struct Step *children;
+} Step;
+
+typedef struct MongoScan
+{
+	MongoConn  *mc;
+	MongoRequest request;
+	mongoc_collection_t *collection;
+	mongoc_cursor_t *cursor;
+	int			ncells;			/* columns to fetch, then those to verify */
+	ChColumn  **cell_columns;
+	ChValue    *cells;
+	Step		root;
+	bool		has_documents;	/* some column is the whole document */
+	bool		any;			/* a document came */
+	bool		done;
+	int64		requests_before;
+	uint64		bytes_before;
+} MongoScan;
+
+/* ---- the tree of names --------------------------------------------------------------- */
+
+static Step *
+child_named(Step *node, const MongoPath *path, int part)
+{
+	Step	   *child;
+
+	for (int i = 0; i < node->nchildren; i++)
+		if (strcmp(node->children[i].name, path->parts[part]) == 0)
+			return &node->children[i];
+	node->children = node->children
+		? repalloc(node->children, (node->nchildren + 1) * sizeof(Step)) : palloc(sizeof(Step));
+	child = &node->children[node->nchildren++];
+	memset(child, 0, sizeof(Step));
+	child->name = path->parts[part];
+	child->namelen = strlen(child->name);
+	child->index = path->index[part];
+	return child;
+}
+
+static void
+add_to_tree(MongoScan *ms, int cell)
+{
+	const MongoPath *path = &mongo_column(ms->cell_columns[cell])->path;
+	Step	   *node = &ms->root;
+
+	for (int i = 0; i < path->nparts; i++)
+		node = child_named(node, path, i);
+	node->cells = node->cells
+		? repalloc(node->cells, (node->ncells + 1) * sizeof(int)) : palloc(sizeof(int));
+	node->cells[node->ncells++] = cell;
+}
+
+static void
+make_tree(ChScan *scan, MongoScan *ms)
+{
+	ms->ncells = scan->ncolumns + ms->request.nverify;
+	ms->cell_columns = palloc(Max(ms->ncells, 1) * sizeof(ChColumn *));
+	ms->cells = palloc0(Max(ms->ncells, 1) * sizeof(ChValue));
+	for (int i = 0; i < ms->ncells; i++)
+	{
+		ms->cell_columns[i] = i < scan->ncolumns ? scan->columns[i] : ms->request.verify[i - scan->ncolumns];
+		if (ms->cell_columns[i]->kind == MONGO_DOCUMENT)
+			ms->has_documents = true;
+		else
+			add_to_tree(ms, i);
+	}
+}
+
+/* ---- one document ------------------------------------------------------------------------ */
+
+static Step *
+find_child(Step *node, const char *name)
+{
+	for (int n = 0, i = node->expected; n < node->nchildren; n++, i++)
+	{
+		if (i >= node->nchildren)
+			i = 0;
+		if (strcmp(node->children[i].name, name) == 0)
+		{
+			node->expected = i + 1;
+			return &node->children[i];
+		}
+	}
+	return NULL;
+}
+
+static Step *
+find_position(Step *node, int position)
+{
+	for (int i = 0; i < node->nchildren; i++)
+		if (node->children[i].index == position)
+			return &node->children[i];
+	return NULL;
+}
+
+static void walk(MongoScan *ms, Step *node, bson_iter_t *it, bool is_array);
+
+static void
+visit(MongoScan *ms, Step *node, const bson_iter_t *it)
+{
+	bson_iter_t inner;
+
+	for (int i = 0; i < node->ncells; i++)
+		mongo_decode_for(ms->cell_columns[node->cells[i]], it, &ms->cells[node->cells[i]]);
+	if (node->nchildren > 0 && (BSON_ITER_HOLDS_DOCUMENT(it) || BSON_ITER_HOLDS_ARRAY(it)) &&
+		bson_iter_recurse(it, &inner))
+		walk(ms, node, &inner, BSON_ITER_HOLDS_ARRAY(it));
+}
+
+static void
+walk(MongoScan *ms, Step *node, bson_iter_t *it, bool is_array)
+{
+	for (int position = 0; bson_iter_next(it); position++)
+	{
+		Step	   *child = is_array ? find_position(node, position) : find_child(node, bson_iter_key(it));
+
+		if (child)
+			visit(ms, child, it);
+	}
+}
+
+static void
+decode_whole(MongoScan *ms, const bson_t *doc)
+{
+	ChValue		whole;
+
+	mongo_decode_bson(doc, &whole);
+	for (int i = 0; i < ms->ncells; i++)
+		if (ms->cell_columns[i]->kind == MONGO_DOCUMENT)
+			ms->cells[i] = whole;
+}
+
+static void
+decode_row(ChScan *scan, const bson_t *doc, Datum *values, bool *nulls)
+{
+	MongoScan  *ms = scan->state;
+	bson_iter_t it;
+	Datum		unused;
+
+	for (int i = 0; i < ms->ncells; i++)
+		ms->cells[i].kind = CH_NULL;
+	if (ms->ncells > 0 && bson_iter_init(&it, doc))
+		walk(ms, &ms->root, &it, false);
+	if (ms->has_documents)
+		decode_whole(ms, doc);
+	for (int i = 0; i < scan->ncolumns; i++)
+		ch_set_column(scan, i, &ms->cells[i], values, nulls);
+	/* read for its error only */
+	for (int i = scan->ncolumns; i < ms->ncells; i++)
+		(void) ch_value_to_datum(ms->cell_columns[i], &ms->cells[i], &unused);
+}
+
+/* ---- a run ----------------------------------------------------------------------------------- */
+
+/*
+ * The store gives up when we do.  A request that answers at once, being
+ * limited or sorted, has our own patience; a long scan counts the time of all
+ * its batches, so it has the statement's, or an hour.
+ */
+static int64
+max_time(const ChScan *scan)
+{
+	int64		longest = StatementTimeout > 0 ? StatementTimeout : LONGEST_SCAN;
+
+	if (scan->limit > 0 || scan->nsort > 0)
+		return scan->conn->request_timeout;
+	return Max(longest, scan->conn->request_timeout);
+}
+
+static int
+batch_size(const ChScan *scan)
+{
+	int			size = scan->table->fetch_size;
+
+	return scan->limit > 0 && scan->limit < size ? (int) scan->limit : size;
+}
+
+void
+mongo_send(ChScan *scan)
+{
+	const MongoTable *mt = mongo_table(scan->table);
+	MongoConn  *mc = scan->conn->handle;
+	MongoScan  *ms = palloc0(sizeof(MongoScan));
+	bson_t	   *opts;
+
+	scan->state = ms;
+	ms->mc = mc;
+	ms->requests_before = mc->requests;
+	ms->bytes_before = mc->bytes;
+	mongo_compile(scan, &ms->request);
+	make_tree(scan, ms);
+	ms->done = ms->request.nothing;
+	if (ms->done)
+		return;
+	opts = ms->request.opts;
+	bson_append_int32(opts, "batchSize", -1, batch_size(scan));
+	bson_append_int64(opts, "maxTimeMS", -1, max_time(scan));
+	if (ms->request.aggregate || scan->nsort > 0)
+		bson_append_bool(opts, "allowDiskUse", -1, true);
+	mongo_begin(mc);
+	ms->collection = mongoc_client_get_collection(mc->client, mt->database, mt->collection);
+	ms->cursor = ms->request.aggregate
+		? mongoc_collection_aggregate(ms->collection, MONGOC_QUERY_NONE, ms->request.query, opts, NULL)
+		: mongoc_collection_find_with_opts(ms->collection, ms->request.query, opts, NULL);
+}
+
+static void
+count_traffic(ChScan *scan)
+{
+	MongoScan  *ms = scan->state;
+
+	scan->requests += ms->mc->requests - ms->requests_before;
+	scan->bytes += ms->mc->bytes - ms->bytes_before;
+	ms->requests_before = ms->mc->requests;
+	ms->bytes_before = ms->mc->bytes;
+}
+
+/*
+ * An empty answer may mean that there is no such collection: the store does
+ * not say.  One more request finds out, once for a connection.
+ */
+static void
+check_collection(ChScan *scan)
+{
+	const MongoTable *mt = mongo_table(scan->table);
+
+	if (mongo_collection_exists(scan->conn, mt->database, mt->collection))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+			 errmsg("collection \"%s\" of foreign table %s does not exist", mt->collection, scan->table->name),
+			 errdetail("Database \"%s\" of server \"%s\" has no collection or view of that name.",
+					   mt->database, scan->conn->server_name),
+			 errhint("Check the options database and collection of the foreign table.")));
+}
+
+bool
+mongo_next(ChScan *scan, Datum *values, bool *nulls)
+{
+	MongoScan  *ms = scan->state;
+	const bson_t *doc;
+	const bson_t *reply;
+	bson_error_t error;
+
+	if (ms->done)
+		return false;
+	if (mongoc_cursor_next(ms->cursor, &doc))
+	{
+		ms->any = true;
+		if (ms->mc->requests != ms->requests_before)
+			count_traffic(scan);
+		decode_row(scan, doc, values, nulls);
+		return true;
+	}
+	ms->done = true;
+	count_traffic(scan);
+	if (mongoc_cursor_error_document(ms->cursor, &error, &reply))
+		mongo_raise(ms->mc, &error, reply);
+	if (!ms->any)
+	{
+		check_collection(scan);
+		count_traffic(scan);
+	}
+	return false;
+}
+
+/*
+ * A cursor that was not read to its end is forgotten by the store: politely
+ * with an answer, if all is well; without waiting for one after an error.
+ */
+bool
+mongo_close(ChScan *scan, bool failed)
+{
+	MongoScan  *ms = scan->state;
+	const MongoTable *mt = mongo_table(scan->table);
+	MongoConn  *mc;
+	bool		usable;
+	int64		id;
+
+	if (ms == NULL)
+		return !failed;
+	mc = ms->mc;
+	id = ms->cursor ? mongoc_cursor_get_id(ms->cursor) : 0;
+	usable = mc->fail.kind == CH_FAIL_NONE;
+	if (failed && usable && id != 0)
+		mongo_forget_cursor(mc, mt->database, mt->collection, id);
+	if (failed || !usable)
+		mc->dead = true;
+	if (ms->cursor)
+		mongoc_cursor_destroy(ms->cursor);
+	if (ms->collection)
+		mongoc_collection_destroy(ms->collection);
+	mongo_request_free(&ms->request);
+	ms->cursor = NULL;
+	ms->collection = NULL;
+	return !mc->dead && mc->fail.kind == CH_FAIL_NONE;
+}

@@ -1,0 +1,274 @@
+/*
+ * protocol.c
+ *	  Commands out and replies in: hiredis for the bytes, core's stream for
+ *	  moving them.
+ *
+ * hiredis only encodes commands and parses replies here; its own connections
+ * are not used, for they block, and Debian's version has no TLS.  The parser
+ * builds replies through callbacks of ours, in a memory context that the
+ * caller chooses, so nothing has to be freed one by one, and nothing leaks
+ * when an error unwinds.  Within a callback memory is asked for without
+ * raising: hiredis is told of a failure, and returns it.
+ */
+#include "postgres.h"
+
+#include <stdarg.h>
+
+#include "fdw/redis/redis.h"
+#include "utils/memutils.h"
+
+#define READ_SIZE (16 * 1024)
+#define KEEP_OUT (1024 * 1024)
+
+/* hiredis 1.0 widened the count of an array and added types for RESP3. */
+#if HIREDIS_MAJOR >= 1
+typedef size_t ReplyCount;
+#else
+typedef int ReplyCount;
+#endif
+
+/* ---- building replies: called by hiredis, must not raise ------------------ */
+
+static void *
+allocate(const redisReadTask *task, size_t size)
+{
+	RedisConn  *rc = task->privdata;
+
+	return MemoryContextAllocExtended(rc->reply_cxt, size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+}
+
+static RedisReply *
+make_reply(const redisReadTask *task)
+{
+	RedisReply *reply = allocate(task, sizeof(RedisReply));
+
+	if (reply == NULL)
+		return NULL;
+	reply->type = task->type;
+	if (task->parent)
+		((RedisReply *) task->parent->obj)->items[task->idx] = reply;
+	return reply;
+}
+
+static void *
+make_string(const redisReadTask *task, char *str, size_t len)
+{
+	RedisConn  *rc = task->privdata;
+	RedisReply *reply = make_reply(task);
+
+	if (reply == NULL)
+		return NULL;
+	reply->str = MemoryContextAllocExtended(rc->reply_cxt, len + 1, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
+	if (reply->str == NULL)
+		return NULL;
+	memcpy(reply->str, str, len);
+	reply->str[len] = '\0';
+	reply->len = len;
+	return reply;
+}
+
+static void *
+make_array(const redisReadTask *task, ReplyCount n)
+{
+	RedisReply *reply = make_reply(task);
+
+	if (reply == NULL)
+		return NULL;
+	reply->n = n;
+	if (n > 0 && (reply->items = allocate(task, n * sizeof(RedisReply *))) == NULL)
+		return NULL;
+	return reply;
+}
+
+static void *
+make_integer(const redisReadTask *task, long long value)
+{
+	RedisReply *reply = make_reply(task);
+
+	if (reply)
+		reply->integer = value;
+	return reply;
+}
+
+/* RESP2 has no nil of its own: the task says string or array. */
+static void *
+make_nil(const redisReadTask *task)
+{
+	RedisReply *reply = make_reply(task);
+
+	if (reply)
+		reply->type = REDIS_REPLY_NIL;
+	return reply;
+}
+
+static void
+free_nothing(void *reply)
+{
+}
+
+#if HIREDIS_MAJOR >= 1
+/* Only RESP3 has these, and RESP3 is never asked for. */
+static void *
+make_double(const redisReadTask *task, double value, char *str, size_t len)
+{
+	return make_string(task, str, len);
+}
+
+static void *
+make_bool(const redisReadTask *task, int value)
+{
+	return make_integer(task, value);
+}
+#endif
+
+static redisReplyObjectFunctions functions = {
+	.createString = make_string,
+	.createArray = make_array,
+	.createInteger = make_integer,
+	.createNil = make_nil,
+#if HIREDIS_MAJOR >= 1
+	.createDouble = make_double,
+	.createBool = make_bool,
+#endif
+	.freeObject = free_nothing,
+};
+
+bool
+redis_reader_create(RedisConn *rc)
+{
+	rc->reader = redisReaderCreateWithFunctions(&functions);
+	if (rc->reader)
+		rc->reader->privdata = rc;
+	return rc->reader != NULL;
+}
+
+/* ---- commands ---------------------------------------------------------------- */
+
+void
+redis_command(RedisConn *rc, int argc, const char **argv, const size_t *lens)
+{
+	sds			command;
+	int64		len = redisFormatSdsCommandArgv(&command, argc, argv, lens);
+
+	if (len < 0)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	if (len > MaxAllocSize / 2)
+	{
+		redisFreeSdsCommand(command);
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("Redis command is too long")));
+	}
+	appendBinaryStringInfo(&rc->out, command, (int) len);
+	redisFreeSdsCommand(command);
+	rc->unread++;
+}
+
+#define TEXT_ARGS_MAX 8
+
+void
+redis_command_text(RedisConn *rc, int argc,...)
+{
+	const char *argv[TEXT_ARGS_MAX];
+	va_list		args;
+
+	Assert(argc <= TEXT_ARGS_MAX);
+	va_start(args, argc);
+	for (int i = 0; i < argc; i++)
+		argv[i] = va_arg(args, const char *);
+	va_end(args);
+	redis_command(rc, argc, argv, NULL);
+}
+
+void
+redis_flush(ChConn *conn, int timeout_ms)
+{
+	RedisConn  *rc = conn->handle;
+	ChFailure	fail = {0};
+
+	if (rc->out.len > 0 &&
+		!ch_stream_write(rc->stream, rc->out.data, rc->out.len, timeout_ms, &fail))
+		ch_failure_raise(conn, &fail);
+	if (rc->out.maxlen > KEEP_OUT)
+	{
+		MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(rc->out.data));
+
+		pfree(rc->out.data);
+		initStringInfo(&rc->out);
+		MemoryContextSwitchTo(old);
+	}
+	resetStringInfo(&rc->out);
+}
+
+/* ---- replies ------------------------------------------------------------------- */
+
+/* Bytes of the stream into the parser. */
+static bool
+feed(RedisConn *rc, int timeout_ms, ChFailure *fail)
+{
+	char		buf[READ_SIZE];
+	ssize_t		n = ch_stream_read(rc->stream, buf, sizeof(buf), 1, timeout_ms, fail);
+
+	if (n < 0)
+		return false;
+	if (redisReaderFeed(rc->reader, buf, n) == REDIS_OK)
+		return true;
+	ch_fail(fail, CH_FAIL_IO, "%s", rc->reader->errstr);
+	return false;
+}
+
+RedisReply *
+redis_read(ChConn *conn, MemoryContext cxt, int timeout_ms)
+{
+	RedisConn  *rc = conn->handle;
+	ChFailure	fail = {0};
+	void	   *reply = NULL;
+
+	rc->reply_cxt = cxt;
+	for (;;)
+	{
+		if (redisReaderGetReply(rc->reader, &reply) != REDIS_OK)
+		{
+			ch_fail(&fail, rc->reader->err == REDIS_ERR_PROTOCOL ? CH_FAIL_PROTOCOL : CH_FAIL_IO,
+					"%s", rc->reader->errstr);
+			break;
+		}
+		if (reply != NULL)
+		{
+			rc->unread--;
+			return reply;
+		}
+		if (!feed(rc, timeout_ms, &fail))
+			break;
+	}
+	ch_failure_raise(conn, &fail);
+}
+
+/* What to do about an error that Redis answers, by its first word. */
+static const struct
+{
+	const char *code;
+	int			sqlstate;
+	const char *hint;
+}			known_errors[] =
+{
+	{"NOPERM", ERRCODE_FDW_ERROR, "Grant the user of the mapping this command and these keys with ACL SETUSER."},
+	{"NOAUTH", ERRCODE_FDW_ERROR, "Set the password in the user mapping."},
+	{"LOADING", ERRCODE_FDW_ERROR, "Redis is still reading its data from disk: try again in a moment."},
+	{"BUSY", ERRCODE_FDW_ERROR, "A script runs in Redis: wait, or stop it with SCRIPT KILL."},
+	{"MASTERDOWN", ERRCODE_FDW_ERROR, "The replica has lost its primary: set host and port to another server."},
+	{"MOVED", ERRCODE_FDW_ERROR, "Redis Cluster is not supported: set host and port to a server that holds all keys."},
+	{"ASK", ERRCODE_FDW_ERROR, "Redis Cluster is not supported: set host and port to a server that holds all keys."},
+	{"CROSSSLOT", ERRCODE_FDW_ERROR, "Redis Cluster is not supported: set host and port to a server that holds all keys."},
+	{"CLUSTERDOWN", ERRCODE_FDW_ERROR, "Redis Cluster is not supported: set host and port to a server that holds all keys."},
+};
+
+void
+redis_raise(const ChConn *conn, const RedisReply *reply)
+{
+	const char *space = strchr(reply->str, ' ');
+	char	   *code = space ? pnstrdup(reply->str, space - reply->str) : pstrdup(reply->str);
+
+	for (int i = 0; i < lengthof(known_errors); i++)
+		if (strcmp(code, known_errors[i].code) == 0)
+			ch_store_error(conn, known_errors[i].sqlstate, code, space ? space + 1 : "", known_errors[i].hint);
+	ch_store_error(conn, ERRCODE_FDW_ERROR, code, space ? space + 1 : "", NULL);
+}

@@ -1,0 +1,235 @@
+/*
+ * redis.h
+ *	  What the files of the Redis driver share.
+ *
+ * The data model: a foreign table is one kind of Redis value (hash, string,
+ * list, set, sorted set, stream) under some keys (a prefix, the members of a
+ * set, or one key).  A hash and a string are one row for each key, the others
+ * one row for each element.  Redis finds things by key, by member, and by
+ * ranges of score, index and id; a pushed condition is a restriction of one of
+ * these three dimensions (see RedisAccess), everything else stays local.
+ */
+#ifndef CH_REDIS_H
+#define CH_REDIS_H
+
+#include "postgres.h"
+
+#include <hiredis/hiredis.h>
+
+#include "fdw/core/driver.h"
+
+/* ---- tables ------------------------------------------------------------- */
+
+typedef enum RedisType
+{
+	REDIS_HASH,
+	REDIS_STRING,
+	REDIS_LIST,
+	REDIS_SET,
+	REDIS_ZSET,
+	REDIS_STREAM
+} RedisType;
+
+/* What a column shows; ChColumn.kind. */
+typedef enum RedisKind
+{
+	REDIS_KEY,
+	REDIS_FIELD,				/* a hash field, a field of a stream entry */
+	REDIS_VALUE,				/* of a string or list; all fields as JSON */
+	REDIS_MEMBER,
+	REDIS_SCORE,
+	REDIS_INDEX,
+	REDIS_ID,
+	REDIS_TTL
+} RedisKind;
+
+typedef enum RedisMode
+{
+	REDIS_BY_PREFIX,
+	REDIS_BY_SET,				/* the keys that a set names */
+	REDIS_BY_KEY				/* one key */
+} RedisMode;
+
+typedef struct RedisBytes
+{
+	const char *data;			/* not terminated */
+	int			len;
+} RedisBytes;
+
+/* ChTable.priv */
+typedef struct RedisTable
+{
+	RedisType	type;
+	RedisMode	mode;
+	RedisBytes	prefix;			/* by prefix: may be empty; else empty */
+	RedisBytes	key;			/* by key: the key; by set: the set's key */
+	bool		wrong_type_error;	/* else such keys are passed over */
+	const ChColumn *keycol;		/* NULL if the table shows no key */
+} RedisTable;
+
+static inline const RedisTable *
+redis_table(const ChTable *table)
+{
+	return (const RedisTable *) table->priv;
+}
+
+/* Options that are shared by several files. */
+extern const char *const redis_type_names[];	/* by RedisType */
+extern const char *const redis_kind_names[];	/* by RedisKind */
+extern const ChOptionDef redis_options[];
+
+extern void redis_check_options(int where, List *options);
+extern void redis_describe_table(ChTable *table);
+
+/* ---- values (types.c) --------------------------------------------------- */
+
+/* A position in the order of scores, indexes or ids, as a 128-bit number. */
+typedef struct RedisPoint
+{
+	uint64		hi;
+	uint64		lo;
+} RedisPoint;
+
+typedef struct RedisRange
+{
+	RedisPoint	from;			/* both ends belong to it */
+	RedisPoint	to;
+} RedisRange;
+
+/* All positions that a table of this type can have. */
+extern RedisRange redis_universe(const ChColumn *col);
+
+static inline int
+redis_point_cmp(RedisPoint a, RedisPoint b)
+{
+	if (a.hi != b.hi)
+		return a.hi < b.hi ? -1 : 1;
+	return a.lo == b.lo ? 0 : a.lo < b.lo ? -1 : 1;
+}
+
+extern RedisPoint redis_point_next(RedisPoint p);	/* p + 1 */
+extern RedisPoint redis_point_prev(RedisPoint p);	/* p - 1 */
+
+extern RedisPoint redis_score_point(double score);
+extern double redis_point_score(RedisPoint p);
+extern bool redis_parse_id(const char *data, int len, RedisPoint *id);
+
+/*
+ * Is a key or member that shows as a given value of the column always the same
+ * bytes, so that Redis can find it?
+ */
+extern bool redis_finds_by_bytes(const ChColumn *col);
+
+/* Is the text the one spelling of its value in the key column's type? */
+extern bool redis_is_canonical(const ChColumn *col, const char *data, int len);
+
+/*
+ * The bytes that show as this value, after prefix (in the current context);
+ * false if the column's type cannot hold it, so that no row has it.
+ */
+extern bool redis_bytes_of(const ChColumn *col, const ChValue *v, RedisBytes prefix, RedisBytes *bytes);
+
+/*
+ * The range of score, index or id in which "column op value" is true; false
+ * for none.  For a score column of an integer type it is the smallest range of
+ * doubles that holds all of them.
+ */
+extern bool redis_range_of(const ChColumn *col, ChCmpOp op, const ChValue *v, RedisRange *range);
+
+extern ChValue redis_untyped(const char *data, size_t len);
+extern void redis_ttl_value(const ChColumn *col, int64 ms, ChValue *v);
+extern void redis_id_value(const ChColumn *col, const char *data, int len, ChValue *v);
+
+/* Bytes for a message (palloc'ed): escaped and cut where needed. */
+extern char *redis_printable(const char *data, int len);
+
+/* ---- the protocol (protocol.c) ------------------------------------------ */
+
+typedef struct RedisReply
+{
+	int			type;			/* REDIS_REPLY_... */
+	int64		integer;
+	char	   *str;			/* string, status, error; terminated */
+	size_t		len;
+	size_t		n;				/* array */
+	struct RedisReply **items;
+} RedisReply;
+
+/* ChConn.handle */
+typedef struct RedisConn
+{
+	ChStream   *stream;
+	redisReader *reader;
+	MemoryContext reply_cxt;	/* where the reader's callbacks allocate */
+	StringInfoData out;			/* commands not sent yet */
+	int			unread;			/* replies that are still to come */
+	int			version;		/* 70015 for 7.0.15; 0 if not known */
+	char		version_text[32];
+} RedisConn;
+
+extern bool redis_reader_create(RedisConn *rc);
+
+/* Add a command to those that redis_flush sends. */
+extern void redis_command(RedisConn *rc, int argc, const char **argv, const size_t *lens);
+extern void redis_command_text(RedisConn *rc, int argc,...);	/* const char * */
+extern void redis_flush(ChConn *conn, int timeout_ms);
+
+/*
+ * The next reply, in the given context.  Raises on failure of the connection;
+ * an error that the server answers is a reply.
+ */
+extern RedisReply *redis_read(ChConn *conn, MemoryContext cxt, int timeout_ms);
+
+/* Raise an error that the server answered. */
+pg_noreturn extern void redis_raise(const ChConn *conn, const RedisReply *reply);
+
+static inline bool
+redis_is_error(const RedisReply *reply, const char *code)
+{
+	size_t		len = strlen(code);
+
+	return reply->type == REDIS_REPLY_ERROR &&
+		strncmp(reply->str, code, len) == 0 && (reply->str[len] == ' ' || reply->str[len] == '\0');
+}
+
+/* ---- connection.c ------------------------------------------------------- */
+
+extern void redis_connect(ChConn *conn);
+extern void redis_disconnect(ChConn *conn);
+extern bool redis_alive(ChConn *conn);
+extern void redis_probe(ChConn *conn, ChProbe step, StringInfo detail);
+
+/* ---- deparse.c ---------------------------------------------------------- */
+
+/* A filter, as what is asked of Redis. */
+typedef struct RedisAccess
+{
+	bool		never;			/* no row can match */
+	bool		by_key;			/* only these keys (whole, sorted, distinct) */
+	int			nkeys;
+	RedisBytes *keys;
+	bool		by_member;		/* only these members */
+	int			nmembers;
+	RedisBytes *members;
+	bool		by_range;		/* only these ranges (sorted, disjoint) */
+	int			nranges;
+	RedisRange *ranges;
+} RedisAccess;
+
+extern ChShip redis_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason);
+extern ChShip redis_ship_bool(const ChTable *table, const ChExpr *expr, ChShip given, const char **reason);
+extern bool redis_ship_sort(const ChTable *table, List *keys, const char **reason);
+extern void redis_compile(const ChScan *scan, RedisAccess *access);
+extern bool redis_is_descending(const ChScan *scan);
+extern char *redis_match_pattern(RedisBytes prefix);
+extern void redis_explain(ChScan *scan, StringInfo out);
+
+/* ---- scan.c and import.c ------------------------------------------------- */
+
+extern void redis_send(ChScan *scan);
+extern bool redis_next(ChScan *scan, Datum *values, bool *nulls);
+extern bool redis_close(ChScan *scan, bool failed);
+
+extern List *redis_import_schema(ChConn *conn, const char *remote_schema, List *options);
+
+#endif							/* CH_REDIS_H */

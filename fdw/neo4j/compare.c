@@ -16,6 +16,8 @@
  *	  characters above U+FFFF next to U+E000 to U+FFFF.
  *	- <> is true for any value of another type, which is NULL or an error here.
  *	- Times have nanoseconds, and moments in different zones are different.
+ *	- The integer -2^63 equals the float of that value, but is above it.  (Of
+ *	  these two alone the order is left as it is when Neo4j sorts.)
  *
  * With on_type_mismatch = 'null' a value that its column does not hold must
  * count as NULL.  "Fit" is a condition that is true for what the column holds;
@@ -434,7 +436,16 @@ put_number_cmp(Neo4jText *q, const char *p, ChCmpOp op, const ChValue *v)
 	ChValue		zero = zero_for(op);
 	bool		is_zero = (v->kind == CH_INT && v->u.i == 0) || (v->kind == CH_FLOAT && v->u.f == 0);
 
-	put_cmp(q, p, op, is_zero && op != CH_EQ && op != CH_NE && !q->explain ? &zero : v);
+	if (op == CH_LE && v->kind == CH_FLOAT && v->u.f == (double) PG_INT64_MIN)
+	{
+		put(q, "(");
+		put_cmp(q, p, CH_LE, v);
+		put(q, " OR ");
+		put_cmp(q, p, CH_EQ, v);
+		put(q, ")");
+	}
+	else
+		put_cmp(q, p, op, is_zero && op != CH_EQ && op != CH_NE && !q->explain ? &zero : v);
 }
 
 /* ---- integers ------------------------------------------------------------------------ */
@@ -533,11 +544,9 @@ put_float_cmp(Neo4jText *q, const char *p, ChCmpOp op, const ChValue *v)
 		put_against_nan(q, p, op);
 	else if (op == CH_GT || op == CH_GE)
 	{
-		put(q, "(");
-		put_number_cmp(q, p, op, v);
-		put(q, " OR ");
-		put_nan_test(q, p);
-		put(q, ")");
+		/* true for NaN, too, and null for what is no number */
+		put(q, "NOT ");
+		put_number_cmp(q, p, op == CH_GT ? CH_LE : CH_LT, v);
 	}
 	else
 		put_number_cmp(q, p, op, v);
@@ -588,13 +597,11 @@ put_numeric_cmp(Neo4jText *q, const char *p, ChCmpOp op, const ChValue *v)
 	}
 	low.u.f = nextafter(d, -HUGE_VAL);
 	high.u.f = nextafter(d, HUGE_VAL);
-	put(q, "(");
 	if (op == CH_EQ || op == CH_GT || op == CH_GE)
 		put_float_cmp(q, p, CH_GE, &low);
 	put(q, op == CH_EQ ? " AND " : "");
 	if (op == CH_EQ || op == CH_LT || op == CH_LE)
 		put_cmp(q, p, CH_LE, &high);
-	put(q, ")");
 }
 
 static void
@@ -743,14 +750,6 @@ after(int64 t)
 	return t == PG_INT64_MAX ? t : t + 1;
 }
 
-static void
-put_interval(Neo4jText *q, const ChColumn *col, int64 t)
-{
-	put_bound(q, col, CH_GE, t);
-	put(q, " AND ");
-	put_bound(q, col, CH_LT, after(t));
-}
-
 /* Infinity of a date is that of an int32. */
 static int64
 time_of(const ChColumn *col, const ChValue *v)
@@ -772,16 +771,19 @@ put_time_cmp(Neo4jText *q, const ChColumn *col, ChCmpOp op, const ChValue *v)
 		put_cmp(q, NEO4J_EXPR(col), op, v);
 		return;
 	}
-	put(q, "(");
 	switch (op)
 	{
 		case CH_EQ:
-			put_interval(q, col, t);
+			put_bound(q, col, CH_GE, t);
+			put(q, " AND ");
+			put_bound(q, col, CH_LT, after(t));
 			break;
 		case CH_NE:
+			put(q, "(");
 			put_bound(q, col, CH_LT, t);
 			put(q, " OR ");
 			put_bound(q, col, CH_GE, after(t));
+			put(q, ")");
 			break;
 		case CH_LT:
 			put_bound(q, col, CH_LT, t);
@@ -796,7 +798,6 @@ put_time_cmp(Neo4jText *q, const ChColumn *col, ChCmpOp op, const ChValue *v)
 			put_bound(q, col, CH_GE, t);
 			break;
 	}
-	put(q, ")");
 }
 
 /* A list of pairs [t, t + 1us); of whole dates. Returns how many. */

@@ -27,6 +27,7 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 
+#include "common/int.h"
 #include "fdw/influxdb/influxdb.h"
 
 #define NS_OF_US	1000

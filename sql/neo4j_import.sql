@@ -8,7 +8,7 @@ DROP SERVER IF EXISTS t_neo4j_import CASCADE;
 RESET client_min_messages;
 \! python3 test/load/neo4j.py test/data/neo4j_import.cypher
 CREATE SCHEMA t_neo4j_import;
-CREATE SERVER t_neo4j_import FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'url', dbname 'neo4j');
+CREATE SERVER t_neo4j_import FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'url', dbname 'neo4j', request_timeout '60s');
 CREATE USER MAPPING FOR CURRENT_USER SERVER t_neo4j_import OPTIONS (user :'user', password :'password');
 
 CREATE FUNCTION t_neo4j_import.columns(OUT "table" name, OUT "column" name, OUT type text, OUT options text[]) RETURNS SETOF record

@@ -247,8 +247,10 @@ neo4j_explain(ChScan *scan, StringInfo out)
 	bool		count;
 
 	neo4j_compile(scan, &q, &count);
-	for (char *c = q.text.data; *c; c++)
-		if (*c == '\n')
-			*c = ' ';
+	/* on one line, unless a comment would swallow the rest of it */
+	if (strstr(q.text.data, "//") == NULL)
+		for (char *c = q.text.data; *c; c++)
+			if (isspace((unsigned char) *c))
+				*c = ' ';
 	appendStringInfoString(out, q.text.data);
 }

@@ -12,6 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+delete $ENV{REDISCLI_AUTH};
 my $password = 'fault-test-password';
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $port = PostgreSQL::Test::Cluster::get_free_port();
@@ -68,12 +69,15 @@ sub load_data
 
 END
 {
+	my $status = $?;
+
 	for my $pid (@children)
 	{
 		kill 'CONT', $pid;
 		kill 'KILL', $pid;
 	}
 	waitpid($_, 0) for @children;
+	$? = $status;
 }
 
 start_redis();

@@ -109,7 +109,7 @@ is_number(const char *data, int len, bool *exponent)
 static void
 look_at(Guess *g, const char *data, int len)
 {
-	bool		exponent;
+	bool		exponent = false;
 
 	g->seen++;
 	/* 18 digits fit into bigint whatever they are */

@@ -12,7 +12,9 @@ ROOT=$(cd "$HERE/../.." && pwd)
 STORES=${CIPHERHORIZON_STORES:-$ROOT/docker/native/stores.sh}
 DATABASE=cipherhorizon_demo
 
-title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+BOLD='' PLAIN=''
+[ ! -t 1 ] || BOLD=$(tput bold 2>/dev/null || true) PLAIN=$(tput sgr0 2>/dev/null || true)
+title() { printf '\n%s%s%s\n' "$BOLD" "$*" "$PLAIN"; }
 
 connect() {
 	local exports
@@ -47,7 +49,8 @@ ask() {
 		awk '/^Time:/ { n++; if (n == 1) first = $2 " ms"; else print "Time: " first " with connecting to the stores, " $2 " ms when connected"; next } n < 1'
 
 	title "How it was answered: EXPLAIN (ANALYZE, VERBOSE, COSTS OFF)"
-	{ echo 'EXPLAIN (ANALYZE, VERBOSE, COSTS OFF)'; cat "$HERE/five_stores.sql"; } | in_database
+	{ echo 'EXPLAIN (ANALYZE, VERBOSE, COSTS OFF)'; cat "$HERE/five_stores.sql"; } | in_database |
+		awk '/^ *Output:/ && length > 150 { $0 = substr($0, 1, 147) "..." } 1'
 
 	title "The same statement with nothing pushed to the stores"
 	prove

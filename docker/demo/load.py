@@ -18,6 +18,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -122,13 +123,26 @@ class Neo4j:
         self.cypher("CALL db.awaitIndexes(60)")
         for rows in self.batches(data.trader_rows()):
             self.cypher("UNWIND $rows AS row CREATE (:Trader {account_id: row[0], handle: row[1], pagerank: row[2], community_id: row[3]})", rows=rows)
-        for rows in self.batches(data.graph.follows):
-            self.cypher("UNWIND $rows AS row MATCH (f:Trader {account_id: row[0]}), (l:Trader {account_id: row[1]}) "
-                        "CREATE (f)-[:FOLLOWS {copy_ratio: row[2], since: datetime({epochSeconds: row[3]})}]->(l)", rows=rows)
+        # By follower, so that each of them is looked up once.
+        leaders = defaultdict(list)
+        for follower, *edge in data.graph.follows:
+            leaders[follower].append(edge)
+        for rows in self.batches(list(leaders.items()), lambda row: len(row[1])):
+            self.cypher("UNWIND $rows AS row MATCH (f:Trader {account_id: row[0]}) "
+                        "UNWIND row[1] AS edge MATCH (l:Trader {account_id: edge[0]}) "
+                        "CREATE (f)-[:FOLLOWS {copy_ratio: edge[1], since: datetime({epochSeconds: edge[2]})}]->(l)", rows=rows)
         return f"{TRADERS} traders and {FOLLOWS} who follow whom"
 
-    def batches(self, rows):
-        return (rows[i:i + self.batch] for i in range(0, len(rows), self.batch))
+    def batches(self, rows, weight=lambda row: 1):
+        part, weights = [], 0
+        for row in rows:
+            part.append(row)
+            weights += weight(row)
+            if weights >= self.batch:
+                yield part
+                part, weights = [], 0
+        if part:
+            yield part
 
 
 # --- Redis ---------------------------------------------------------------------------------------

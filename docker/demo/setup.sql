@@ -52,11 +52,12 @@ ALTER USER MAPPING FOR CURRENT_USER SERVER mongo OPTIONS (SET "user" :'mongo_use
 COMMENT ON SERVER mongo IS 'Trading strategies in MongoDB';
 
 CREATE SCHEMA IF NOT EXISTS mongo;
+-- Names sort as the store sorts them, by bytes, so it can do so itself.
 CREATE FOREIGN TABLE IF NOT EXISTS mongo.strategies (
     _id text NOT NULL,
-    name text,
-    type text,
-    status text,
+    name text COLLATE "C",
+    type text COLLATE "C",
+    status text COLLATE "C",
     owner_account_id bigint,
     risk_profile jsonb,
     risk_profile_max_loss double precision OPTIONS (path 'risk_profile.max_loss'),
@@ -127,7 +128,7 @@ COMMENT ON SERVER neo4j IS 'The social graph in Neo4j';
 CREATE SCHEMA IF NOT EXISTS neo4j;
 CREATE FOREIGN TABLE IF NOT EXISTS neo4j.traders (
     account_id bigint NOT NULL,
-    handle text,
+    handle text COLLATE "C",
     pagerank double precision,
     community_id integer
 ) SERVER neo4j OPTIONS (label 'Trader');

@@ -11,6 +11,7 @@
 #include "common/shortest_dec.h"
 #include "utils/timestamp.h"
 
+#include "common/int.h"
 #include "fdw/influxdb/influxdb.h"
 
 #define NS_OF_US			INT64CONST(1000)

@@ -23,4 +23,9 @@
 #define MONGO_SET_SLEEP(client, fn, arg) ((void) (fn))
 #endif
 
+/* 2.x has a new name for the form whose keys ("0", "1", ...) are the caller's. */
+#if MONGOC_CHECK_VERSION(2, 0, 0)
+#define bson_append_array_begin bson_append_array_unsafe_begin
+#endif
+
 #endif							/* MONGOC_COMPAT_H */

@@ -136,7 +136,7 @@ influx_connect(ChConn *conn)
 	ch_conn_endpoint(conn, &ep);
 	options.url = ch_conn_server_opt(conn, "url");
 	options.connect_timeout = conn->connect_timeout;
-	options.silence_timeout = conn->request_timeout;
+	options.silence_timeout = conn->connect_timeout;
 	options.tls_verify = ep.tls_verify;
 	options.tls_ca = ep.tls_ca;
 	options.tls_cert = ep.tls_cert;
@@ -148,6 +148,7 @@ influx_connect(ChConn *conn)
 	c->version = strcmp(version, "auto") == 0 ? 2 : atoi(version);
 	set_headers(conn);
 	greet(conn);
+	c->http->silence_timeout = conn->request_timeout;
 	if (strcmp(version, "auto") != 0)
 		return;
 

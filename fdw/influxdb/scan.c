@@ -264,7 +264,7 @@ influx_close(ChScan *scan, bool failed)
 {
 	InfluxScan  *state = scan->state;
 
-	if (state && state->answer)
+	if (state && state->answer && scan->conn)
 	{
 		count_bytes(scan);
 		/* What is left unread costs the TCP connection, not the client. */

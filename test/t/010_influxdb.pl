@@ -260,7 +260,8 @@ is($node->safe_psql('postgres', 'SELECT count(*), sum(v) FROM m'), '300000|44999
 signal_influxd('STOP');
 like(try("SET statement_timeout = '500ms'; SELECT count(*) FROM m"), qr/57014.*statement timeout/, 'statement_timeout ends a login to a stopped server');
 cmp_ok($seconds, '<', 1.5, 'in time');
-like(try("SET cipherhorizon.request_timeout = '300ms'; SELECT count(*) FROM m"), qr/HV00N.*could not connect.*silent for 300 ms/s, 'so does request_timeout');
+like(try("SET cipherhorizon.connect_timeout = '300ms'; SELECT count(*) FROM m"), qr/HV00N.*could not connect.*silent for 300 ms/s, 'so does connect_timeout');
+
 signal_influxd('CONT');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM m WHERE v < 10'), 10, 'the next query works');
 

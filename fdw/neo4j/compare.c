@@ -10,11 +10,14 @@
  *	- NaN equals nothing and is neither above nor below anything; here it
  *	  equals itself and is above everything.
  *	- An integer is compared with a float as a float, so that 2^53 + 1 = 2.0^53.
+ *	- -0.0 = 0.0, but -0.0 is also less than 0.0 and than 0.
  *	- Strings of an index are ordered by code point, which is what "C" means
  *	  here; others against a parameter by UTF-16 unit.  Both agree but for
  *	  characters above U+FFFF next to U+E000 to U+FFFF.
  *	- <> is true for any value of another type, which is NULL or an error here.
  *	- Times have nanoseconds, and moments in different zones are different.
+ *	- The integer -2^63 equals the float of that value, but is above it.  (Of
+ *	  these two alone the order is left as it is when Neo4j sorts.)
  *
  * With on_type_mismatch = 'null' a value that its column does not hold must
  * count as NULL.  "Fit" is a condition that is true for what the column holds;
@@ -413,6 +416,38 @@ neo4j_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 	return CH_SHIP_EXACT;
 }
 
+/*
+ * The zero to compare with: -0.0 for what is above or below both zeros from
+ * its side, 0.0 from the other.
+ */
+static ChValue
+zero_for(ChCmpOp op)
+{
+	ChValue		v = {.kind = CH_FLOAT};
+
+	v.u.f = op == CH_LT || op == CH_GE ? -0.0 : 0.0;
+	return v;
+}
+
+/* p op value, for numbers other than NaN */
+static void
+put_number_cmp(Neo4jText *q, const char *p, ChCmpOp op, const ChValue *v)
+{
+	ChValue		zero = zero_for(op);
+	bool		is_zero = (v->kind == CH_INT && v->u.i == 0) || (v->kind == CH_FLOAT && v->u.f == 0);
+
+	if (op == CH_LE && v->kind == CH_FLOAT && v->u.f == (double) PG_INT64_MIN)
+	{
+		put(q, "(");
+		put_cmp(q, p, CH_LE, v);
+		put(q, " OR ");
+		put_cmp(q, p, CH_EQ, v);
+		put(q, ")");
+	}
+	else
+		put_cmp(q, p, op, is_zero && op != CH_EQ && op != CH_NE && !q->explain ? &zero : v);
+}
+
 /* ---- integers ------------------------------------------------------------------------ */
 
 static bool
@@ -428,7 +463,7 @@ put_int_cmp(Neo4jText *q, const ChCond *leaf)
 
 	if (is_small(&leaf->values[0]))
 	{
-		put_cmp(q, p, leaf->op, &leaf->values[0]);
+		put_number_cmp(q, p, leaf->op, &leaf->values[0]);
 		return;
 	}
 	put(q, "(");
@@ -509,14 +544,12 @@ put_float_cmp(Neo4jText *q, const char *p, ChCmpOp op, const ChValue *v)
 		put_against_nan(q, p, op);
 	else if (op == CH_GT || op == CH_GE)
 	{
-		put(q, "(");
-		put_cmp(q, p, op, v);
-		put(q, " OR ");
-		put_nan_test(q, p);
-		put(q, ")");
+		/* true for NaN, too, and null for what is no number */
+		put(q, "NOT ");
+		put_number_cmp(q, p, op == CH_GT ? CH_LE : CH_LT, v);
 	}
 	else
-		put_cmp(q, p, op, v);
+		put_number_cmp(q, p, op, v);
 }
 
 static void
@@ -564,13 +597,11 @@ put_numeric_cmp(Neo4jText *q, const char *p, ChCmpOp op, const ChValue *v)
 	}
 	low.u.f = nextafter(d, -HUGE_VAL);
 	high.u.f = nextafter(d, HUGE_VAL);
-	put(q, "(");
 	if (op == CH_EQ || op == CH_GT || op == CH_GE)
 		put_float_cmp(q, p, CH_GE, &low);
 	put(q, op == CH_EQ ? " AND " : "");
 	if (op == CH_EQ || op == CH_LT || op == CH_LE)
 		put_cmp(q, p, CH_LE, &high);
-	put(q, ")");
 }
 
 static void
@@ -719,14 +750,6 @@ after(int64 t)
 	return t == PG_INT64_MAX ? t : t + 1;
 }
 
-static void
-put_interval(Neo4jText *q, const ChColumn *col, int64 t)
-{
-	put_bound(q, col, CH_GE, t);
-	put(q, " AND ");
-	put_bound(q, col, CH_LT, after(t));
-}
-
 /* Infinity of a date is that of an int32. */
 static int64
 time_of(const ChColumn *col, const ChValue *v)
@@ -748,16 +771,19 @@ put_time_cmp(Neo4jText *q, const ChColumn *col, ChCmpOp op, const ChValue *v)
 		put_cmp(q, NEO4J_EXPR(col), op, v);
 		return;
 	}
-	put(q, "(");
 	switch (op)
 	{
 		case CH_EQ:
-			put_interval(q, col, t);
+			put_bound(q, col, CH_GE, t);
+			put(q, " AND ");
+			put_bound(q, col, CH_LT, after(t));
 			break;
 		case CH_NE:
+			put(q, "(");
 			put_bound(q, col, CH_LT, t);
 			put(q, " OR ");
 			put_bound(q, col, CH_GE, after(t));
+			put(q, ")");
 			break;
 		case CH_LT:
 			put_bound(q, col, CH_LT, t);
@@ -772,60 +798,76 @@ put_time_cmp(Neo4jText *q, const ChColumn *col, ChCmpOp op, const ChValue *v)
 			put_bound(q, col, CH_GE, t);
 			break;
 	}
-	put(q, ")");
 }
 
-/*
- * One parameter for all: a list of pairs [t, t + 1us).  Dates and infinite
- * values need no pairs: a date is equal to itself, nothing is infinite.
- */
-static void
-put_time_in(Neo4jText *q, const ChCond *leaf)
+/* A list of pairs [t, t + 1us); of whole dates. Returns how many. */
+static int
+make_pairs(const ChCond *leaf, ChValue *pairs, bool *last)
 {
 	ChColumn   *col = leaf->col;
-	const char *p = NEO4J_EXPR(col);
-	ChValue    *pairs = palloc(leaf->nvalues * sizeof(ChValue));
 	int64		first,
 				end;
 	int			n = 0;
 
 	time_limits(col, &first, &end);
+	*last = false;
 	for (int i = 0; i < leaf->nvalues; i++)
 	{
 		int64		t = time_of(col, &leaf->values[i]);
 		ChValue    *pair;
 
-		if (leaf->values[i].kind == CH_PARAM || col->basetype == DATEOID)
-		{
-			if (leaf->values[i].kind == CH_PARAM || (t >= first && t < end))
-				pairs[n++] = leaf->values[i];
-			continue;
-		}
 		if (t < first || t >= end)
 			continue;
-		pair = palloc(2 * sizeof(ChValue));
-		pair[0] = time_value(col, t);
-		pair[1] = time_value(col, Min(t + 1, end - (col->basetype == TIMEOID)));
-		pairs[n].kind = CH_LIST;
-		pairs[n].u.list.n = 2;
-		pairs[n++].u.list.items = pair;
+		if (col->basetype == DATEOID)
+			pairs[n++] = leaf->values[i];
+		else if (col->basetype == TIMEOID && t == end - 1)
+			*last = true;		/* 24:00, the end of its pair, is no time */
+		else
+		{
+			pair = palloc(2 * sizeof(ChValue));
+			pair[0] = time_value(col, t);
+			pair[1] = time_value(col, t + 1);
+			pairs[n].kind = CH_LIST;
+			pairs[n].u.list.n = 2;
+			pairs[n++].u.list.items = pair;
+		}
 	}
-	if (n == 0)
+	return n;
+}
+
+/* One parameter for all values.  Nothing in the store is infinite. */
+static void
+put_time_in(Neo4jText *q, const ChCond *leaf)
+{
+	const char *p = NEO4J_EXPR(leaf->col);
+	ChValue    *pairs = palloc(leaf->nvalues * sizeof(ChValue));
+	ChValue		end = time_value(leaf->col, USECS_PER_DAY - 1);
+	bool		last;
+	int			n;
+
+	if (q->explain)
 	{
-		/* no value is any of them; null stays null, for NOT IN */
-		put(q, "%s IS NULL AND null", p);
+		put(q, "%s IN ", p);
+		put_list(q, leaf->values, leaf->nvalues);
 		return;
 	}
-	if (q->explain || col->basetype == DATEOID)
-		put(q, "%s IN ", p);
-	else
-		put(q, "any(t IN ");
-	if (q->explain)
-		put_list(q, leaf->values, leaf->nvalues);
-	else
+	n = make_pairs(leaf, pairs, &last);
+	if (n == 0 && !last)
+		put(q, "%s IS NULL AND null", p);	/* null stays null, for NOT IN */
+	if (n > 0)
+	{
+		bool		whole = leaf->col->basetype == DATEOID;
+
+		put(q, "%s IN ", whole ? p : "any(t");
 		put_list(q, pairs, n);
-	if (!q->explain && col->basetype != DATEOID)
-		put(q, " WHERE %s >= t[0] AND %s < t[1])", p, p);
+		if (!whole)
+			put(q, " WHERE %s >= t[0] AND %s < t[1])", p, p);
+	}
+	if (last)
+	{
+		put(q, n > 0 ? " OR " : "");
+		put_cmp(q, p, CH_GE, &end);
+	}
 }
 
 /* ---- leaves ---------------------------------------------------------------------------------- */

@@ -84,6 +84,9 @@ put_strict_key(Neo4jText *q, const ChColumn *col, bool descending)
 
 	switch (col->basetype)
 	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
 		case FLOAT4OID:
 		case FLOAT8OID:
 			put_guarded(q, col, NULL, psprintf("CASE WHEN %s = 0 THEN 0 ELSE %s END", p, p));
@@ -244,8 +247,10 @@ neo4j_explain(ChScan *scan, StringInfo out)
 	bool		count;
 
 	neo4j_compile(scan, &q, &count);
-	for (char *c = q.text.data; *c; c++)
-		if (*c == '\n')
-			*c = ' ';
+	/* on one line, unless a comment would swallow the rest of it */
+	if (strstr(q.text.data, "//") == NULL)
+		for (char *c = q.text.data; *c; c++)
+			if (isspace((unsigned char) *c))
+				*c = ' ';
 	appendStringInfoString(out, q.text.data);
 }

@@ -56,17 +56,17 @@ parse_authority(const char *text, ChEndpoint *ep)
 		host = text + 1;
 		end = strchr(text, ']');
 		if (end == NULL)
-			return "its address has no closing bracket";
+			return "has an address without its closing bracket";
 	}
 	rest = *end == ']' ? end + 1 : end;
 	if (end == host)
-		return "it names no host";
+		return "names no host";
 	ep->host = pnstrdup(host, end - host);
 	if (*rest == '\0')
 		return NULL;
 	port = strtol(rest + 1, &stop, 10);
 	if (*rest != ':' || stop == rest + 1 || *stop != '\0' || port < 1 || port > 65535)
-		return "its port is no number from 1 to 65535";
+		return "has a port that is no number from 1 to 65535";
 	ep->port = (int) port;
 	return NULL;
 }
@@ -83,16 +83,16 @@ neo4j_parse_url(const char *url, ChEndpoint *ep)
 			continue;
 		authority = pstrdup(url + len);
 		if (strchr(authority, '@'))
-			return "user and password belong into a USER MAPPING";
+			return "has user or password, which belong into a USER MAPPING";
 		if (authority[0] && authority[strlen(authority) - 1] == '/')
 			authority[strlen(authority) - 1] = '\0';
 		if (strpbrk(authority, "/?#"))
-			return "nothing may follow the port; the database is the option dbname";
+			return "goes on after the port; the database is the option dbname";
 		ep->tls = schemes[i].tls;
 		ep->tls_verify = ep->tls_verify && schemes[i].verify;
 		return parse_authority(authority, ep);
 	}
-	return "it must start with bolt://, bolt+s://, bolt+ssc:// or the same with neo4j";
+	return "must start with bolt://, bolt+s://, bolt+ssc:// or the same with neo4j";
 }
 
 /* ---- options that depend on each other -------------------------------------------- */
@@ -112,7 +112,7 @@ check_server(List *options)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("invalid value for option \"url\""),
-				 errdetail("%s.", why),
+				 errdetail("The URL %s.", why),
 				 errhint("An example: bolt://localhost:7687")));
 	for (int i = 0; i < lengthof(parts); i++)
 		if (ch_opt_given(options, parts[i]))

@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+
 #include "fdw/neo4j/neo4j.h"
 
 /* Rows of the first batch, and the most that later ones grow to. */
@@ -189,6 +191,20 @@ take_count(ChScan *scan, PackReader *body)
 	s->rows = v.u.i;
 }
 
+/*
+ * A time of day with an offset comes as text, for timetz to parse.  To a text
+ * column it is as foreign as other times: conditions in the store have it so.
+ */
+static inline void
+refuse_as_text(const ChColumn *col, ChValue *v)
+{
+	if (v->remote_type != neo4j_zoned_time ||
+		(col->basetype != TEXTOID && col->basetype != VARCHAROID && col->basetype != BPCHAROID))
+		return;
+	v->kind = CH_MAP;
+	v->u.map.n = 0;
+}
+
 static void
 take_row(ChScan *scan, PackReader *body, Datum *values, bool *nulls)
 {
@@ -204,6 +220,7 @@ take_row(ChScan *scan, PackReader *body, Datum *values, bool *nulls)
 
 		if (!neo4j_unpack(body, &v))
 			raise_protocol(scan, body->error);
+		refuse_as_text(scan->columns[i], &v);
 		ch_set_column(scan, i, &v, values, nulls);
 	}
 }

@@ -5,8 +5,8 @@
  * Source: "Structure semantics" of the Bolt documentation.  Times come with
  * nanoseconds; PostgreSQL has microseconds, and shows the one that a time lies
  * in (rounding down, before 1970 too), which is what compare.c builds its
- * conditions on.  A time that PostgreSQL's type cannot hold becomes a value
- * that no column takes.
+ * conditions on.  A time that PostgreSQL's type cannot hold becomes a map of
+ * its numbers, which jsonb shows and every other column refuses.
  *
  * Nothing here raises an error: it is called while an answer is read.
  */
@@ -23,9 +23,7 @@
 #define EPOCH_DAYS		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
 #define EPOCH_SECS		((int64) EPOCH_DAYS * SECS_PER_DAY)
 
-/* Neither valid nor infinite, so a mismatch in every column. */
-#define NO_TIMESTAMP	(PG_INT64_MAX - 1)
-#define NO_DATE			((int64) PG_INT32_MAX + 1)
+const char *const neo4j_zoned_time = "ZONED TIME";
 
 /* Does structure tag have n fields, the first ones integers? */
 static bool
@@ -41,30 +39,6 @@ static bool
 valid_nanos(const ChValue *v)
 {
 	return v->kind == CH_INT && v->u.i >= 0 && v->u.i < NSECS_PER_SEC;
-}
-
-/* Seconds since 1970 and nanoseconds to microseconds since 2000. */
-static int64
-timestamp_of(int64 secs, int64 nanos)
-{
-	int64		t;
-
-	if (pg_sub_s64_overflow(secs, EPOCH_SECS, &secs) ||
-		pg_mul_s64_overflow(secs, USECS_PER_SEC, &t) ||
-		pg_add_s64_overflow(t, nanos / 1000, &t) ||
-		!IS_VALID_TIMESTAMP(t))
-		return NO_TIMESTAMP;
-	return t;
-}
-
-static int64
-date_of(int64 days)
-{
-	if (pg_sub_s64_overflow(days, EPOCH_DAYS, &days) ||
-		days < DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE ||
-		days >= DATE_END_JULIAN - POSTGRES_EPOCH_JDATE)
-		return NO_DATE;
-	return days;
 }
 
 static const char *
@@ -98,15 +72,6 @@ make_map(const char *const *keys, const ChValue *values, int n, const char *type
 	v->u.map.members = members;
 }
 
-static void
-make_text(char *text, const char *type, ChValue *v)
-{
-	v->kind = CH_STRING;
-	v->remote_type = type;
-	v->u.s.data = text;
-	v->u.s.len = strlen(text);
-}
-
 /* A time of day with an offset has no type of its own in ChValue: ISO text. */
 static const char *
 take_offset_time(int64 nanos, int64 offset, ChValue *v)
@@ -122,7 +87,8 @@ take_offset_time(int64 nanos, int64 offset, ChValue *v)
 			 (int) (secs / SECS_PER_HOUR), (int) (secs / SECS_PER_MINUTE % 60), (int) (secs % 60),
 			 (int) (nanos % NSECS_PER_SEC / 1000), offset < 0 ? '-' : '+',
 			 zone / SECS_PER_HOUR, zone / SECS_PER_MINUTE % 60, zone % 60);
-	make_text(text, "ZONED TIME", v);
+	*v = ch_string(text, strlen(text));
+	v->remote_type = neo4j_zoned_time;
 	return NULL;
 }
 
@@ -141,22 +107,20 @@ take_local_time(int64 nanos, ChValue *v)
 static const char *
 take_duration(const ChValue *f, ChValue *v)
 {
+	static const char *const keys[] = {"months", "days", "seconds", "nanoseconds"};
 	int64		usecs;
 
 	if (!valid_nanos(&f[3]))
 		return "nanoseconds are out of range";
-	v->remote_type = "DURATION";
 	if (f[0].u.i < PG_INT32_MIN || f[0].u.i > PG_INT32_MAX ||
 		f[1].u.i < PG_INT32_MIN || f[1].u.i > PG_INT32_MAX ||
 		pg_mul_s64_overflow(f[2].u.i, USECS_PER_SEC, &usecs) ||
 		pg_add_s64_overflow(usecs, f[3].u.i / 1000, &usecs))
 	{
-		char	   *text = palloc(128);
-
-		snprintf(text, 128, "P" INT64_FORMAT "M" INT64_FORMAT "DT" INT64_FORMAT "S", f[0].u.i, f[1].u.i, f[2].u.i);
-		make_text(text, "DURATION", v);
+		make_map(keys, f, 4, "DURATION", v);
 		return NULL;
 	}
+	v->remote_type = "DURATION";
 	v->kind = CH_INTERVAL;
 	v->u.interval.month = (int32) f[0].u.i;
 	v->u.interval.day = (int32) f[1].u.i;
@@ -164,45 +128,75 @@ take_duration(const ChValue *f, ChValue *v)
 	return NULL;
 }
 
+static const char *
+take_date(const ChValue *f, ChValue *v)
+{
+	static const char *const keys[] = {"epochDay"};
+	int64		days;
+
+	if (pg_sub_s64_overflow(f[0].u.i, EPOCH_DAYS, &days) ||
+		days < DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE ||
+		days >= DATE_END_JULIAN - POSTGRES_EPOCH_JDATE)
+	{
+		make_map(keys, f, 1, "DATE", v);
+		return NULL;
+	}
+	v->kind = CH_DATE;
+	v->remote_type = "DATE";
+	v->u.i = days;
+	return NULL;
+}
+
 /*
- * A moment: seconds since 1970 UTC, nanoseconds, and an offset or the name of
- * a zone, which timestamptz does not keep.
+ * Seconds since 1970 and nanoseconds; an offset or the name of a zone that
+ * may follow is not kept by timestamptz.
  */
 static const char *
-take_instant(int64 secs, const ChValue *nanos, ChValueKind kind, const char *type, ChValue *v)
+take_timestamp(const ChValue *f, ChValueKind kind, const char *type, ChValue *v)
 {
-	if (!valid_nanos(nanos))
+	static const char *const keys[] = {"epochSeconds", "nanosecond"};
+	int64		secs;
+	int64		t;
+
+	if (!valid_nanos(&f[1]))
 		return "nanoseconds are out of range";
+	if (pg_sub_s64_overflow(f[0].u.i, EPOCH_SECS, &secs) ||
+		pg_mul_s64_overflow(secs, USECS_PER_SEC, &t) ||
+		pg_add_s64_overflow(t, f[1].u.i / 1000, &t) ||
+		!IS_VALID_TIMESTAMP(t))
+	{
+		make_map(keys, f, 2, type, v);
+		return NULL;
+	}
 	v->kind = kind;
 	v->remote_type = type;
-	v->u.i = timestamp_of(secs, nanos->u.i);
+	v->u.i = t;
 	return NULL;
 }
 
 static const char *
 take_time(uint8 tag, const ChValue *f, ChValue *v)
 {
-	int64		secs = f[0].u.i;
+	ChValue		utc[2];
 
 	switch (tag)
 	{
 		case 'D':
-			v->kind = CH_DATE;
-			v->remote_type = "DATE";
-			v->u.i = date_of(secs);
-			return NULL;
+			return take_date(f, v);
 		case 'T':
-			return take_offset_time(secs, f[1].u.i, v);
+			return take_offset_time(f[0].u.i, f[1].u.i, v);
 		case 't':
-			return take_local_time(secs, v);
+			return take_local_time(f[0].u.i, v);
 		case 'd':
-			return take_instant(secs, &f[1], CH_LOCAL_DATETIME, "LOCAL DATETIME", v);
+			return take_timestamp(f, CH_LOCAL_DATETIME, "LOCAL DATETIME", v);
 		case 'F':				/* 4.4 without the patch: local seconds */
-			if (pg_sub_s64_overflow(secs, f[2].u.i, &secs))
+			utc[0] = f[0];
+			utc[1] = f[1];
+			if (pg_sub_s64_overflow(f[0].u.i, f[2].u.i, &utc[0].u.i))
 				return "a time is out of range";
-			return take_instant(secs, &f[1], CH_INSTANT, "ZONED DATETIME", v);
+			return take_timestamp(utc, CH_INSTANT, "ZONED DATETIME", v);
 		default:
-			return take_instant(secs, &f[1], CH_INSTANT, "ZONED DATETIME", v);
+			return take_timestamp(f, CH_INSTANT, "ZONED DATETIME", v);
 	}
 }
 

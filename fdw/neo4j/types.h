@@ -18,6 +18,9 @@
  */
 #define NEO4J_FIRST_OFFSET	(-18 * 3600)
 
+/* remote_type of a time of day with an offset, which comes as a CH_STRING. */
+extern const char *const neo4j_zoned_time;
+
 /* A value as a parameter of a query.  For kinds that compare.c makes. */
 extern void neo4j_pack_value(StringInfo out, const ChValue *v);
 

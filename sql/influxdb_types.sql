@@ -36,6 +36,8 @@ CREATE FOREIGN TABLE crossed (t text OPTIONS (kind 'tag'), f bigint, i float8, s
 SELECT i FROM crossed WHERE t = 'a';
 SELECT i FROM crossed WHERE t = 'd';
 SELECT f FROM crossed WHERE t = 'a';
+SELECT t FROM crossed WHERE f = 9007199254740992;
+SELECT t FROM crossed WHERE f IN (1, 9007199254740993);
 SELECT s FROM crossed WHERE t = 'a';
 SELECT b FROM crossed WHERE t = 'a';
 

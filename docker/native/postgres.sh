@@ -10,7 +10,7 @@ port PG 5632
 newest_bindir() {
 	local folder
 	for folder in $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV); do
-		[ ! -x "$folder/postgres" ] || { echo "$folder"; return 0; }
+		[ ! -x "$folder/postgres" ] || { realpath "$folder"; return 0; }
 	done
 }
 
@@ -19,7 +19,7 @@ last() { sed -n "s/^$1=//p" "$DIR/last" 2>/dev/null || true; }
 # The installation: the one asked for, else the one that runs, else the newest.
 bindir() {
 	if [ -n "${PG_CONFIG:-}" ]; then
-		"$PG_CONFIG" --bindir
+		realpath "$("$PG_CONFIG" --bindir)"
 	elif alive; then
 		last bindir
 	else
@@ -77,7 +77,6 @@ configure() { # DATA
 launch() {
 	local major data
 	[ -x "$BINDIR/postgres" ] || die "no PostgreSQL server in '$BINDIR'"
-	BINDIR=$(realpath "$BINDIR")
 	major=$("$BINDIR/postgres" -V | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 	data=$DIR/$major/data
 	mkdir -p "$DIR/$major" "$DIR/socket"

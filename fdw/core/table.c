@@ -91,7 +91,7 @@ ChTable *
 ch_table_open(Oid relid)
 {
 	Relation	rel = table_open(relid, NoLock);
-	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(rel));
+	TupleDesc	desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
 	ForeignTable *ft = GetForeignTable(relid);
 	ForeignServer *server = GetForeignServer(ft->serverid);
 	ChTable    *table = palloc0(sizeof(ChTable));

@@ -79,15 +79,14 @@ set_headers(ChConn *conn)
 }
 
 /*
- * Ask who is there.  1.x and 2.x answer /ping without a login; what stands
- * before a server may not let it through, which is no harm when the version is
- * given.
+ * Ask who is there, and whether we may come in: 1.x and 2.x let anybody /ping,
+ * but answer a statement only after a login.
  */
 static void
-ping(ChConn *conn)
+greet(ChConn *conn)
 {
 	InfluxConn *c = handle_of(conn);
-	ChHttpRequest request = {.path = "/ping"};
+	ChHttpRequest request = {.path = c->version == 3 ? "/ping" : "/query?q=SHOW%20DATABASES"};
 	ChFailure	fail;
 	char	   *release;
 
@@ -96,12 +95,20 @@ ping(ChConn *conn)
 	request.password = c->password;
 	if (!ch_http_send(c->http, &request, &fail) || !ch_http_await(c->http, &fail))
 		ch_failure_raise(conn, &fail);
+	if (c->http->status == 401)
+	{
+		ch_fail(&fail, CH_FAIL_AUTH, "%s: the user, password or token was refused", ch_conn_server_opt(conn, "url"));
+		ch_failure_raise(conn, &fail);
+	}
 	release = ch_http_header(c->http, "X-Influxdb-Version");
 	if (release)
 	{
 		c->release = pstrdup(release);
 		free(release);
 	}
+	while (!c->http->complete && c->http->len < 65536)
+		if (ch_http_more(c->http, &fail) < 0)
+			ch_failure_raise(conn, &fail);
 	ch_http_cancel(c->http);
 }
 
@@ -140,7 +147,7 @@ influx_connect(ChConn *conn)
 
 	c->version = strcmp(version, "auto") == 0 ? 2 : atoi(version);
 	set_headers(conn);
-	ping(conn);
+	greet(conn);
 	if (strcmp(version, "auto") != 0)
 		return;
 
@@ -182,7 +189,7 @@ append_parameter(StringInfo buf, const char *name, const char *value)
 {
 	if (value == NULL)
 		return;
-	appendStringInfo(buf, "%c%s=", buf->data[buf->len - 1] == '?' ? '\0' : '&', name);
+	appendStringInfo(buf, "&%s=", name);
 	ch_http_escape(buf, value);
 }
 

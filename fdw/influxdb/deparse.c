@@ -26,11 +26,10 @@
 
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "utils/timestamp.h"
 
 #include "common/int.h"
 #include "fdw/influxdb/influxdb.h"
-
-#define NS_OF_US	1000
 
 static const InfluxTable *
 table_of(const ChTable *table)
@@ -311,27 +310,24 @@ time_bound(StringInfo buf, bool from, int64 ns, bool sql)
 }
 
 /*
- * The nanoseconds [from, to) that show as the value; a time beyond them gives
- * an empty interval at the end where it is.
+ * The nanoseconds [from, to) that show as the value.  Of one that is beyond
+ * them only the end that int64 can hold is exact; the other is the last there
+ * is.  The first microsecond that points can be in begins before int64 does.
  */
 static void
 interval_of(const ChColumn *col, const ChValue *v, int64 *from, int64 *to)
 {
-	int64		step = 1;
-
-	if (v->kind == CH_INSTANT)
+	if (v->kind != CH_INSTANT)
 	{
-		step = NS_OF_US;
-		if (!influx_time_of(v->u.i, from))
-		{
-			*from = *to = v->u.i < 0 ? PG_INT64_MIN : PG_INT64_MAX;
-			return;
-		}
-	}
-	else
 		*from = v->u.i;
-	if (pg_add_s64_overflow(*from, step, to))
-		*to = PG_INT64_MAX;
+		if (pg_add_s64_overflow(*from, 1, to))
+			*to = PG_INT64_MAX;
+		return;
+	}
+	if (!influx_time_of(v->u.i, from))
+		*from = v->u.i < 0 ? PG_INT64_MIN : PG_INT64_MAX;
+	if (TIMESTAMP_NOT_FINITE(v->u.i) || !influx_time_of(v->u.i + 1, to))
+		*to = v->u.i < 0 ? PG_INT64_MIN : PG_INT64_MAX;
 }
 
 /* from <= time < to */
@@ -717,6 +713,7 @@ select_influxql(const ChScan *scan, InfluxQuery *q)
 	const char *comma = "";
 	ListCell   *lc;
 
+	q->ncolumns = 1;
 	appendStringInfoString(buf, "SELECT ");
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
@@ -725,7 +722,7 @@ select_influxql(const ChScan *scan, InfluxQuery *q)
 			continue;
 		appendStringInfoString(buf, comma);
 		append_column(buf, scan->columns[i], false);
-		q->position[i] = ++q->ncolumns;
+		q->position[i] = q->ncolumns++;
 		comma = ", ";
 	}
 	foreach(lc, extra_fields(scan))
@@ -835,7 +832,7 @@ influx_explain(ChScan *scan, StringInfo out)
 
 	influx_compile(scan, &q);
 	if (q.never)
-		appendStringInfoString(out, "none: no point can match");
+		appendStringInfoString(out, "none: no row can match");
 	else
 		appendStringInfoString(out, pg_any_to_server(q.text.data, q.text.len, PG_UTF8));
 }

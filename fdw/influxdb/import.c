@@ -248,7 +248,7 @@ add_fields(ChImportTable *table, const Measurement *m)
 	{
 		Field	   *f = lfirst(lc);
 		bool		mixed = types_of(m, f->name) > 1;
-		bool		number = strcmp(f->type, "float") == 0;
+		bool		number = strcmp(f->type, "float") == 0 || strcmp(f->type, "integer") == 0;
 		ChImportColumn *col;
 
 		if (strcmp(f->type, "integer") == 0 && has_type(m, f->name, "float"))

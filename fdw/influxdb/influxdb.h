@@ -121,8 +121,8 @@ typedef struct InfluxQuery
 {
 	StringInfoData text;
 	bool		never;			/* no point can match: do not ask */
-	int			ncolumns;		/* SQL: names in the order of the rows */
-	const char **columns;
+	int			ncolumns;		/* of a row that the scan wants, with the time */
+	const char **columns;		/* SQL: their names */
 	int		   *position;		/* for scan->columns[i]; time is 0 */
 } InfluxQuery;
 

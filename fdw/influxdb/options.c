@@ -11,7 +11,7 @@
 
 static const char *const versions[] = {"auto", "1", "2", "3", NULL};
 static const char *const kinds[] = {"field", "tag", "time", "time_ns", NULL};	/* by InfluxKind */
-static const char *const field_types[] = {"float", "integer", "string", "boolean", NULL};
+static const char *const field_types[] = {"float", "integer", "unsigned", "string", "boolean", NULL};
 
 const ChOptionDef influx_options[] = {
 	{"url", CH_ON_SERVER, CH_OPT_STRING, NULL,

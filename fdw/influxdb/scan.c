@@ -242,7 +242,7 @@ influx_next(ChScan *scan, Datum *values, bool *nulls)
 
 	if (a == NULL || !next_row(scan))
 		return false;
-	if (a->ncolumns <= state->query.ncolumns || a->values[0].kind != CH_INT)
+	if (a->ncolumns < state->query.ncolumns || a->values[0].kind != CH_INT)
 		influx_garbled(a, "a row without its time, or with fewer columns than were asked for");
 	for (int i = 0; i < scan->ncolumns; i++)
 	{

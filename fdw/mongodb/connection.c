@@ -486,7 +486,6 @@ mongo_probe(ChConn *conn, ChProbe step, StringInfo detail)
 		case CH_PROBE_PERMISSION:
 			bson_append_int32(&command, "listDatabases", -1, 1);
 			bson_append_bool(&command, "nameOnly", -1, true);
-			bson_append_bool(&command, "authorizedDatabases", -1, true);
 			mongo_command(conn, "admin", &command, tell_databases, detail);
 			break;
 		case CH_PROBE_SAMPLE:

@@ -271,13 +271,14 @@ typedef struct KeyForm
 	bool		descending;
 	bool		nulls_first;
 	bool		rank;
-	bool		as_text;
+	bool		as_text;		/* of anything else this makes null */
+	bool		outside_arrays;
 } KeyForm;
 
 static KeyForm
 key_form(const ChScan *scan, const ChSortKey *key)
 {
-	KeyForm		form = {ch_column(scan->table, key->attno), key->descending, key->nulls_first, false, false};
+	KeyForm		form = {ch_column(scan->table, key->attno), key->descending, key->nulls_first};
 	const MongoColumn *mc = mongo_column(form.col);
 	bool		natural = key->nulls_first != key->descending && mc->path.nparts == 1;
 	bool		is_text = form.col->basetype == TEXTOID || form.col->basetype == VARCHAROID;
@@ -287,7 +288,14 @@ key_form(const ChScan *scan, const ChSortKey *key)
 	if (may_be_nan(form.col) && !filter_proves(scan->filter, form.col, proves_no_nan))
 		form.rank = true;
 	form.as_text = is_text && mc->type == MONGO_ANY;
+	form.outside_arrays = form.rank && !form.as_text && mc->path.nparts > 1;
 	return form;
+}
+
+static bool
+has_stand_in(const KeyForm *form)
+{
+	return form->as_text || form->outside_arrays;
 }
 
 static bool
@@ -393,6 +401,23 @@ append_as_text(bson_t *doc, const char *name, const char *reference)
 	append_text(&args, "to", "string");
 	bson_append_null(&args, "onError", -1);
 	bson_append_document_end(&outer, &args);
+	bson_append_document_end(doc, &outer);
+}
+
+/* name: null for an array on the way, so that all NULLs are alike */
+static void
+append_outside_arrays(bson_t *doc, const char *name, const char *reference)
+{
+	static const char *const array[] = {"array", NULL};
+	bson_t		outer,
+				cond;
+
+	bson_append_document_begin(doc, name, -1, &outer);
+	bson_append_array_begin(&outer, "$cond", -1, &cond);
+	append_type_test(&cond, "0", reference, array);
+	bson_append_null(&cond, "1", -1);
+	append_text(&cond, "2", reference);
+	bson_append_array_end(&outer, &cond);
 	bson_append_document_end(doc, &outer);
 }
 
@@ -578,7 +603,7 @@ append_unwind(Pipeline *p, const char *path)
 	end_stage(p, &stage);
 }
 
-/* Names of computed keys: of the i-th key, rank or text. */
+/* Names of computed keys: of the i-th sort key, its rank and what stands for it. */
 static const char *
 key_name(int i, const char *what, char *buf)
 {
@@ -602,7 +627,9 @@ append_computed_keys(Pipeline *p, const KeyForm *forms, int n)
 		if (forms[i].rank)
 			append_rank(&set, key_name(i, "rank", buf), reference, &forms[i]);
 		if (forms[i].as_text)
-			append_as_text(&set, key_name(i, "text", buf), reference);
+			append_as_text(&set, key_name(i, "key", buf), reference);
+		else if (forms[i].outside_arrays)
+			append_outside_arrays(&set, key_name(i, "key", buf), reference);
 	}
 	bson_append_document_end(&stage, &set);
 	end_stage(p, &stage);
@@ -621,7 +648,7 @@ append_sort_stage(Pipeline *p, const KeyForm *forms, int n)
 	{
 		if (forms[i].rank)
 			bson_append_int32(&sort, key_name(i, "rank", buf), -1, 1);
-		bson_append_int32(&sort, forms[i].as_text ? key_name(i, "text", buf) : mongo_column(forms[i].col)->path.text,
+		bson_append_int32(&sort, has_stand_in(&forms[i]) ? key_name(i, "key", buf) : mongo_column(forms[i].col)->path.text,
 						  -1, forms[i].descending ? -1 : 1);
 	}
 	bson_append_document_end(&stage, &sort);
@@ -657,10 +684,10 @@ append_unset(Pipeline *p, const KeyForm *forms, int n)
 			snprintf(index, sizeof(index), "%d", count++);
 			append_text(&list, index, key_name(i, "rank", buf));
 		}
-		if (forms[i].as_text)
+		if (has_stand_in(&forms[i]))
 		{
 			snprintf(index, sizeof(index), "%d", count++);
-			append_text(&list, index, key_name(i, "text", buf));
+			append_text(&list, index, key_name(i, "key", buf));
 		}
 	}
 	bson_append_array_end(&stage, &list);

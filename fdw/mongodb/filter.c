@@ -46,7 +46,8 @@ typedef struct Test
 		TEST_NONE,				/* no document */
 		TEST_FIELD,
 		TEST_AND,
-		TEST_OR
+		TEST_OR,
+		TEST_NOR
 	}			kind;
 	const char *path;			/* TEST_FIELD */
 	List	   *operators;		/* Operator */
@@ -373,8 +374,6 @@ compare_decimal(const char *path, ChCmpOp op, const MongoBound *bound)
 	/* cut toward zero, a bound that is not exact is inside or outside */
 	if (!bound->decimal_exact)
 	{
-		if (op == CH_EQ)
-			return no_document();
 		if (op == CH_LT || op == CH_LE)
 			op = bound->negative ? CH_LT : CH_LE;
 		else
@@ -388,11 +387,7 @@ static Test *
 compare_double(const char *path, ChCmpOp op, const MongoBound *bound)
 {
 	if (!bound->double_exact)
-	{
-		if (op == CH_EQ)
-			return no_document();
 		op = op == CH_LT || op == CH_LE ? CH_LT : CH_GE;
-	}
 	return compare(path, op, value_of_double(bound->at_least));
 }
 
@@ -408,6 +403,7 @@ is_special(const ChValue *v, double *special)
 	return true;
 }
 
+/* Order only; equality is one_of's, as equal values are more than one. */
 static Test *
 compare_numeric(const ChColumn *col, ChCmpOp op, const ChValue *v)
 {
@@ -424,8 +420,6 @@ compare_numeric(const ChColumn *col, ChCmpOp op, const ChValue *v)
 		t = compare_double(path, op, &bound);
 	else if (mc->type != MONGO_ANY || bound.same)
 		t = compare_decimal(path, op, &bound);
-	else if (op == CH_EQ)
-		t = either(compare_double(path, op, &bound), compare_decimal(path, op, &bound));
 	else
 		t = either(both(of_type(path, "double"), compare_double(path, op, &bound)),
 				   both(of_types(path, exact_numbers), compare_decimal(path, op, &bound)));
@@ -565,69 +559,137 @@ compare_value(const ChColumn *col, ChCmpOp op, const ChValue *v)
 
 /* ---- leaves ------------------------------------------------------------------------------ */
 
-/* Values of the store that are equal to one of the column's values. */
-static bson_value_t *
-equal_values(const ChCond *cond, int *n)
+/*
+ * Equality of decimals as a range: in lists, and in $or of equalities, which
+ * it makes into a list, FerretDB's engine finds 0.1 but not 0.10.
+ */
+static Test *
+equal_by_range(const char *path, bson_value_t value)
 {
-	List	   *list = NIL;
+	Test	   *t = field(path, "$gte", value);
+
+	add_operator(t, "$lte", value);
+	return t;
+}
+
+/* What is equal to some values of a column: values of the store, and ranges. */
+typedef struct Equals
+{
+	int			nvalues;
 	bson_value_t *values;
-	ListCell   *lc;
+	List	   *ranges;			/* Test */
+} Equals;
+
+static void
+add_equal_operator(Equals *e, const Test *t)
+{
+	Operator   *o = linitial(t->operators);
+
+	e->values = e->values
+		? repalloc(e->values, (e->nvalues + o->nvalues) * sizeof(bson_value_t))
+		: palloc(o->nvalues * sizeof(bson_value_t));
+	memcpy(e->values + e->nvalues, o->values, o->nvalues * sizeof(bson_value_t));
+	e->nvalues += o->nvalues;
+}
+
+static void
+add_equal_numeric(Equals *e, const ChColumn *col, const ChValue *v)
+{
+	const MongoColumn *mc = mongo_column(col);
+	double		special;
+	MongoBound	bound;
+	bool		doubles;
+	Test	   *range;
+
+	if (is_special(v, &special))
+	{
+		if (isnan(special))
+			add_equal_operator(e, compare(mc->path.text, CH_EQ, value_of_double(special)));
+		else
+			e->ranges = lappend(e->ranges, equal_by_range(mc->path.text, value_of_double(special)));
+		return;
+	}
+
+	mongo_numeric_bound(v->u.s.data, v->u.s.len, &bound);
+	doubles = mc->type == MONGO_DOUBLE || (mc->type == MONGO_ANY && !bound.same);
+	if (doubles && bound.double_exact)
+		add_equal_operator(e, compare(mc->path.text, CH_EQ, value_of_double(bound.at_least)));
+	if (mc->type == MONGO_DOUBLE || !bound.decimal_exact)
+		return;
+	range = equal_by_range(mc->path.text, value_of_decimal(bound.decimal));
+	/* a double that prints otherwise may have these 34 digits */
+	if (doubles)
+		range->operators = lcons(linitial(of_types(mc->path.text, exact_numbers)->operators), range->operators);
+	e->ranges = lappend(e->ranges, range);
+}
+
+static Equals
+equals_of(const ChCond *cond)
+{
+	Equals		e = {0};
 
 	for (int i = 0; i < cond->nvalues; i++)
 	{
-		Test	   *t = compare_value(cond->col, CH_EQ, &cond->values[i]);
-		List	   *parts = t->kind == TEST_OR ? t->args : list_make1(t);
+		const ChValue *v = &cond->values[i];
+		Test	   *t;
+		ListCell   *lc;
 
-		foreach(lc, parts)
+		if (v->kind == CH_DECIMAL)
 		{
-			Test	   *part = lfirst(lc);
-
-			if (part->kind == TEST_FIELD)
-				list = lappend(list, linitial(part->operators));
+			add_equal_numeric(&e, cond->col, v);
+			continue;
 		}
+		t = compare_value(cond->col, CH_EQ, v);
+		if (t->kind == TEST_FIELD)
+			add_equal_operator(&e, t);
+		foreach(lc, t->kind == TEST_OR ? t->args : NIL)
+			add_equal_operator(&e, lfirst(lc));
 	}
-	*n = 0;
-	foreach(lc, list)
-		*n += ((Operator *) lfirst(lc))->nvalues;
-	values = palloc(Max(*n, 1) * sizeof(bson_value_t));
-	*n = 0;
-	foreach(lc, list)
-	{
-		Operator   *o = lfirst(lc);
+	return e;
+}
 
-		memcpy(values + *n, o->values, o->nvalues * sizeof(bson_value_t));
-		*n += o->nvalues;
-	}
-	return values;
+static bool
+is_list_param(const ChCond *cond)
+{
+	return cond->values[0].kind == CH_PARAM && cond->kind != CH_COND_CMP && cond->nvalues == 1;
 }
 
 static Test *
 one_of(const ChCond *cond)
 {
 	const char *path = mongo_column(cond->col)->path.text;
-	int			n;
-	bson_value_t *values = equal_values(cond, &n);
+	Equals		e = equals_of(cond);
+	Test	   *t = no_document();
+	ListCell   *lc;
 
-	if (n == 0)
-		return no_document();
-	if (n == 1 && cond->values[0].kind == CH_PARAM && cond->kind == CH_COND_IN)
-		return field(path, "$in", values[0]);
-	return n == 1 ? field(path, "$eq", values[0]) : field_in(path, "$in", n, values);
+	if (is_list_param(cond))
+		return field(path, "$in", e.values[0]);
+	if (e.nvalues == 1)
+		t = field(path, "$eq", e.values[0]);
+	else if (e.nvalues > 1)
+		t = field_in(path, "$in", e.nvalues, e.values);
+	foreach(lc, e.ranges)
+		t = either(t, lfirst(lc));
+	return t;
 }
 
 static Test *
 none_of(const ChCond *cond)
 {
 	const char *path = mongo_column(cond->col)->path.text;
-	int			n;
-	bson_value_t *values = equal_values(cond, &n);
+	Equals		e = equals_of(cond);
 	Test	   *t = not_null(path);
+	Test	   *nor;
 
-	if (n == 1 && cond->values[0].kind == CH_PARAM && cond->kind == CH_COND_NOT_IN)
-		add_operator(t, "$nin", values[0]);
-	else if (n > 0)
-		add_list(t, "$nin", n, values);
-	return t;
+	if (is_list_param(cond))
+		add_operator(t, "$nin", e.values[0]);
+	else if (e.nvalues > 0)
+		add_list(t, "$nin", e.nvalues, e.values);
+	if (e.ranges == NIL)
+		return t;
+	nor = new_test(TEST_NOR);
+	nor->args = e.ranges;
+	return both(t, nor);
 }
 
 /* Where a value that does not fit is NULL, it must not pass by being equal. */
@@ -899,7 +961,7 @@ write_test(Test *t, bson_t *doc)
 	else if (t->kind == TEST_AND)
 		write_and(t, doc);
 	else
-		write_list("$or", t->args, doc);
+		write_list(t->kind == TEST_OR ? "$or" : "$nor", t->args, doc);
 }
 
 MongoFilter *

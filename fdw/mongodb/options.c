@@ -114,9 +114,9 @@ static mongoc_uri_t *
 uri_of_hosts(const char *hosts, int port)
 {
 	StringInfoData text;
-	char	   *copy = pstrdup(hosts);
-	char	   *rest = copy;
+	char	   *rest = pstrdup(hosts);
 	char	   *host;
+	bool		first = true;
 	bson_error_t error;
 	mongoc_uri_t *uri;
 
@@ -124,12 +124,13 @@ uri_of_hosts(const char *hosts, int port)
 		bad_address("host", hosts, NULL, "It must be names or addresses, separated by commas; a connection string is the option uri.");
 	initStringInfo(&text);
 	appendStringInfoString(&text, "mongodb://");
-	while ((host = strsep(&rest, ",")) != NULL)
+	for (; (host = strsep(&rest, ",")) != NULL; first = false)
 	{
 		char	   *colon = strrchr(host, ':');
 		bool		ipv6 = colon && strchr(host, ':') != colon && host[0] != '[';
 
-		if (host != copy)
+		host += strspn(host, " ");
+		if (!first)
 			appendStringInfoChar(&text, ',');
 		appendStringInfo(&text, ipv6 ? "[%s]" : "%s", host);
 		if (ipv6 || colon == NULL || (host[0] == '[' && colon[-1] != ']'))

@@ -31,6 +31,7 @@ typedef struct MongoStream
 	bool		again;			/* the last call would have had to wait */
 	char	   *out;			/* pieces of a message put together */
 	size_t		outsize;
+	char		where[BSON_HOST_NAME_MAX + 7];	/* host:port */
 } MongoStream;
 
 static inline MongoStream *
@@ -39,12 +40,18 @@ ours(mongoc_stream_t *stream)
 	return (MongoStream *) stream;
 }
 
-/* Remember a failure; an interrupt is never hidden by what follows from it. */
+/*
+ * Remember a failure, with the host that it is about if that is known; an
+ * interrupt is never hidden by what follows from it.
+ */
 static void
-note_failure(MongoConn *mc, const ChFailure *fail)
+note_failure(MongoConn *mc, const char *where, const ChFailure *fail)
 {
-	if (mc->fail.kind != CH_FAIL_INTERRUPTED)
-		mc->fail = *fail;
+	if (mc->fail.kind == CH_FAIL_INTERRUPTED)
+		return;
+	mc->fail = *fail;
+	if (where && fail->kind != CH_FAIL_INTERRUPTED)
+		ch_fail(&mc->fail, fail->kind, "%s: %s", where, fail->message);
 }
 
 /* May the stream be used?  If not, the caller returns an error at once. */
@@ -62,7 +69,7 @@ usable(MongoStream *s)
 static ssize_t
 failed_call(MongoStream *s, const ChFailure *fail)
 {
-	note_failure(s->mc, fail);
+	note_failure(s->mc, s->where, fail);
 	s->timed_out = fail->kind == CH_FAIL_TIMEOUT;
 	errno = s->timed_out ? ETIMEDOUT : ECONNRESET;
 	return -1;
@@ -278,7 +285,7 @@ stream_poll(mongoc_stream_poll_t *polled, size_t n, int32_t timeout)
 		if (ch_wait_socket(ch_stream_fd(first->io), events, n == 1 ? left : Min(left, 10)) < 0)
 		{
 			ch_fail(&fail, CH_FAIL_INTERRUPTED, "interrupted");
-			note_failure(mc, &fail);
+			note_failure(mc, NULL, &fail);
 		}
 	}
 	for (size_t i = 0; i < n; i++)
@@ -286,7 +293,7 @@ stream_poll(mongoc_stream_poll_t *polled, size_t n, int32_t timeout)
 		ChFailure	fail;
 
 		ch_fail(&fail, CH_FAIL_TIMEOUT, "no answer within %d ms", mc->conn->connect_timeout);
-		note_failure(mc, &fail);
+		note_failure(mc, ours(polled[i].stream)->where, &fail);
 	}
 	return 0;
 }
@@ -294,7 +301,7 @@ stream_poll(mongoc_stream_poll_t *polled, size_t n, int32_t timeout)
 /* ---- making one ---------------------------------------------------------------- */
 
 static mongoc_stream_t *
-new_stream(MongoConn *mc, ChStream *io)
+new_stream(MongoConn *mc, ChStream *io, const char *where)
 {
 	MongoStream *s = bson_malloc0(sizeof(MongoStream));
 
@@ -312,6 +319,7 @@ new_stream(MongoConn *mc, ChStream *io)
 	s->vtable.should_retry = stream_should_retry;
 	s->io = io;
 	s->mc = mc;
+	strlcpy(s->where, where, sizeof(s->where));
 	s->next = mc->streams;
 	mc->streams = s;
 	return &s->vtable;
@@ -334,8 +342,8 @@ connect_host(const mongoc_uri_t *uri, const mongoc_host_list_t *host, void *arg,
 	else
 		io = ch_stream_open(&ep, mc->conn->connect_timeout, &fail);
 	if (io)
-		return new_stream(mc, io);
-	note_failure(mc, &fail);
+		return new_stream(mc, io, host->host_and_port);
+	note_failure(mc, NULL, &fail);
 	bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT, "%s", fail.message);
 	return NULL;
 }
@@ -352,7 +360,7 @@ pause_between(int64_t usec, void *arg)
 	if (ch_wait_socket(ch_stream_fd(mc->streams->io), WL_SOCKET_READABLE, usec / 1000) < 0)
 	{
 		ch_fail(&fail, CH_FAIL_INTERRUPTED, "interrupted");
-		note_failure(mc, &fail);
+		note_failure(mc, NULL, &fail);
 	}
 }
 

@@ -199,6 +199,7 @@ probe_sample(ChConn *conn, StringInfo detail)
 	lens[1] = key->len;
 	redis_command(rc, 2, argv, lens);
 	type = ask(conn);
+	redis_expect(conn, type, REDIS_REPLY_STATUS);
 	appendStringInfo(detail, "key \"%s\" is a %s", redis_printable(key->str, key->len), type->str);
 }
 

@@ -146,20 +146,18 @@ redis_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 	return ship_range(col, leaf, reason);
 }
 
-/* The dimension of every leaf below expr; an AND makes it mixed. */
+/* The dimension of every leaf below expr. */
 static Dimension
-dimension_of_or(const ChTable *table, const ChExpr *expr)
+dimension_of_expr(const ChTable *table, const ChExpr *expr)
 {
 	Dimension	dim = DIM_MIXED;
 	ListCell   *lc;
 
-	if (expr->kind == CH_COND_AND)
-		return DIM_MIXED;
-	if (expr->kind != CH_COND_OR)
+	if (expr->kind != CH_COND_OR && expr->kind != CH_COND_AND)
 		return dimension_of(ch_column(table, expr->attno));
 	foreach(lc, expr->args)
 	{
-		Dimension	d = dimension_of_or(table, lfirst(lc));
+		Dimension	d = dimension_of_expr(table, lfirst(lc));
 
 		if (d == DIM_MIXED || (foreach_current_index(lc) > 0 && d != dim))
 			return DIM_MIXED;
@@ -172,7 +170,7 @@ ChShip
 redis_ship_bool(const ChTable *table, const ChExpr *expr, ChShip given, const char **reason)
 {
 	if (expr->kind == CH_COND_OR && given != CH_SHIP_NO &&
-		dimension_of_or(table, expr) == DIM_MIXED)
+		dimension_of_expr(table, expr) == DIM_MIXED)
 		return no(reason, "Redis can join alternatives only if all of them are about the key, or all about the same order");
 	return given;
 }
@@ -346,7 +344,7 @@ intersect_ranges(const RedisRange *a, int na, const RedisRange *b, int nb, int *
 
 /* ---- compiling: the filter ---------------------------------------------------- */
 
-/* What one condition, of one dimension, allows. */
+/* What conditions of one dimension allow; all: anything. */
 typedef struct Allowed
 {
 	Dimension	dim;
@@ -381,114 +379,132 @@ allow_range(Allowed *a, const ChColumn *col, ChCmpOp op, const ChValue *v)
 		a->n++;
 }
 
-/* Add what a leaf, or an OR of leaves, allows. */
-static void
-collect(const ChCond *cond, RedisBytes prefix, Allowed *a)
+static Allowed allowed(const ChCond *cond, RedisBytes prefix);
+
+static Allowed
+allowed_by_leaf(const ChCond *cond, RedisBytes prefix)
 {
 	static const RedisBytes empty = {"", 0};
+	Allowed		a = {.dim = dimension_of(cond->col)};
 
-	switch (cond->kind)
-	{
-		case CH_COND_OR:
-			for (int i = 0; i < cond->nargs; i++)
-				collect(cond->args[i], prefix, a);
-			return;
-		case CH_COND_NOT_NULL:
-			a->dim = dimension_of(cond->col);
-			a->all = true;
-			return;
-		case CH_COND_IS_NULL:
-			a->dim = dimension_of(cond->col);
-			return;
-		default:
-			break;
-	}
-	a->dim = dimension_of(cond->col);
+	a.all = cond->kind == CH_COND_NOT_NULL;
+	if (cond->kind == CH_COND_NOT_NULL || cond->kind == CH_COND_IS_NULL)
+		return a;
 	for (int i = 0; i < cond->nvalues; i++)
-		if (a->dim == DIM_RANGE)
-			allow_range(a, cond->col, cond->kind == CH_COND_CMP ? cond->op : CH_EQ, &cond->values[i]);
+		if (a.dim == DIM_RANGE)
+			allow_range(&a, cond->col, cond->kind == CH_COND_CMP ? cond->op : CH_EQ, &cond->values[i]);
 		else
-			allow_bytes(a, cond->col, &cond->values[i], a->dim == DIM_KEY ? prefix : empty);
+			allow_bytes(&a, cond->col, &cond->values[i], a.dim == DIM_KEY ? prefix : empty);
+	if (a.dim == DIM_RANGE)
+		a.n = union_ranges(a.ranges, a.n);
+	else
+		a.n = unique_bytes(a.bytes, a.n);
+	return a;
 }
 
-static void
-restrict_bytes(bool *restricted, RedisBytes **list, int *n, Allowed *a)
+static Allowed
+either(Allowed a, Allowed b)
 {
-	a->n = unique_bytes(a->bytes, a->n);
-	if (*restricted)
-		*n = intersect_bytes(*list, *n, a->bytes, a->n);
+	Allowed		both = {.dim = a.dim,.all = a.all || b.all,.n = a.n + b.n};
+
+	if (both.all)
+		both.n = 0;
+	else if (a.dim == DIM_RANGE)
+	{
+		both.ranges = palloc((both.n + 1) * sizeof(RedisRange));
+		memcpy(both.ranges, a.ranges, a.n * sizeof(RedisRange));
+		memcpy(both.ranges + a.n, b.ranges, b.n * sizeof(RedisRange));
+		both.n = union_ranges(both.ranges, both.n);
+	}
 	else
 	{
-		*list = a->bytes;
-		*n = a->n;
+		both.bytes = palloc((both.n + 1) * sizeof(RedisBytes));
+		memcpy(both.bytes, a.bytes, a.n * sizeof(RedisBytes));
+		memcpy(both.bytes + a.n, b.bytes, b.n * sizeof(RedisBytes));
+		both.n = unique_bytes(both.bytes, both.n);
 	}
-	*restricted = true;
+	return both;
 }
 
-static void
-restrict_ranges(RedisAccess *access, Allowed *a)
+static Allowed
+both_of(Allowed a, Allowed b)
 {
-	a->n = union_ranges(a->ranges, a->n);
-	if (access->by_range)
-		access->ranges = intersect_ranges(access->ranges, access->nranges, a->ranges, a->n, &access->nranges);
+	if (a.all)
+		return b;
+	if (b.all)
+		return a;
+	if (a.dim == DIM_RANGE)
+		a.ranges = intersect_ranges(a.ranges, a.n, b.ranges, b.n, &a.n);
 	else
-	{
-		access->ranges = a->ranges;
-		access->nranges = a->n;
-	}
-	access->by_range = true;
+		a.n = intersect_bytes(a.bytes, a.n, b.bytes, b.n);
+	return a;
 }
 
-static void
-restrict_access(RedisAccess *access, const ChCond *cond, RedisBytes prefix)
+/* What a condition of one dimension allows: sorted, distinct, disjoint. */
+static Allowed
+allowed(const ChCond *cond, RedisBytes prefix)
 {
-	Allowed		a = {0};
+	Allowed		a;
+
+	if (cond->kind != CH_COND_OR && cond->kind != CH_COND_AND)
+		return allowed_by_leaf(cond, prefix);
+	a = allowed(cond->args[0], prefix);
+	for (int i = 1; i < cond->nargs; i++)
+	{
+		Allowed		b = allowed(cond->args[i], prefix);
+
+		a = cond->kind == CH_COND_OR ? either(a, b) : both_of(a, b);
+	}
+	return a;
+}
+
+/* The top of a filter: an AND of conditions that have one dimension each. */
+static void
+restrict_access(const ChCond *cond, RedisBytes prefix, Allowed *dims)
+{
+	Allowed		a;
 
 	if (cond->kind == CH_COND_AND)
 	{
 		for (int i = 0; i < cond->nargs; i++)
-			restrict_access(access, cond->args[i], prefix);
+			restrict_access(cond->args[i], prefix, dims);
 		return;
 	}
-	collect(cond, prefix, &a);
-	if (a.all)
-		return;
-	if (a.n == 0)
-		access->never = true;
-	else if (a.dim == DIM_KEY)
-		restrict_bytes(&access->by_key, &access->keys, &access->nkeys, &a);
-	else if (a.dim == DIM_MEMBER)
-		restrict_bytes(&access->by_member, &access->members, &access->nmembers, &a);
-	else
-		restrict_ranges(access, &a);
-}
-
-/* A table of one key has that key, whatever else is asked of it. */
-static void
-add_own_key(RedisAccess *access, const RedisTable *rt)
-{
-	Allowed		a = {0};
-
-	a.n = 1;
-	a.bytes = palloc(sizeof(RedisBytes));
-	a.bytes[0] = rt->key;
-	restrict_bytes(&access->by_key, &access->keys, &access->nkeys, &a);
+	a = allowed(cond, prefix);
+	dims[a.dim] = both_of(dims[a.dim], a);
 }
 
 void
 redis_compile(const ChScan *scan, RedisAccess *access)
 {
 	const RedisTable *rt = redis_table(scan->table);
+	RedisBytes	own_key = rt->key;
+	Allowed		dims[DIM_MIXED];
 
-	memset(access, 0, sizeof(*access));
+	for (int d = 0; d < DIM_MIXED; d++)
+		dims[d] = (Allowed) {.dim = d,.all = true};
 	if (scan->filter)
-		restrict_access(access, scan->filter, rt->prefix);
+		restrict_access(scan->filter, rt->prefix, dims);
+	/* a table of one key has that key, whatever else is asked of it */
 	if (rt->mode == REDIS_BY_KEY)
-		add_own_key(access, rt);
-	if ((access->by_key && access->nkeys == 0) ||
+	{
+		Allowed		own = {.dim = DIM_KEY,.n = 1,.bytes = palloc(sizeof(RedisBytes))};
+
+		own.bytes[0] = own_key;
+		dims[DIM_KEY] = both_of(own, dims[DIM_KEY]);
+	}
+	access->by_key = !dims[DIM_KEY].all;
+	access->keys = dims[DIM_KEY].bytes;
+	access->nkeys = dims[DIM_KEY].n;
+	access->by_member = !dims[DIM_MEMBER].all;
+	access->members = dims[DIM_MEMBER].bytes;
+	access->nmembers = dims[DIM_MEMBER].n;
+	access->by_range = !dims[DIM_RANGE].all;
+	access->ranges = dims[DIM_RANGE].ranges;
+	access->nranges = dims[DIM_RANGE].n;
+	access->never = (access->by_key && access->nkeys == 0) ||
 		(access->by_member && access->nmembers == 0) ||
-		(access->by_range && access->nranges == 0))
-		access->never = true;
+		(access->by_range && access->nranges == 0);
 }
 
 /* MATCH for a prefix; its characters that are special in a pattern escaped. */
@@ -587,42 +603,21 @@ show_list(StringInfo out, const ChCond *cond)
 	}
 }
 
-/* Conditions of one dimension in SQL's words; false if there are none. */
+/* True whatever the row: nothing that a pushed condition is about is NULL. */
 static bool
-show_conditions(StringInfo out, const ChCond *cond, Dimension dim, bool first)
+is_trivial(const ChCond *cond)
 {
-	switch (cond->kind)
-	{
-		case CH_COND_AND:
-			for (int i = 0; i < cond->nargs; i++)
-				first = show_conditions(out, cond->args[i], dim, first);
-			return first;
-		case CH_COND_OR:
-			{
-				StringInfoData part;
-				bool		none = true;
+	if (cond->kind == CH_COND_OR)
+		for (int i = 0; i < cond->nargs; i++)
+			if (is_trivial(cond->args[i]))
+				return true;
+	return cond->kind == CH_COND_NOT_NULL;
+}
 
-				initStringInfo(&part);
-				for (int i = 0; i < cond->nargs; i++)
-				{
-					StringInfoData arg;
-
-					initStringInfo(&arg);
-					if (!show_conditions(&arg, cond->args[i], dim, true))
-						appendStringInfo(&part, "%s%s", none ? "" : " OR ", arg.data);
-					none = none && arg.len == 0;
-				}
-				if (none)
-					return first;
-				appendStringInfo(out, "%s(%s)", first ? "" : " AND ", part.data);
-				return false;
-			}
-		default:
-			break;
-	}
-	if (dimension_of(cond->col) != dim)
-		return first;
-	appendStringInfo(out, "%s%s ", first ? "" : " AND ", redis_kind_names[cond->col->kind]);
+static void
+show_leaf(StringInfo out, const ChCond *cond)
+{
+	appendStringInfo(out, "%s ", redis_kind_names[cond->col->kind]);
 	switch (cond->kind)
 	{
 		case CH_COND_IN:
@@ -641,6 +636,53 @@ show_conditions(StringInfo out, const ChCond *cond, Dimension dim, bool first)
 			show_list(out, cond);
 			break;
 	}
+}
+
+/* Something of one dimension. */
+static void
+show_tree(StringInfo out, const ChCond *cond)
+{
+	if (cond->kind != CH_COND_OR && cond->kind != CH_COND_AND)
+	{
+		show_leaf(out, cond);
+		return;
+	}
+	appendStringInfoChar(out, '(');
+	for (int i = 0; i < cond->nargs; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(out, cond->kind == CH_COND_OR ? " OR " : " AND ");
+		show_tree(out, cond->args[i]);
+	}
+	appendStringInfoChar(out, ')');
+}
+
+static Dimension
+first_dimension(const ChCond *cond)
+{
+	while (cond->kind == CH_COND_OR || cond->kind == CH_COND_AND)
+		cond = cond->args[0];
+	return dimension_of(cond->col);
+}
+
+/*
+ * Conditions of one dimension in SQL's words, joined by AND; first: nothing is
+ * in out yet.  Returns the same for what follows.
+ */
+static bool
+show_conditions(StringInfo out, const ChCond *cond, Dimension dim, bool first)
+{
+	if (cond->kind == CH_COND_AND)
+	{
+		for (int i = 0; i < cond->nargs; i++)
+			first = show_conditions(out, cond->args[i], dim, first);
+		return first;
+	}
+	if (is_trivial(cond) || first_dimension(cond) != dim)
+		return first;
+	if (!first)
+		appendStringInfoString(out, " AND ");
+	show_tree(out, cond);
 	return false;
 }
 
@@ -655,79 +697,101 @@ conditions_text(const ChScan *scan, Dimension dim)
 	return buf.data;
 }
 
-/* The only condition on the key, if it is "key = value"; else NULL. */
+/* The only condition on the key, if it is an equality; else NULL. */
 static const ChCond *
-one_key(const ChCond *cond)
+key_equality(const ChCond *cond)
 {
 	const ChCond *found = NULL;
+	int			about_key = 0;
 
 	if (cond == NULL)
 		return NULL;
-	if (cond->kind == CH_COND_CMP && dimension_of(cond->col) == DIM_KEY)
-		return cond;
+	if (cond->kind == CH_COND_CMP || cond->kind == CH_COND_IN)
+		return first_dimension(cond) == DIM_KEY ? cond : NULL;
 	if (cond->kind != CH_COND_AND)
 		return NULL;
 	for (int i = 0; i < cond->nargs; i++)
 	{
-		const ChCond *arg = cond->args[i];
-
-		if (arg->kind == CH_COND_CMP && dimension_of(arg->col) == DIM_KEY)
-		{
-			if (found)
-				return NULL;
-			found = arg;
-		}
-		else if (arg->kind == CH_COND_OR || dimension_of(arg->col) == DIM_KEY)
-			return NULL;
+		if (is_trivial(cond->args[i]) || first_dimension(cond->args[i]) != DIM_KEY)
+			continue;
+		about_key++;
+		found = key_equality(cond->args[i]);
 	}
-	return found;
+	return about_key == 1 ? found : NULL;
 }
 
-/*
- * Where the keys come from.  Sets *key to how the commands name a key: itself,
- * or <key> for each of several.
- */
+/* prefix and value, as one argument */
 static void
-show_source(StringInfo out, const ChScan *scan, char **key)
+show_key(StringInfo out, RedisBytes prefix, const ChColumn *col, const ChValue *v)
+{
+	RedisBytes	bytes = prefix;
+
+	if (v->kind == CH_PARAM)
+	{
+		if (prefix.len > 0)
+			show_bytes(out, prefix.data, prefix.len);
+		show_value(out, col, v);
+		return;
+	}
+	(void) redis_bytes_of(col, v, prefix, &bytes);
+	show_bytes(out, bytes.data, bytes.len);
+}
+
+/* Keys that are given. Returns how the commands name one. */
+static char *
+show_listed_keys(StringInfo out, const ChScan *scan, const char *condition)
 {
 	const RedisTable *rt = redis_table(scan->table);
-	const ChCond *only = one_key(scan->filter);
-	char	   *condition = conditions_text(scan, DIM_KEY);
+	const ChCond *equality = key_equality(scan->filter);
 	StringInfoData name;
 
 	initStringInfo(&name);
-	*key = "<key>";
 	if (rt->mode == REDIS_BY_KEY)
 	{
 		show_bytes(&name, rt->key.data, rt->key.len);
-		*key = name.data;
 		if (condition[0])
 			appendStringInfo(out, "if %s: ", condition);
+		return name.data;
 	}
-	else if (only && only->values[0].kind != CH_PARAM)
+	if (equality && equality->nvalues == 1 && equality->kind == CH_COND_CMP)
 	{
-		RedisBytes	bytes = {"", 0};
-
-		(void) redis_bytes_of(only->col, &only->values[0], rt->prefix, &bytes);
-		show_bytes(&name, bytes.data, bytes.len);
-		*key = name.data;
+		show_key(&name, rt->prefix, equality->col, &equality->values[0]);
+		return name.data;
 	}
-	else if (only)
-	{
-		if (rt->prefix.len > 0)
-			show_bytes(&name, rt->prefix.data, rt->prefix.len);
-		show_value(&name, only->col, &only->values[0]);
-		*key = name.data;
-	}
-	else if (condition[0])
-	{
-		appendStringInfo(out, "for %s", condition);
-		if (rt->prefix.len > 0)
+	appendStringInfoString(out, "for <key> in (");
+	if (equality)
+		for (int i = 0; i < equality->nvalues; i++)
 		{
-			appendStringInfoString(out, " after ");
-			show_bytes(out, rt->prefix.data, rt->prefix.len);
+			if (i > 0)
+				appendStringInfoString(out, ", ");
+			show_key(out, rt->prefix, equality->col, &equality->values[i]);
 		}
-		appendStringInfoString(out, ": ");
+	else
+	{
+		show_bytes(out, rt->prefix.data, rt->prefix.len);
+		appendStringInfo(out, "* where %s", condition);
+	}
+	appendStringInfoString(out, "): ");
+	return "<key>";
+}
+
+/* Where the keys come from. Returns how the commands name one. */
+static char *
+show_source(StringInfo out, const ChScan *scan)
+{
+	const RedisTable *rt = redis_table(scan->table);
+	char	   *condition = conditions_text(scan, DIM_KEY);
+	char	   *key = "<key>";
+
+	if (rt->mode == REDIS_BY_KEY || condition[0])
+	{
+		key = show_listed_keys(out, scan, condition);
+		if (rt->mode == REDIS_BY_SET)
+		{
+			appendStringInfoString(out, "SISMEMBER ");
+			show_bytes(out, rt->key.data, rt->key.len);
+			appendStringInfo(out, " %s; ", key);
+		}
 	}
 	else if (rt->mode == REDIS_BY_SET)
 	{
@@ -749,12 +813,7 @@ show_source(StringInfo out, const ChScan *scan, char **key)
 			appendStringInfo(out, " TYPE %s", redis_type_names[rt->type]);
 		appendStringInfoString(out, "; ");
 	}
-	if (rt->mode == REDIS_BY_SET && condition[0])
-	{
-		appendStringInfoString(out, "SISMEMBER ");
-		show_bytes(out, rt->key.data, rt->key.len);
-		appendStringInfo(out, " %s; ", *key);
-	}
+	return key;
 }
 
 /* Is a column of the kind asked for? */
@@ -842,9 +901,8 @@ redis_explain(ChScan *scan, StringInfo out)
 	bool		scanned = rt->mode == REDIS_BY_PREFIX && !rt->wrong_type_error &&
 		conditions_text(scan, DIM_KEY)[0] == '\0';
 	int			start = out->len;
-	char	   *key;
+	char	   *key = show_source(out, scan);
 
-	show_source(out, scan, &key);
 	show_entries(out, scan, key, scanned);
 	if (wants(scan, REDIS_TTL))
 		appendStringInfo(out, "PTTL %s; ", key);

@@ -326,16 +326,21 @@ redis_ask_entries(RedisScan *s, RedisTask *task)
 
 /* ---- reading ------------------------------------------------------------------------ */
 
-/* An array, or NULL if the key was of another type. */
+/*
+ * Entries, or NULL if the key was of another type.  step: texts of an entry;
+ * 0 for a stream.
+ */
 static RedisReply *
-read_array(RedisScan *s)
+read_array(RedisScan *s, int step)
 {
-	RedisReply *reply = redis_next_reply(s);
+	RedisReply *reply = redis_next_reply(s, REDIS_REPLY_ARRAY);
 
 	if (redis_wrong_type(s, reply))
 		return NULL;
-	if (reply->type != REDIS_REPLY_ARRAY)
-		elog(ERROR, "unexpected reply of type %d", reply->type);
+	if (step > 0)
+		redis_expect_texts(s->scan->conn, reply, step, false);
+	else
+		redis_expect_entries(s->scan->conn, reply);
 	return reply;
 }
 
@@ -352,10 +357,11 @@ set_items(RedisScan *s, RedisReply **items, size_t n, int step)
 static bool
 read_cursor(RedisScan *s, RedisTask *task, int step)
 {
-	RedisReply *reply = read_array(s);
+	RedisReply *reply = redis_next_reply(s, REDIS_REPLY_ARRAY);
 
-	if (reply == NULL || reply->n != 2)
+	if (redis_wrong_type(s, reply))
 		return false;
+	redis_expect_page(s->scan->conn, reply, step);
 	task->cursor = strtou64(reply->items[0]->str, NULL, 10);
 	set_items(s, reply->items[1]->items, reply->items[1]->n, step);
 
@@ -408,9 +414,11 @@ read_members(RedisScan *s, RedisTask *task)
 
 	for (int i = 0; i < task->asked; i++)
 	{
-		RedisReply *reply = redis_next_reply(s);
+		RedisReply *reply = redis_read(s->scan->conn, s->reply_cxt, s->scan->conn->request_timeout);
 		RedisReply *member;
 
+		if (reply->type != REDIS_REPLY_NIL)
+			redis_expect(s->scan->conn, reply, step == 1 ? REDIS_REPLY_INTEGER : REDIS_REPLY_STRING);
 		wrong = wrong || redis_wrong_type(s, reply);
 		if (wrong || !is_member(s, reply))
 			continue;
@@ -430,7 +438,7 @@ read_members(RedisScan *s, RedisTask *task)
 static bool
 read_scores(RedisScan *s, RedisTask *task)
 {
-	RedisReply *reply = read_array(s);
+	RedisReply *reply = read_array(s, 2);
 	int			n = reply ? (int) (reply->n / 2) : 0;
 	RedisPoint	last;
 	int			same = 0;
@@ -457,7 +465,7 @@ read_scores(RedisScan *s, RedisTask *task)
 static bool
 read_positions(RedisScan *s, RedisTask *task)
 {
-	RedisReply *reply = read_array(s);
+	RedisReply *reply = read_array(s, 1);
 	RedisRange *rest = &task->rest;
 
 	if (reply == NULL)
@@ -479,7 +487,7 @@ read_positions(RedisScan *s, RedisTask *task)
 static bool
 read_ids(RedisScan *s, RedisTask *task)
 {
-	RedisReply *reply = read_array(s);
+	RedisReply *reply = read_array(s, 0);
 	RedisReply *last;
 	RedisPoint	id;
 
@@ -489,8 +497,7 @@ read_ids(RedisScan *s, RedisTask *task)
 	if (reply->n < (size_t) task->asked)
 		return next_range(s, task);
 	last = reply->items[reply->n - 1]->items[0];
-	if (!redis_parse_id(last->str, (int) last->len, &id))
-		elog(ERROR, "unexpected stream id \"%s\"", last->str);
+	(void) redis_parse_id(last->str, (int) last->len, &id);
 	if (redis_point_cmp(id, s->descending ? task->rest.from : task->rest.to) == 0)
 		return next_range(s, task);
 	if (s->descending)
@@ -511,9 +518,10 @@ read_points(RedisScan *s, RedisTask *task)
 
 	for (int i = 0; i < task->asked; i++)
 	{
-		RedisReply *reply = redis_next_reply(s);
+		RedisReply *reply = wrong ? redis_next_reply(s, REDIS_REPLY_ARRAY) :
+			read_array(s, s->rt->type == REDIS_LIST ? 1 : 0);
 
-		wrong = wrong || redis_wrong_type(s, reply);
+		wrong = wrong || reply == NULL;
 		if (!wrong && reply->n > 0)
 		{
 			indexes[n] = task->rest.from.lo;
@@ -530,7 +538,7 @@ read_points(RedisScan *s, RedisTask *task)
 static bool
 read_length(RedisScan *s, RedisTask *task)
 {
-	RedisReply *reply = redis_next_reply(s);
+	RedisReply *reply = redis_next_reply(s, REDIS_REPLY_INTEGER);
 	RedisAccess *a = &s->access;
 	int			kept = 0;
 
@@ -586,16 +594,15 @@ redis_read_entries(RedisScan *s, RedisTask *task)
 /* ---- one entry ------------------------------------------------------------------------ */
 
 /* Go to the next entry of the reply. */
-bool
+void
 redis_accept_entry(RedisScan *s)
 {
 	int			i = s->item;
 
 	s->item += s->step;
 	if (!s->by_entry)
-		return true;
+		return;
 	s->entry = &s->items[s->reverse ? s->nitems - 1 - i : i];
 	if (s->rt->type == REDIS_LIST)
 		s->index = s->indexes ? s->indexes[i] : s->base + (s->reverse ? s->nitems - 1 - i : i);
-	return s->rt->type != REDIS_STREAM || s->entry[0]->n == 2;
 }

@@ -242,6 +242,87 @@ redis_read(ChConn *conn, MemoryContext cxt, int timeout_ms)
 	ch_failure_raise(conn, &fail);
 }
 
+/* ---- what a reply must be -------------------------------------------------------- */
+
+static const char *
+type_name(int type)
+{
+	switch (type)
+	{
+		case REDIS_REPLY_STRING:
+			return "string";
+		case REDIS_REPLY_ARRAY:
+			return "array";
+		case REDIS_REPLY_INTEGER:
+			return "integer";
+		case REDIS_REPLY_NIL:
+			return "nil";
+		case REDIS_REPLY_STATUS:
+			return "status";
+		default:
+			return "reply of a new type";
+	}
+}
+
+pg_noreturn static void
+unexpected(const ChConn *conn, const char *got, const char *wanted)
+{
+	ChFailure	fail;
+
+	ch_fail(&fail, CH_FAIL_PROTOCOL, "%s in place of %s", got, wanted);
+	ch_failure_raise(conn, &fail);
+}
+
+void
+redis_expect(const ChConn *conn, const RedisReply *reply, int type)
+{
+	if (reply->type != type && reply->type != REDIS_REPLY_ERROR)
+		unexpected(conn, type_name(reply->type), type_name(type));
+}
+
+void
+redis_expect_texts(const ChConn *conn, const RedisReply *reply, int n, bool nils)
+{
+	redis_expect(conn, reply, REDIS_REPLY_ARRAY);
+	if (reply->type == REDIS_REPLY_ERROR)
+		return;
+	if (nils ? reply->n != (size_t) n : reply->n % n != 0)
+		unexpected(conn, psprintf("%zu elements", reply->n), psprintf(nils ? "%d" : "a multiple of %d", n));
+	for (size_t i = 0; i < reply->n; i++)
+		if (reply->items[i]->type != REDIS_REPLY_STRING && !(nils && reply->items[i]->type == REDIS_REPLY_NIL))
+			unexpected(conn, type_name(reply->items[i]->type), "string in an array");
+}
+
+void
+redis_expect_page(const ChConn *conn, const RedisReply *reply, int multiple)
+{
+	redis_expect(conn, reply, REDIS_REPLY_ARRAY);
+	if (reply->type == REDIS_REPLY_ERROR)
+		return;
+	if (reply->n != 2 || reply->items[0]->type != REDIS_REPLY_STRING || reply->items[1]->type != REDIS_REPLY_ARRAY)
+		unexpected(conn, "something", "a cursor and an array");
+	redis_expect_texts(conn, reply->items[1], multiple, false);
+}
+
+void
+redis_expect_entries(const ChConn *conn, const RedisReply *reply)
+{
+	redis_expect(conn, reply, REDIS_REPLY_ARRAY);
+	if (reply->type == REDIS_REPLY_ERROR)
+		return;
+	for (size_t i = 0; i < reply->n; i++)
+	{
+		const RedisReply *entry = reply->items[i];
+		RedisPoint	id;
+
+		if (entry->type != REDIS_REPLY_ARRAY || entry->n != 2 || entry->items[0]->type != REDIS_REPLY_STRING ||
+			entry->items[1]->type != REDIS_REPLY_ARRAY ||
+			!redis_parse_id(entry->items[0]->str, (int) entry->items[0]->len, &id))
+			unexpected(conn, "something", "an id and an array");
+		redis_expect_texts(conn, entry->items[1], 2, false);
+	}
+}
+
 /* What to do about an error that Redis answers, by its first word. */
 static const struct
 {
@@ -251,6 +332,7 @@ static const struct
 }			known_errors[] =
 {
 	{"NOPERM", ERRCODE_FDW_ERROR, "Grant the user of the mapping this command and these keys with ACL SETUSER."},
+	{"WRONGTYPE", ERRCODE_FDW_ERROR, "The table's option key_set must name a set."},
 	{"NOAUTH", ERRCODE_FDW_ERROR, "Set the password in the user mapping."},
 	{"LOADING", ERRCODE_FDW_ERROR, "Redis is still reading its data from disk: try again in a moment."},
 	{"BUSY", ERRCODE_FDW_ERROR, "A script runs in Redis: wait, or stop it with SCRIPT KILL."},

@@ -180,6 +180,24 @@ extern void redis_flush(ChConn *conn, int timeout_ms);
  */
 extern RedisReply *redis_read(ChConn *conn, MemoryContext cxt, int timeout_ms);
 
+/*
+ * A reply of the given REDIS_REPLY_ type, or an error of the server; anything
+ * else is raised: it is not Redis that answers.
+ */
+extern void redis_expect(const ChConn *conn, const RedisReply *reply, int type);
+
+/*
+ * The same for an array of strings: a multiple of n; or (nils) exactly n, some
+ * of which may be nil.
+ */
+extern void redis_expect_texts(const ChConn *conn, const RedisReply *reply, int n, bool nils);
+
+/* The answer of SCAN, SSCAN, HSCAN or ZSCAN: cursor and texts. */
+extern void redis_expect_page(const ChConn *conn, const RedisReply *reply, int multiple);
+
+/* Entries of a stream: id, and fields and values. */
+extern void redis_expect_entries(const ChConn *conn, const RedisReply *reply);
+
 /* Raise an error that the server answered. */
 pg_noreturn extern void redis_raise(const ChConn *conn, const RedisReply *reply);
 

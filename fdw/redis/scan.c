@@ -92,10 +92,25 @@ redis_forget_seen(RedisTask *task)
 
 /* ---- replies -------------------------------------------------------------------- */
 
+/* The next reply: of that REDIS_REPLY_ type, or an error. */
 RedisReply *
-redis_next_reply(RedisScan *s)
+redis_next_reply(RedisScan *s, int type)
 {
-	return redis_read(s->scan->conn, s->reply_cxt, s->scan->conn->request_timeout);
+	RedisReply *reply = redis_read(s->scan->conn, s->reply_cxt, s->scan->conn->request_timeout);
+
+	redis_expect(s->scan->conn, reply, type);
+	return reply;
+}
+
+/* The same, where any error is raised. */
+static RedisReply *
+sure_reply(RedisScan *s, int type)
+{
+	RedisReply *reply = redis_next_reply(s, type);
+
+	if (reply->type == REDIS_REPLY_ERROR)
+		redis_raise(s->scan->conn, reply);
+	return reply;
 }
 
 /*
@@ -300,10 +315,9 @@ read_page(RedisScan *s)
 
 	MemoryContextReset(s->queue_cxt);
 	reply = redis_read(s->scan->conn, s->queue_cxt, s->scan->conn->request_timeout);
+	redis_expect_page(s->scan->conn, reply, 1);
 	if (reply->type == REDIS_REPLY_ERROR)
 		redis_raise(s->scan->conn, reply);
-	if (reply->type != REDIS_REPLY_ARRAY || reply->n != 2)
-		elog(ERROR, "unexpected reply of type %d to SCAN", reply->type);
 	s->cursor = strtou64(reply->items[0]->str, NULL, 10);
 	s->more_pages = s->cursor != 0;
 	if (s->more_pages && s->pages++ == 0)
@@ -499,6 +513,7 @@ next_wave(RedisScan *s)
 	if (s->use_mget && wave->ntasks > 0)
 	{
 		wave->bulk = redis_read(s->scan->conn, wave->cxt, s->scan->conn->request_timeout);
+		redis_expect_texts(s->scan->conn, wave->bulk, wave->ntasks, true);
 		if (wave->bulk->type == REDIS_REPLY_ERROR)
 			redis_raise(s->scan->conn, wave->bulk);
 	}
@@ -518,19 +533,24 @@ has_a_field(const RedisReply *reply)
 
 /* Is there a row?  task: its replies but PTTL's. */
 static bool
-read_hash(RedisScan *s, RedisTask *task, RedisReply **length)
+read_hash(RedisScan *s, RedisTask *task)
 {
-	*length = NULL;
-	s->main = s->wants_all || s->nfields > 0 ? redis_next_reply(s) : NULL;
+	RedisReply *length = NULL;
+
+	s->main = NULL;
+	if (s->wants_all || s->nfields > 0)
+		s->main = redis_next_reply(s, REDIS_REPLY_ARRAY);
 	if (task->presence)
-		*length = redis_next_reply(s);
-	if (redis_wrong_type(s, s->main) || (s->main == NULL && redis_wrong_type(s, *length)))
+		length = redis_next_reply(s, REDIS_REPLY_INTEGER);
+	if (s->main)
+		redis_expect_texts(s->scan->conn, s->main, s->wants_all ? 2 : s->nfields, !s->wants_all);
+	if (redis_wrong_type(s, s->main ? s->main : length))
 		return false;
 	if (s->main && has_a_field(s->main))
 		return true;
 	if (s->wants_all)
 		return false;
-	return *length == NULL || (*length)->integer > 0;
+	return length == NULL || length->integer > 0;
 }
 
 static bool
@@ -542,14 +562,16 @@ read_string(RedisScan *s, RedisTask *task, const RedisWave *wave)
 	if (s->use_mget)
 		s->main = wave->bulk->items[task - wave->tasks];
 	else if (s->wants_all)
-		s->main = redis_next_reply(s);
+	{
+		s->main = redis_read(s->scan->conn, s->reply_cxt, s->scan->conn->request_timeout);
+		if (s->main->type != REDIS_REPLY_NIL)
+			redis_expect(s->scan->conn, s->main, REDIS_REPLY_STRING);
+	}
 	if (s->main)
 		return !redis_wrong_type(s, s->main) && s->main->type == REDIS_REPLY_STRING;
 	if (!task->presence)
 		return true;
-	type = redis_next_reply(s);
-	if (type->type == REDIS_REPLY_ERROR)
-		redis_raise(s->scan->conn, type);
+	type = sure_reply(s, REDIS_REPLY_STATUS);
 	if (strcmp(type->str, "string") == 0)
 		return true;
 	if (strcmp(type->str, "none") != 0)
@@ -587,8 +609,7 @@ read_task(RedisScan *s, RedisWave *wave, RedisTask *task)
 	bool		first = !task->started;
 	bool		present = true;
 	bool		more = false;
-	RedisReply *member = NULL;
-	RedisReply *length;
+	bool		in_set = true;
 
 	MemoryContextReset(s->reply_cxt);
 	s->task = task;
@@ -596,32 +617,23 @@ read_task(RedisScan *s, RedisWave *wave, RedisTask *task)
 	s->step = 1;
 	s->tasks_done++;
 	if (s->check_member && first)
-		member = redis_next_reply(s);
+		in_set = sure_reply(s, REDIS_REPLY_INTEGER)->integer == 1;
 	if (s->rt->type == REDIS_HASH)
-		present = read_hash(s, task, &length);
+		present = read_hash(s, task);
 	else if (s->rt->type == REDIS_STRING)
 		present = read_string(s, task, wave);
 	else
 		more = redis_read_entries(s, task);
 	if (s->wants_ttl && first)
-	{
-		RedisReply *ttl = redis_next_reply(s);
-
-		if (ttl->type == REDIS_REPLY_ERROR)
-			redis_raise(s->scan->conn, ttl);
-		task->ttl = ttl->integer;
-	}
+		task->ttl = sure_reply(s, REDIS_REPLY_INTEGER)->integer;
 	task->started = true;
-	if (member && member->type == REDIS_REPLY_ERROR)
-		redis_raise(s->scan->conn, member);
-	if (member && member->integer == 0)
-		present = more = false;
-	if (!present || task->ttl == -2)
+	if (!in_set || !present || task->ttl == -2)
+	{
+		more = false;
 		s->nitems = 0;
+	}
 	else if (!s->by_entry)
 		s->nitems = must_ask_again(s, task) ? 0 : 1;
-	else if (member && member->integer == 0)
-		s->nitems = 0;
 	s->wave_entries += s->nitems / s->step;
 	if (more)
 		put_back(s, task);
@@ -748,8 +760,7 @@ next_row(RedisScan *s, Datum *values, bool *nulls)
 		while (s->item >= s->nitems)
 			if (!next_task(s))
 				return false;
-		if (!redis_accept_entry(s))
-			continue;
+		redis_accept_entry(s);
 		if (s->skip > 0)
 		{
 			s->skip--;

@@ -120,7 +120,7 @@ redis_rows_wanted(const RedisScan *s)
 	return s->remaining < 0 ? -1 : s->remaining + s->skip;
 }
 
-extern RedisReply *redis_next_reply(RedisScan *s);
+extern RedisReply *redis_next_reply(RedisScan *s, int type);
 extern bool redis_wrong_type(RedisScan *s, const RedisReply *reply);
 extern void redis_key_command(RedisScan *s, const char *command, RedisBytes key);
 extern bool redis_first_sight(RedisScan *s, struct seen_hash **seen, const char *data, size_t len);
@@ -130,7 +130,7 @@ extern void redis_forget_seen(RedisTask *task);
 extern void redis_prepare_entries(RedisScan *s);
 extern void redis_ask_entries(RedisScan *s, RedisTask *task);
 extern bool redis_read_entries(RedisScan *s, RedisTask *task);	/* true: more to come */
-extern bool redis_accept_entry(RedisScan *s);
+extern void redis_accept_entry(RedisScan *s);
 
 /* row.c */
 extern void redis_fill_row(RedisScan *s, Datum *values, bool *nulls);

@@ -392,10 +392,9 @@ score_range(ChCmpOp op, const ChValue *v, RedisRange *range)
 			range->to = redis_score_point(below);
 			if (below != above)
 				return true;
-			if (redis_point_cmp(range->to, range->from) == 0)
-				return false;
-			range->to = redis_point_prev(range->to);
-			return true;
+			/* not the point before: below 0 that would be -0 */
+			range->to = redis_score_point(nextafter(below, -INFINITY));
+			return below != -INFINITY;
 		case CH_LE:
 			range->to = redis_score_point(below);
 			return true;
@@ -403,10 +402,8 @@ score_range(ChCmpOp op, const ChValue *v, RedisRange *range)
 			range->from = redis_score_point(above);
 			if (below != above)
 				return true;
-			if (redis_point_cmp(range->to, range->from) == 0)
-				return false;
-			range->from = redis_point_next(range->from);
-			return true;
+			range->from = redis_score_point(nextafter(above, INFINITY));
+			return above != INFINITY;
 		case CH_GE:
 			range->from = redis_score_point(above);
 			return true;

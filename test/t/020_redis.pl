@@ -1,0 +1,348 @@
+# Faults of Redis: a store that hangs, stops, is killed, restarts, refuses the
+# login, answers by half or with something else, and rows that are very large.
+# Every server is a private one; the fake one only sends what Redis never does.
+
+use strict;
+use warnings;
+
+use IO::Socket::INET;
+use POSIX qw(:sys_wait_h);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $password = 'fault-test-password';
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+my ($redis, @children);
+
+sub start_process
+{
+	my @command = @_;
+	my $pid = fork() // die "fork: $!";
+
+	if ($pid == 0)
+	{
+		open(STDIN, '<', '/dev/null');
+		open(STDOUT, '>>', "$dir/redis.log");
+		open(STDERR, '>&', \*STDOUT);
+		exec(@command) or POSIX::_exit(127);
+	}
+	push @children, $pid;
+	return $pid;
+}
+
+sub cli
+{
+	local $ENV{REDISCLI_AUTH} = $password;
+	my ($out, $err);
+	IPC::Run::run([ 'redis-cli', '-h', '127.0.0.1', '-p', $port, @_ ], '<', \undef, '>', \$out, '2>', \$err);
+	return $out;
+}
+
+sub start_redis
+{
+	$redis = start_process('redis-server', '--port', $port, '--bind', '127.0.0.1', '--dir', $dir,
+		'--requirepass', $password, '--save', '', '--appendonly', 'no');
+	for (1 .. 200)
+	{
+		return if (cli('PING') // '') =~ /PONG/;
+		sleep 0.05;
+	}
+	BAIL_OUT('redis-server did not start');
+}
+
+sub stop_redis
+{
+	my ($signal) = @_;
+	kill $signal, $redis;
+	waitpid($redis, 0);
+}
+
+sub load_data
+{
+	cli('EVAL', "for i = 1, 20000 do redis.call('HSET', 'acct:' .. i, 'n', i) end", '0');
+	cli('EVAL', "for i = 1, 20000 do redis.call('RPUSH', 'list', i) end", '0');
+}
+
+END
+{
+	for my $pid (@children)
+	{
+		kill 'CONT', $pid;
+		kill 'KILL', $pid;
+	}
+	waitpid($_, 0) for @children;
+}
+
+start_redis();
+load_data();
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->append_conf('postgresql.conf', "log_statement = none\nlog_min_error_statement = panic\n");
+$node->start;
+$node->safe_psql('postgres', qq{
+	CREATE EXTENSION cipherhorizon;
+	CREATE SERVER r FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host '127.0.0.1', port '$port');
+	CREATE USER MAPPING FOR PUBLIC SERVER r OPTIONS (password '$password');
+	CREATE FOREIGN TABLE acct (id int OPTIONS (kind 'key'), n int) SERVER r OPTIONS (type 'hash', key_prefix 'acct:');
+	CREATE FOREIGN TABLE list (index int, value int) SERVER r OPTIONS (type 'list', key 'list', fetch_size '100');
+	CREATE FOREIGN TABLE big (id int OPTIONS (kind 'key'), a text, b text) SERVER r OPTIONS (type 'hash', key_prefix 'big:');
+	CREATE FOREIGN TABLE biglist (value text) SERVER r OPTIONS (type 'list', key 'biglist');
+	CREATE TABLE memory (line text);
+});
+
+# Run a script in one session; statements may fail.  Returns all it printed.
+sub session
+{
+	my ($script) = @_;
+	my ($out, $err) = ('', '');
+	$node->psql('postgres', "\\set VERBOSITY verbose\n\\set SHOW_CONTEXT never\n$script",
+		stdout => \$out, stderr => \$err, on_error_stop => 0, on_error_die => 0);
+	return "$out\n$err";
+}
+
+my $clock = "SELECT clock_timestamp() AS t0 \\gset";
+my $took = "SELECT 'ms ' || round(extract(epoch FROM clock_timestamp() - :'t0') * 1000);";
+
+sub ms_of { my ($text) = @_; my ($ms) = $text =~ /^ms (\d+)/m; return $ms // 1e9; }
+
+is(session('SELECT count(n) FROM acct;'), "20000\n", 'the store answers');
+
+# ---- a store that hangs ----------------------------------------------------
+
+my $out = session(qq{
+	SELECT n FROM acct WHERE id = 42;
+	\\! kill -STOP $redis
+	SET statement_timeout = '100ms';
+	$clock
+	SELECT n FROM acct WHERE id = 43;
+	$took
+	\\! kill -CONT $redis
+	RESET statement_timeout;
+	SELECT 'then ' || n FROM acct WHERE id = 44;
+});
+like($out, qr/57014: canceling statement due to statement timeout/, 'statement_timeout ends a query');
+cmp_ok(ms_of($out), '<', 300, 'at most 200 ms after the time-out of 100 ms');
+like($out, qr/^then 44$/m, 'the session goes on when the store is back');
+
+$out = session(qq{
+	\\! kill -STOP $redis
+	SET statement_timeout = '100ms';
+	$clock
+	SELECT n FROM acct WHERE id = 43;
+	$took
+	\\! kill -CONT $redis
+});
+like($out, qr/57014/, 'statement_timeout ends the login');
+cmp_ok(ms_of($out), '<', 300, 'in time');
+
+$out = session(qq{
+	BEGIN;
+	DECLARE c CURSOR FOR SELECT * FROM list;
+	FETCH 1 FROM c;
+	\\! kill -STOP $redis
+	SET statement_timeout = '100ms';
+	$clock
+	MOVE ALL FROM c;
+	ROLLBACK;
+	$took
+	\\! kill -CONT $redis
+	RESET statement_timeout;
+	SELECT 'then ' || count(*) FROM list;
+});
+like($out, qr/57014/, 'statement_timeout ends a scan between two fetches');
+cmp_ok(ms_of($out), '<', 300, 'in time');
+like($out, qr/^then 20000$/m, 'a new connection has the whole answer');
+
+# A cancel from another session.
+{
+	my $seen = '';
+	kill 'STOP', $redis;
+	my $victim = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT count(*) FROM acct' ],
+		'<', \undef, '&>', \$seen);
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT count(%acct' AND wait_event_type = 'Extension'");
+	my $start = time();
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT count(%acct' AND pid <> pg_backend_pid()");
+	$victim->finish;
+	my $ms = (time() - $start) * 1000;
+	kill 'CONT', $redis;
+	like($seen, qr/canceling statement due to user request/, 'pg_cancel_backend ends a query');
+	cmp_ok($ms, '<', 400, 'at once (with the time of a psql)');
+}
+
+$node->safe_psql('postgres', "ALTER SERVER r OPTIONS (ADD request_timeout '300ms', ADD connect_timeout '200ms')");
+$out = session(qq{
+	SELECT n FROM acct WHERE id = 42;
+	\\! kill -STOP $redis
+	$clock
+	SELECT n FROM acct WHERE id = 43;
+	$took
+	\\! kill -CONT $redis
+});
+like($out, qr/08006: store "r" did not answer/, 'request_timeout is honoured');
+cmp_ok(ms_of($out), '>=', 290, 'after its time');
+cmp_ok(ms_of($out), '<', 700, 'and not much later');
+$out = session(qq{
+	\\! kill -STOP $redis
+	$clock
+	SELECT n FROM acct WHERE id = 43;
+	$took
+	\\! kill -CONT $redis
+});
+like($out, qr/HV00N: could not connect to store "r"/, 'connect_timeout is honoured');
+cmp_ok(ms_of($out), '<', 600, 'in time');
+$node->safe_psql('postgres', "ALTER SERVER r OPTIONS (DROP request_timeout, DROP connect_timeout)");
+
+# ---- a store that goes and comes back -------------------------------------------
+
+$out = session(qq{
+	BEGIN;
+	DECLARE c CURSOR FOR SELECT * FROM list;
+	FETCH 1 FROM c;
+	\\! redis-cli -p $port -a $password --no-auth-warning CLIENT KILL TYPE normal >/dev/null
+	MOVE ALL FROM c;
+	ROLLBACK;
+	SELECT 'connections ' || count(*) FROM cipherhorizon.get_connections();
+	SELECT 'then ' || count(*) FROM list;
+});
+like($out, qr/08006: connection to store "r" was lost/, 'a connection lost between two fetches is an error');
+like($out, qr/^connections 0$/m, 'and no connection is left');
+like($out, qr/^then 20000$/m, 'the next query connects anew');
+
+$out = session(qq{
+	SELECT n FROM acct WHERE id = 42;
+	\\! redis-cli -p $port -a $password --no-auth-warning CLIENT KILL TYPE normal >/dev/null
+	SELECT 'then ' || n FROM acct WHERE id = 43;
+});
+like($out, qr/^then 43$/m, 'an idle connection that was closed is opened again');
+unlike($out, qr/ERROR/, 'without an error');
+
+$out = session(qq{
+	DO \$\$ BEGIN
+		PERFORM 1 / (value - 5000) FROM list;
+	EXCEPTION WHEN division_by_zero THEN
+		RAISE INFO 'caught';
+	END \$\$;
+	SELECT 'connections ' || count(*) FROM cipherhorizon.get_connections();
+	SELECT 'then ' || count(*) FROM list;
+});
+like($out, qr/caught/, 'an error of the query in the middle of an answer');
+like($out, qr/^then 20000$/m, 'leaves nothing behind');
+
+stop_redis('KILL');
+$out = session('SELECT n FROM acct WHERE id = 42;');
+like($out, qr/HV00N: could not connect to store "r"/, 'a store that was killed');
+like($out, qr/DETAIL:  127.0.0.1:$port: Connection refused/, 'says where it was looked for');
+start_redis();
+load_data();
+is(session('SELECT n FROM acct WHERE id = 42;'), "42\n", 'works after its restart');
+
+{
+	my $psql = $node->background_psql('postgres', on_error_stop => 0);
+	is($psql->query('SELECT n FROM acct WHERE id = 42'), '42', 'a session before a restart');
+	stop_redis('TERM');
+	start_redis();
+	load_data();
+	is($psql->query('SELECT n FROM acct WHERE id = 43'), '43', 'the same session after it');
+	$psql->query('BEGIN; DECLARE c CURSOR FOR SELECT * FROM list; MOVE 1 FROM c');
+	stop_redis('KILL');
+	$psql->query('MOVE ALL FROM c');
+	like($psql->{stderr}, qr/connection to store "r" was lost/, 'killed in the middle of a scan');
+	$psql->{stderr} = '';
+	start_redis();
+	load_data();
+	is($psql->query('ROLLBACK; SELECT count(*) FROM list'), '20000', 'and the session after that');
+	$psql->quit;
+}
+
+# ---- a login that is refused ------------------------------------------------------
+
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER r OPTIONS (SET password 'not-$password')");
+$out = session('SELECT n FROM acct WHERE id = 42;');
+like($out, qr/HV00N: could not connect to store "r"/, 'a wrong password');
+like($out, qr/WRONGPASS/, 'in the words of Redis');
+unlike($out, qr/$password/, 'but without the password');
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER r OPTIONS (SET password '$password')");
+
+# ---- answers that Redis does not give ------------------------------------------------
+
+# A server that answers the login, then $answer to whatever is asked, and then
+# closes the connection or (hang) says nothing more.
+sub fake_server
+{
+	my ($answer, $hang) = @_;
+	my $listen = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1) or die "listen: $!";
+	my $fake_port = $listen->sockport;
+	my $pid = fork() // die "fork: $!";
+
+	if ($pid == 0)
+	{
+		while (my $client = $listen->accept)
+		{
+			my $buf = '';
+			# CLIENT SETNAME and INFO come together
+			while ($buf !~ /INFO\r\n\$6\r\nserver\r\n/) { sysread($client, $buf, 4096, length $buf) or last; }
+			my $info = "redis_version:7.0.15\r\n";
+			syswrite($client, "+OK\r\n\$" . length($info) . "\r\n$info\r\n");
+			sysread($client, $buf, 4096) or next;
+			syswrite($client, $answer);
+			sleep 60 if $hang;
+			close $client;
+		}
+		POSIX::_exit(0);
+	}
+	push @children, $pid;
+	close $listen;
+	return $fake_port;
+}
+
+sub ask_fake
+{
+	my ($answer, $hang) = @_;
+	my $fake_port = fake_server($answer, $hang);
+	return session(qq{
+		CREATE SERVER fake FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host '127.0.0.1', port '$fake_port', request_timeout '300ms');
+		CREATE USER MAPPING FOR PUBLIC SERVER fake;
+		CREATE FOREIGN TABLE fake (id int OPTIONS (kind 'key'), n int) SERVER fake OPTIONS (type 'hash', key_prefix 'acct:');
+		SELECT n FROM fake WHERE id = 1;
+		SELECT 'connections ' || count(*) FROM cipherhorizon.get_connections();
+		SELECT 'alive';
+		DROP SERVER fake CASCADE;
+	});
+}
+
+like(ask_fake("*1\r\n\$5\r\n12", 0), qr/08006: connection to store "fake" was lost/, 'half a reply');
+like(ask_fake("*1\r\n\$5\r\n12", 1), qr/08006: store "fake" did not answer/, 'half a reply, then silence');
+like(ask_fake("HTTP/1.1 400 Bad Request\r\n\r\n", 0), qr/08P01: store "fake" sent an answer that Redis does not send/, 'another protocol');
+like(ask_fake("*1\r\n\$500000000\r\nx", 1), qr/08006: store "fake" did not answer/, 'a length that is never reached');
+like(ask_fake("*-7\r\n:1\r\n", 0), qr/08P01|08006/, 'a negative count');
+like(ask_fake("+OK\r\n:1\r\n", 0), qr/ERROR|08P01/, 'a reply of another type');
+like(ask_fake("*3\r\n\$1\r\n1\r\n\$1\r\n2\r\n\$1\r\n3\r\n:1\r\n", 0), qr/ERROR/, 'more fields than asked for');
+$out = ask_fake("-MOVED 3999 127.0.0.1:6381\r\n-MOVED 3999 127.0.0.1:6381\r\n", 0);
+like($out, qr/HV000: Redis refused the request/, 'a cluster that redirects');
+like($out, qr/Redis Cluster is not supported/, 'has a hint');
+like($out, qr/^connections 0$/m, 'no connection is left after an error');
+like($out, qr/^alive$/m, 'and the session lives');
+
+# ---- large rows ------------------------------------------------------------------------
+
+cli('EVAL', "redis.call('HSET', 'big:1', 'a', string.rep('x', 60000000), 'b', 'y'); for i = 2, 60 do redis.call('HSET', 'big:' .. i, 'a', string.rep('z', 1000000), 'b', i) end", '0');
+cli('EVAL', "for i = 1, 300000 do redis.call('RPUSH', 'biglist', 'value of some length ' .. i) end", '0');
+is(session('SELECT length(a), b FROM big WHERE id = 1;'), "60000000|y\n", 'a value of 60 MB');
+is(session('SELECT count(*), sum(length(a)) FROM big;'), "60|119000000\n", 'among many of 1 MB');
+
+my $private = q{COPY memory FROM PROGRAM 'sed -n "s/^RssAnon:[^0-9]*//p" /proc/$PPID/status'; SELECT 'kb ' || substring(line FROM '\d+') FROM memory; TRUNCATE memory;};
+$out = session("SELECT count(value), sum(length(value)) FROM biglist; $private");
+like($out, qr/^300000\|/m, 'a list of 300,000 values');
+my ($kb) = $out =~ /^kb (\d+)$/m;
+cmp_ok($kb // 1e9, '<', 64 * 1024, 'with less than 64 MB of private memory');
+$out = session("SELECT count(*), max(length(a)) FROM big WHERE id > 1; $private");
+($kb) = $out =~ /^kb (\d+)$/m;
+cmp_ok($kb // 1e9, '<', 64 * 1024, 'and so with rows of 1 MB');
+
+$node->stop;
+unlike(slurp_file($node->logfile), qr/$password/, 'no password in the log');
+done_testing();

@@ -18,7 +18,8 @@ OWN_HEADERS = $(wildcard extension/*.h fdw/core/*.h \
 OBJS = $(SOURCES:.c=.o)
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
-REGRESS_OPTS = --inputdir=. --dbname=cipherhorizon_regress --load-extension=cipherhorizon
+REGRESS_OPTS = --inputdir=. --load-extension=cipherhorizon
+CONTRIB_TESTDB = cipherhorizon_regress
 
 EXTRA_CLEAN = extension/cipherhorizon--$(EXTVERSION).sql results regression.diffs regression.out
 

@@ -19,7 +19,7 @@ OBJS = $(SOURCES:.c=.o)
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 REGRESS_OPTS = --inputdir=. --load-extension=cipherhorizon
-CONTRIB_TESTDB = cipherhorizon_regress
+override CONTRIB_TESTDB = cipherhorizon_regress
 
 EXTRA_CLEAN = extension/cipherhorizon--$(EXTVERSION).sql results regression.diffs regression.out
 

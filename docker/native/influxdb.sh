@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # InfluxDB 1.x from Debian, with an administrator, a read-only user and the database `market`.
 STORE=influxdb
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 port INFLUXDB 8186
 port INFLUXDB_RPC 8188 # its backup service; the default 8088 belongs to others

@@ -2,7 +2,7 @@
 # InfluxDB 2.7.12, on request: no registry has its binary, so it is built from its Go module (with a part in Rust).
 # Nine minutes of CPU the first time; needs a current cargo. Each bucket answers InfluxQL at /query under its own name.
 STORE=influxdb2
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 port INFLUXDB2 8187
 

@@ -5,7 +5,7 @@
 #   KAFKA_VERSION (4.3.1)   KAFKA_HEAP (256m)
 #   KAFKA_FAST (1: quick compiler and collector only, for a quick start; 0: the JVM's own choice, for measuring)
 STORE=kafka
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 port KAFKA 9192
 

@@ -242,7 +242,7 @@ forget_postmaster() { # DATA
 		kill -0 "$pid" 2>/dev/null || return 0
 		sleep 0.1
 	done
-	tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$1" || rm -f "$1/postmaster.pid"
+	grep -qszF "$1" "/proc/$pid/cmdline" || rm -f "$1/postmaster.pid"
 }
 
 # --- the life of a daemon --------------------------------------------------------------------------------
@@ -250,8 +250,7 @@ forget_postmaster() { # DATA
 # pid_of FILE : the process named there, if it still runs and is ours: its command line names this store's folder
 pid_of() {
 	local pid
-	[ -s "$1" ] && read -r pid <"$1" && [ -r "/proc/$pid/cmdline" ] &&
-		tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$DIR/" && echo "$pid"
+	[ -s "$1" ] && read -r pid <"$1" && grep -qszF "$DIR/" "/proc/$pid/cmdline" && echo "$pid"
 }
 
 alive() { pid_of "$PIDFILE" >/dev/null; }

@@ -4,7 +4,7 @@
 # It is not mongod: see ../README.md for what it lacks.
 #   FERRETDB_VERSION (v2.7.0)
 STORE=mongodb
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 PG_PIDFILE=$DIR/postgres.pid

@@ -3,7 +3,7 @@
 #   NEO4J_VERSION (5.26.30, Java 17 or 21; later versions need Java 21 or newer)
 #   NEO4J_HEAP (512m)   NEO4J_PAGECACHE (128m)
 STORE=neo4j
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 port NEO4J 7587
 port NEO4J_HTTP 7574

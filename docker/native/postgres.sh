@@ -3,7 +3,7 @@
 #   PG_CONFIG    names the installation (default: the newest below /usr/lib/postgresql)
 #   PG_PRELOAD   shared_preload_libraries; kept until it is given anew. A change of either restarts the server.
 STORE=postgres
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 port PG 5632
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Redis from Debian, with a password and nothing saved to disk.
 STORE=redis
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 port REDIS 6479
 

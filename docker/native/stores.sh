@@ -4,7 +4,7 @@
 # Stores: postgres redis influxdb mongodb neo4j kafka (together the default), and influxdb2 on request.
 # See ../README.md for what each verb does and which environment variables are read.
 set -euo pipefail
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

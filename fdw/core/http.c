@@ -43,6 +43,7 @@ typedef struct Client
 	CURL	   *easy;
 	bool		running;		/* easy is in multi */
 	bool		paused;			/* the write callback had no room */
+	size_t		wanted;			/* for that much */
 	const char *broken;			/* why a callback gave up, or NULL */
 	CURLcode	result;			/* when complete or failed */
 
@@ -52,7 +53,6 @@ typedef struct Client
 
 	char	   *url;			/* without a slash at its end */
 	char	   *place;			/* host:port, for messages */
-	int			silence_timeout;
 	struct curl_slist *resolve;
 	struct curl_slist *headers; /* of the request */
 	char	   *answer_headers;
@@ -114,6 +114,7 @@ write_callback(char *data, size_t size, size_t n, void *arg)
 	if (h->size - h->len < n)
 	{
 		c->paused = true;
+		c->wanted = n;
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	memcpy(h->data + h->len, data, n);
@@ -296,7 +297,7 @@ ch_http_open(const ChHttpOptions *options, ChFailure *fail)
 		c->url = strndup(options->url, len);
 		c->pub.data = malloc(BUFFER_SIZE);
 		c->pub.size = BUFFER_SIZE;
-		c->silence_timeout = options->silence_timeout;
+		c->pub.silence_timeout = options->silence_timeout;
 		c->multi = curl_multi_init();
 		c->easy = curl_easy_init();
 	}
@@ -495,11 +496,11 @@ work(Client *c, bool for_header, ChFailure *fail)
 		}
 
 		/* Silence counts from when we began to wait, not while we were paused. */
-		if (silent_at == 0 && c->silence_timeout > 0)
-			silent_at = now_us() + c->silence_timeout * INT64CONST(1000);
+		if (silent_at == 0 && h->silence_timeout > 0)
+			silent_at = now_us() + h->silence_timeout * INT64CONST(1000);
 		if (silent_at > 0 && until(silent_at) == 0)
 		{
-			ch_fail(fail, CH_FAIL_TIMEOUT, "%s: silent for %d ms", c->place, c->silence_timeout);
+			ch_fail(fail, CH_FAIL_TIMEOUT, "%s: silent for %d ms", c->place, h->silence_timeout);
 			return false;
 		}
 		switch (wait_and_act(c, shorter(until(c->due), silent_at > 0 ? until(silent_at) : -1)))
@@ -600,8 +601,10 @@ ch_http_await(ChHttp *http, ChFailure *fail)
 
 /* Unread data to the front, and room behind it. */
 static bool
-make_room(ChHttp *h)
+make_room(Client *c)
 {
+	ChHttp	   *h = &c->pub;
+	size_t		room = Max(c->wanted, BUFFER_ROOM);
 	size_t		size = h->size;
 	char	   *grown;
 
@@ -611,7 +614,7 @@ make_room(ChHttp *h)
 		h->len -= h->pos;
 		h->pos = 0;
 	}
-	while (size - h->len < BUFFER_ROOM)
+	while (size - h->len < room)
 		size *= 2;
 	if (size == h->size)
 		return true;
@@ -631,7 +634,7 @@ ch_http_more(ChHttp *http, ChFailure *fail)
 	fail->kind = CH_FAIL_NONE;
 	if (http->complete)
 		return 0;
-	if (!make_room(http))
+	if (!make_room(c))
 	{
 		ch_fail(fail, CH_FAIL_PROTOCOL, "%s: one row of the answer is larger than 1 GB", c->place);
 		return -1;

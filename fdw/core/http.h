@@ -18,6 +18,8 @@
 
 typedef struct ChHttp
 {
+	int			silence_timeout;	/* ms without a byte while we wait, 0: none;
+									 * may be changed between requests */
 	int			status;			/* of the answer, 0 until its header is there */
 	bool		complete;		/* the whole body has arrived */
 	uint64		received;		/* bytes of the current answer's body */

@@ -136,7 +136,7 @@ influx_connect(ChConn *conn)
 	ch_conn_endpoint(conn, &ep);
 	options.url = ch_conn_server_opt(conn, "url");
 	options.connect_timeout = conn->connect_timeout;
-	options.silence_timeout = conn->request_timeout;
+	options.silence_timeout = conn->connect_timeout;
 	options.tls_verify = ep.tls_verify;
 	options.tls_ca = ep.tls_ca;
 	options.tls_cert = ep.tls_cert;
@@ -148,6 +148,7 @@ influx_connect(ChConn *conn)
 	c->version = strcmp(version, "auto") == 0 ? 2 : atoi(version);
 	set_headers(conn);
 	greet(conn);
+	c->http->silence_timeout = conn->request_timeout;
 	if (strcmp(version, "auto") != 0)
 		return;
 
@@ -300,7 +301,7 @@ influx_garbled(InfluxAnswer *a, const char *what)
 static void
 truncated(InfluxAnswer *a)
 {
-	ch_store_error(a->conn, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION, NULL,
+	ch_store_error(a->conn, ERRCODE_FDW_ERROR, NULL,
 				   "The answer is marked as partial, and the rest did not come.",
 				   "Raise max-row-limit of the InfluxDB server, or ask for fewer rows.");
 }
@@ -340,9 +341,9 @@ influx_refused(InfluxAnswer *a, const char *message)
 		ch_store_error(conn, ERRCODE_FDW_SCHEMA_NOT_FOUND, NULL, message,
 					   "Correct the option retention_policy of the server or the foreign table.");
 	if (status == 403)
-		ch_store_error(conn, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION, NULL, message,
+		ch_store_error(conn, ERRCODE_FDW_ERROR, NULL, message,
 					   "Grant the user of the user mapping the right to read the database.");
-	ch_store_error(conn, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION, NULL, message, NULL);
+	ch_store_error(conn, ERRCODE_FDW_ERROR, NULL, message, NULL);
 }
 
 static void

@@ -109,7 +109,7 @@ static ChShip
 ship_field(const ChColumn *col, const ChExpr *leaf, bool sql, const char **reason)
 {
 	if (!is_text(col) && !is_integer(col) && !is_float(col) && col->basetype != BOOLOID)
-		return no(reason, "InfluxDB has no values of this type");
+		return no(reason, "InfluxDB compares strings, numbers and booleans only");
 	if (leaf->kind == CH_COND_IS_NULL && !sql)
 		return no(reason, "InfluxQL has no IS NULL for fields");
 	if (is_order(leaf) && (col->basetype == BOOLOID || (is_text(col) && !sql)))

@@ -20,6 +20,8 @@
 
 #include "fdw/influxdb/influxdb.h"
 
+#define BATCH_KEPT		(2 * 1024 * 1024)
+
 typedef struct Series
 {
 	int			statement;
@@ -44,6 +46,8 @@ typedef struct Decoder
 	/* while a line is parsed */
 	int			depth;			/* of objects and lists */
 	char	   *key[8];			/* the last key at each depth */
+	bool		in_columns;		/* below that key of a series */
+	bool		in_values;
 	Series	   *series;
 	Row		   *row;
 	int			size;			/* allocated of row->values */
@@ -68,19 +72,20 @@ set_number(ChValue *v, const char *text)
 	char	   *end;
 	int64		i;
 
-	errno = 0;
-	i = strtoll(text, &end, 10);
 	/* "-0" is a float: as an integer it would lose its sign. */
-	if (*end == '\0' && errno == 0 && !(i == 0 && text[0] == '-'))
+	errno = 0;
+	if (strpbrk(text, ".eE") == NULL)
 	{
-		v->kind = CH_INT;
-		v->u.i = i;
+		i = strtoll(text, &end, 10);
+		if (*end == '\0' && errno == 0 && !(i == 0 && text[0] == '-'))
+		{
+			v->kind = CH_INT;
+			v->u.i = i;
+			return;
+		}
 	}
-	else
-	{
-		v->kind = CH_FLOAT;
-		v->u.f = strtod(text, NULL);
-	}
+	v->kind = CH_FLOAT;
+	v->u.f = strtod(text, NULL);
 }
 
 static void
@@ -119,12 +124,11 @@ at(const Decoder *d, int depth, const char *key)
 	return d->depth == depth && strcmp(key_at(d, depth), key) == 0;
 }
 
-/* Inside the list of that key of a series, which is at depth 5. */
+/* Inside a row: a list in the list of values of a series. */
 static bool
-in_list_of_series(const Decoder *d, int depth, const char *key)
+in_row(const Decoder *d)
 {
-	return d->depth == depth && strcmp(key_at(d, 1), "results") == 0 &&
-		strcmp(key_at(d, 3), "series") == 0 && strcmp(key_at(d, 5), key) == 0;
+	return d->depth == 7 && d->in_values;
 }
 
 static void
@@ -179,7 +183,7 @@ array_start(void *state)
 	Decoder    *d = state;
 
 	enter(d);
-	if (in_list_of_series(d, 7, "values"))
+	if (in_row(d))
 	{
 		d->size = d->series->ncolumns;
 		new_row(d);
@@ -192,7 +196,7 @@ array_end(void *state)
 {
 	Decoder    *d = state;
 
-	if (in_list_of_series(d, 7, "values") && d->row->nvalues != d->series->ncolumns)
+	if (in_row(d) && d->row->nvalues != d->series->ncolumns)
 		influx_garbled(d->answer, "a row with another number of values than there are columns");
 	d->depth--;
 	return CH_JSON_DONE;
@@ -203,8 +207,15 @@ field_start(void *state, char *name, bool isnull)
 {
 	Decoder    *d = state;
 
+	bool		of_series;
+
 	if (d->depth < lengthof(d->key))
 		d->key[d->depth] = name;
+	if (d->depth > 5)
+		return CH_JSON_DONE;
+	of_series = d->depth == 5 && strcmp(key_at(d, 1), "results") == 0 && strcmp(key_at(d, 3), "series") == 0;
+	d->in_columns = of_series && strcmp(name, "columns") == 0;
+	d->in_values = of_series && strcmp(name, "values") == 0;
 	return CH_JSON_DONE;
 }
 
@@ -231,13 +242,13 @@ scalar(void *state, char *token, JsonTokenType type)
 {
 	Decoder    *d = state;
 
-	if (in_list_of_series(d, 7, "values"))
+	if (in_row(d))
 	{
 		if (d->row->nvalues == d->series->ncolumns)
 			influx_garbled(d->answer, "a row with more values than there are columns");
 		set_value(&d->row->values[d->row->nvalues++], token, type);
 	}
-	else if (in_list_of_series(d, 6, "columns"))
+	else if (d->depth == 6 && d->in_columns)
 		add_column(d->series, token);
 	else if (at(d, 5, "name"))
 		d->series->name = token;
@@ -302,6 +313,7 @@ parse_line(Decoder *d, char *line, int len, const JsonSemAction *actions)
 	d->nrows = d->next = d->rows_size = 0;
 	d->rows = NULL;
 	d->depth = 0;
+	d->in_columns = d->in_values = false;
 	lexer = ch_json_lexer(line, len);
 	sem.semstate = d;
 	error = pg_parse_json(lexer, &sem);
@@ -403,7 +415,8 @@ make_decoder(InfluxAnswer *a)
 	Decoder    *d = MemoryContextAllocZero(a->cxt, sizeof(Decoder));
 
 	d->answer = a;
-	d->batch = AllocSetContextCreate(a->cxt, "InfluxDB batch", ALLOCSET_DEFAULT_SIZES);
+	/* What the context keeps when it is reset is enough for most batches. */
+	d->batch = AllocSetContextCreate(a->cxt, "InfluxDB batch", BATCH_KEPT, BATCH_KEPT, 4 * BATCH_KEPT);
 	a->decoder = d;
 	return d;
 }

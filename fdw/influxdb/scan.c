@@ -11,7 +11,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "nodes/bitmapset.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -37,6 +39,7 @@ typedef struct InfluxChecked
 {
 	Oid			relid;
 	TimestampTz until;
+	Bitmapset  *floats;			/* attributes of type bigint over floats */
 } InfluxChecked;
 
 typedef struct InfluxScan
@@ -45,6 +48,7 @@ typedef struct InfluxScan
 	InfluxAnswer *answer;
 	bool		checking;		/* the keys come before the rows */
 	List	   *fields;			/* char *: names the store knows */
+	List	   *floats;			/* those of them that are floats */
 	List	   *tags;
 	uint64		counted;		/* bytes that scan->bytes has */
 } InfluxScan;
@@ -67,14 +71,23 @@ find_checked(InfluxConn *c, Oid relid)
 }
 
 static bool
-must_check(const ChScan *scan)
+has_name(List *names, const char *name)
 {
-	InfluxChecked *seen = find_checked(scan->conn->handle, scan->table->relid);
+	ListCell   *lc;
 
+	foreach(lc, names)
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+must_check(const InfluxChecked *seen)
+{
 	return seen == NULL || GetCurrentTimestamp() > seen->until;
 }
 
-static void
+static InfluxChecked *
 note_checked(const ChScan *scan)
 {
 	InfluxConn *c = scan->conn->handle;
@@ -83,12 +96,47 @@ note_checked(const ChScan *scan)
 
 	if (seen == NULL)
 	{
-		seen = palloc(sizeof(InfluxChecked));
+		seen = palloc0(sizeof(InfluxChecked));
 		seen->relid = scan->table->relid;
 		c->checked = lappend(c->checked, seen);
 	}
 	seen->until = GetCurrentTimestamp() + CHECK_SECONDS * USECS_PER_SEC;
+	bms_free(seen->floats);
+	seen->floats = NULL;
+	for (int i = 0; i < scan->table->natts; i++)
+	{
+		ChColumn   *col = scan->table->columns[i];
+
+		if (col && col->kind == INFLUX_FIELD && col->basetype == INT8OID &&
+			has_name(((InfluxScan *) scan->state)->floats, col->remote))
+			seen->floats = bms_add_member(seen->floats, col->attno);
+	}
 	MemoryContextSwitchTo(old);
+	return seen;
+}
+
+/*
+ * InfluxDB compares a float with an integer as floats, which beyond 2^53 takes
+ * neighbours for equal.
+ */
+static void
+refuse_inexact(const InfluxChecked *seen, const ChCond *cond)
+{
+	const int64 limit = INT64CONST(1) << 53;
+
+	if (cond == NULL || seen->floats == NULL)
+		return;
+	for (int i = 0; i < cond->nargs; i++)
+		refuse_inexact(seen, cond->args[i]);
+	if (cond->col == NULL || !bms_is_member(cond->col->attno, seen->floats))
+		return;
+	for (int i = 0; i < cond->nvalues; i++)
+		if (cond->values[i].kind == CH_INT && (cond->values[i].u.i > limit || cond->values[i].u.i < -limit))
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+					 errmsg("column \"%s\" of foreign table %s is a float in InfluxDB", cond->col->name, cond->col->table->name),
+					 errdetail("Floats cannot be compared with " INT64_FORMAT " exactly.", cond->values[i].u.i),
+					 errhint("Declare the column as double precision.")));
 }
 
 /* SHOW FIELD KEYS FROM m; SHOW TAG KEYS FROM m; */
@@ -112,21 +160,15 @@ note_key(InfluxScan *state, const InfluxAnswer *a)
 		return;
 	name = pnstrdup(v->u.s.data, v->u.s.len);
 	name = pg_any_to_server(name, v->u.s.len, PG_UTF8);
-	if (a->statement == FIELD_KEYS)
-		state->fields = lappend(state->fields, name);
-	else
+	if (a->statement == TAG_KEYS)
+	{
 		state->tags = lappend(state->tags, name);
-}
-
-static bool
-has_name(List *names, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, names)
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	return false;
+		return;
+	}
+	state->fields = lappend(state->fields, name);
+	if (a->ncolumns > 1 && a->values[1].kind == CH_STRING && a->values[1].u.s.len == 5 &&
+		memcmp(a->values[1].u.s.data, "float", 5) == 0)
+		state->floats = lappend(state->floats, name);
 }
 
 static void
@@ -173,7 +215,7 @@ check_columns(ChScan *scan)
 			wrong_kind(col, "field");
 	}
 	state->checking = false;
-	note_checked(scan);
+	refuse_inexact(note_checked(scan), scan->filter);
 }
 
 /* ---- the scan ---------------------------------------------------------- */
@@ -184,6 +226,7 @@ influx_send(ChScan *scan)
 	const InfluxTable *t = scan->table->priv;
 	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
 	InfluxScan  *state = palloc0(sizeof(InfluxScan));
+	InfluxChecked *seen;
 	StringInfoData text;
 
 	scan->state = state;
@@ -191,9 +234,12 @@ influx_send(ChScan *scan)
 	if (!state->query.never)
 	{
 		initStringInfo(&text);
-		state->checking = !t->sql && must_check(scan);
+		seen = find_checked(scan->conn->handle, scan->table->relid);
+		state->checking = !t->sql && must_check(seen);
 		if (state->checking)
 			append_questions(scan, &text);
+		else if (seen)
+			refuse_inexact(seen, scan->filter);
 		appendBinaryStringInfo(&text, state->query.text.data, state->query.text.len);
 		state->answer = influx_ask(scan->conn, text.data,
 								   scan->table->fetch_size > 0 ? scan->table->fetch_size : CHUNK_SIZE);
@@ -264,7 +310,7 @@ influx_close(ChScan *scan, bool failed)
 {
 	InfluxScan  *state = scan->state;
 
-	if (state && state->answer)
+	if (state && state->answer && scan->conn)
 	{
 		count_bytes(scan);
 		/* What is left unread costs the TCP connection, not the client. */

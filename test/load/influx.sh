@@ -27,21 +27,25 @@ quiet() {
 
 statement() { quiet "$INFLUXDB_URL/query?db=$DB" --data-urlencode "q=$1"; }
 
-# 2.x: the whole bucket is made anew.
-reset_bucket() {
-  local org bucket
+# 2.x has no CREATE DATABASE and no DROP MEASUREMENT in InfluxQL.
+make_bucket() {
+  local org
   org=$(call "$INFLUXDB_URL/api/v2/orgs?org=$INFLUXDB_ORG" | sed -n 's/.*"id": *"\([0-9a-f]*\)".*/\1/p' | head -n 1)
-  bucket=$(call "$INFLUXDB_URL/api/v2/buckets?name=$DB&orgID=$org" | sed -n 's/.*"id": *"\([0-9a-f]*\)".*/\1/p' | head -n 1)
-  [ -z "$bucket" ] || call -X DELETE "$INFLUXDB_URL/api/v2/buckets/$bucket"
   call -o /dev/null -H 'Content-Type: application/json' "$INFLUXDB_URL/api/v2/buckets" \
     -d "{\"orgID\":\"$org\",\"name\":\"$DB\",\"retentionRules\":[]}"
 }
 
+delete_points() {
+  quiet -H 'Content-Type: application/json' "$INFLUXDB_URL/api/v2/delete?org=$INFLUXDB_ORG&bucket=$DB" \
+    -d "{\"start\":\"1677-09-21T00:12:44Z\",\"stop\":\"2262-04-11T23:47:16Z\",\"predicate\":\"_measurement=\\\"$1\\\"\"}"
+}
+
 reset() {
   local measurement
-  if [ -n "${INFLUXDB_ORG:-}" ]; then reset_bucket; return; fi
-  statement "CREATE DATABASE \"$DB\""
-  for measurement; do statement "DROP MEASUREMENT \"$measurement\""; done
+  if [ -n "${INFLUXDB_ORG:-}" ]; then make_bucket; else statement "CREATE DATABASE \"$DB\""; fi
+  for measurement; do
+    if [ -n "${INFLUXDB_ORG:-}" ]; then delete_points "$measurement"; else statement "DROP MEASUREMENT \"$measurement\""; fi
+  done
 }
 
 # Batches of 20,000 lines.

@@ -5,7 +5,7 @@
  * usage: mongodb_bare URI DATABASE COLLECTION BATCH FIELD...
  *
  * Reads the fields of every document, batch by batch, decodes each value once,
- * and prints the documents, the values and the seconds.
+ * and prints the documents, the values, the seconds and a sum of it all.
  */
 #include <mongoc/mongoc.h>
 
@@ -51,7 +51,7 @@ main(int argc, char **argv)
 	int64_t		docs = 0,
 				values = 0,
 				began;
-	volatile uint64_t sink = 0;
+	uint64_t	sink = 0;
 	mongoc_client_t *client;
 	mongoc_collection_t *collection;
 	mongoc_cursor_t *cursor;
@@ -85,7 +85,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "%s\n", error.message);
 		return 1;
 	}
-	printf("%" PRId64 " %" PRId64 " %.4f\n", docs, values, (bson_get_monotonic_time() - began) / 1e6);
+	printf("%" PRId64 " %" PRId64 " %.4f %" PRIx64 "\n", docs, values, (bson_get_monotonic_time() - began) / 1e6, sink);
 	mongoc_cursor_destroy(cursor);
 	mongoc_collection_destroy(collection);
 	mongoc_client_destroy(client);

@@ -21,6 +21,7 @@ CREATE SERVER s FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (uri 'mongodb
 CREATE SERVER s FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (uri 'http://h');
 CREATE SERVER s FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (uri 'mongodb://h/?tlsCAFile=/etc/passwd');
 CREATE SERVER s FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (uri 'mongodb://h/?authMechanism=PLAIN');
+CREATE SERVER s FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (uri 'mongodb://h/?compressors=zlib');
 CREATE SERVER s FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (host 'a/b');
 CREATE SERVER s FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (host 'a,,b');
 CREATE SERVER s FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (read_preference 'any');
@@ -28,7 +29,7 @@ CREATE SERVER s FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (token 'x');
 CREATE SERVER s FOREIGN DATA WRAPPER cipherhorizon_mongodb
 	OPTIONS (host 'a, b:27018,[::1]:27019,::2', replica_set 'rs', read_preference 'nearest', read_concern 'majority', auth_source 'admin');
 DROP SERVER s;
-CREATE SERVER s FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (uri 'mongodb://a,b/trading?replicaSet=rs&compressors=zlib');
+CREATE SERVER s FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (uri 'mongodb://a,b/trading?replicaSet=rs');
 CREATE USER MAPPING FOR CURRENT_USER SERVER s OPTIONS (user 'bi', password 'x', auth_mechanism 'MONGODB-AWS');
 
 -- Tables and columns.

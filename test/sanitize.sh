@@ -57,7 +57,7 @@ as_server_user env LD_PRELOAD="$(gcc -print-file-name=libasan.so) $dir/untransla
   ASAN_OPTIONS="detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:log_path=$dir/report/asan" \
   "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/server.log" start >/dev/null
 
-names=${*:-$(cd sql && for f in *.sql; do basename "$f" .sql; done)}
+names=${*:-$(cd sql && for f in *.sql; do printf '%s ' "${f%.sql}"; done)}
 status=0
 PGHOST=127.0.0.1 PGPORT=5699 PGPASSWORD='' make -s -C "$dir/src" installcheck REGRESS="$names" || status=1
 if compgen -G "$dir/report/*" >/dev/null; then

@@ -160,6 +160,10 @@ extern const char *mongo_type_name(bson_type_t type);
 extern ChShip mongo_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason);
 extern bool mongo_ship_sort(const ChTable *table, List *keys, const char **reason);
 
+extern void mongo_explain(ChScan *scan, StringInfo out);
+
+/* ---- request.c ---------------------------------------------------------- */
+
 /* One request; the documents are malloc'ed by libbson. */
 typedef struct MongoRequest
 {
@@ -174,7 +178,6 @@ typedef struct MongoRequest
 
 extern void mongo_compile(ChScan *scan, MongoRequest *request);
 extern void mongo_request_free(MongoRequest *request);	/* does not raise */
-extern void mongo_explain(ChScan *scan, StringInfo out);
 
 /* ---- numbers.c ---------------------------------------------------------- */
 

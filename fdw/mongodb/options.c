@@ -70,6 +70,9 @@ check_uri(const mongoc_uri_t *uri, const char *text)
 		if (bson_iter_init_find_case(&it, mongoc_uri_get_options(uri), refused[i]))
 			bad_address("uri", text, psprintf("It has the option %s.", refused[i]),
 						"Use the server's options tls_ca, tls_cert, tls_key and tls_verify.");
+	if (mongoc_uri_get_compressors(uri) && !bson_empty(mongoc_uri_get_compressors(uri)))
+		bad_address("uri", text, "It has the option compressors.",
+					"Leave it out: answers are checked before they are decoded, so they cannot be compressed.");
 	if (mongoc_uri_get_auth_mechanism(uri))
 		bad_address("uri", text, "It has the option authmechanism.",
 					"Set the option auth_mechanism of a USER MAPPING.");

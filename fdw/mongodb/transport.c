@@ -9,6 +9,10 @@
  * MongoConn.fail.  Nothing here raises.
  *
  * TLS is below the stream, so libmongoc is told of none.
+ *
+ * libmongoc trusts the lengths that a server sends (1.23 crashes if a
+ * document's is not its message's), so the head of each message is looked at
+ * before it is handed over.
  */
 #include "postgres.h"
 
@@ -21,6 +25,14 @@
 /* libmongoc compares the types of the streams that it polls together. */
 #define MONGO_STREAM_TYPE 0x4348
 
+/* MongoDB's wire protocol */
+#define OP_REPLY		1		/* of the greeting, by some servers */
+#define OP_MSG			2013
+#define HEADER_SIZE		16		/* length, id, to, opcode */
+#define MSG_HEAD		25		/* and flags, kind of section, length of document */
+#define REPLY_HEAD		40		/* and flags, cursor, from, number, length of document */
+#define CHECKSUM_FLAG	0x01
+
 typedef struct MongoStream
 {
 	mongoc_stream_t vtable;		/* first: libmongoc sees only this */
@@ -32,6 +44,13 @@ typedef struct MongoStream
 	char	   *out;			/* pieces of a message put together */
 	size_t		outsize;
 	char		where[BSON_HOST_NAME_MAX + 7];	/* host:port */
+
+	/* of the message that is being read */
+	char		head[REPLY_HEAD];
+	int			head_got;
+	int			head_given;		/* to libmongoc */
+	int			head_size;		/* 0: not known yet */
+	size_t		body_left;
 } MongoStream;
 
 static inline MongoStream *
@@ -75,6 +94,121 @@ failed_call(MongoStream *s, const ChFailure *fail)
 	return -1;
 }
 
+/* ---- messages ---------------------------------------------------------------- */
+
+static int32
+get_int32(const char *at)
+{
+	int32		value;
+
+	memcpy(&value, at, sizeof(value));
+	return BSON_UINT32_FROM_LE(value);
+}
+
+static void
+put_int32(char *at, int32 value)
+{
+	value = BSON_UINT32_TO_LE(value);
+	memcpy(at, &value, sizeof(value));
+}
+
+/* One section with one document that fills the message; nothing compressed. */
+static bool
+head_is_sound(const MongoStream *s)
+{
+	int32		document = get_int32(s->head + s->head_size - 4);
+	int32		length = get_int32(s->head);
+
+	if (document < 5 || document > length || length != s->head_size - 4 + document)
+		return false;
+	if (s->head_size == REPLY_HEAD)
+		return get_int32(s->head + 32) == 1;
+	return s->head[20] == 0 && (s->head[16] & CHECKSUM_FLAG) == 0;
+}
+
+/* Read the head of a message: 1 it is there, 0 it would have to wait, -1 failure. */
+static int
+read_head(MongoStream *s, bool wait, int timeout, ChFailure *fail)
+{
+	for (;;)
+	{
+		int			need = s->head_size ? s->head_size : HEADER_SIZE;
+		ssize_t		rc;
+
+		if (s->head_got < need)
+		{
+			rc = ch_stream_read(s->io, s->head + s->head_got, need - s->head_got,
+								wait ? need - s->head_got : 0, timeout, fail);
+			if (rc < 0)
+				return -1;
+			s->head_got += rc;
+			if (s->head_got < need)
+				return 0;
+		}
+		if (s->head_size)
+			break;
+		s->head_size = get_int32(s->head + 12) == OP_MSG ? MSG_HEAD :
+			get_int32(s->head + 12) == OP_REPLY ? REPLY_HEAD : 0;
+		if (s->head_size == 0)
+			break;
+	}
+	if (s->head_size == 0 || !head_is_sound(s))
+	{
+		ch_fail(fail, CH_FAIL_PROTOCOL, "a message that is none of MongoDB's");
+		return -1;
+	}
+	s->body_left = get_int32(s->head) - s->head_size;
+	return 1;
+}
+
+static void
+end_message(MongoStream *s)
+{
+	s->head_got = s->head_given = s->head_size = 0;
+}
+
+/* As ch_stream_read, message by message. */
+static ssize_t
+read_checked(MongoStream *s, char *buf, size_t size, size_t min, int timeout, ChFailure *fail)
+{
+	size_t		got = 0;
+
+	while (got < size)
+	{
+		ssize_t		rc;
+
+		if (s->body_left == 0)
+		{
+			rc = read_head(s, got < min, timeout, fail);
+			if (rc <= 0)
+				return rc < 0 ? -1 : (ssize_t) got;
+		}
+		if (s->head_given < s->head_size)
+		{
+			rc = Min(size - got, (size_t) (s->head_size - s->head_given));
+			memcpy(buf + got, s->head + s->head_given, rc);
+			s->head_given += rc;
+			got += rc;
+			continue;
+		}
+		rc = ch_stream_read(s->io, buf + got, Min(size - got, s->body_left),
+							got < min ? Min(min - got, s->body_left) : 0, timeout, fail);
+		if (rc <= 0)
+			return rc < 0 ? -1 : (ssize_t) got;
+		got += rc;
+		s->body_left -= rc;
+		if (s->body_left > 0)
+			continue;
+		end_message(s);
+		if (buf[got - 1] != '\0')
+		{
+			ch_fail(fail, CH_FAIL_PROTOCOL, "a document without an end");
+			return -1;
+		}
+	}
+	return got;
+}
+
 /* ---- the functions of a stream -------------------------------------------- */
 
 static ssize_t
@@ -91,7 +225,7 @@ stream_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt, size_t
 	for (size_t i = 0; i < iovcnt; i++)
 	{
 		size_t		min = (size_t) got < min_bytes ? Min(min_bytes - got, iov[i].iov_len) : 0;
-		ssize_t		rc = ch_stream_read(s->io, iov[i].iov_base, iov[i].iov_len, min, timeout_msec, &fail);
+		ssize_t		rc = read_checked(s, iov[i].iov_base, iov[i].iov_len, min, timeout_msec, &fail);
 
 		if (rc < 0)
 			return failed_call(s, &fail);
@@ -382,13 +516,6 @@ mongo_streams_alive(MongoConn *mc)
 
 /* ---- a message of our own --------------------------------------------------------- */
 
-static void
-put_int32(char *at, int32 value)
-{
-	value = BSON_UINT32_TO_LE(value);
-	memcpy(at, &value, sizeof(value));
-}
-
 /*
  * killCursors as an OP_MSG with the flag moreToCome, which asks for no answer
  * (MongoDB's wire protocol specification, OP_MSG).  The connection is closed
@@ -397,10 +524,6 @@ put_int32(char *at, int32 value)
 void
 mongo_forget_cursor(MongoConn *mc, const char *database, const char *collection, int64 cursor)
 {
-	enum
-	{
-		HEADER = 21				/* length, id, to, opcode, flags, kind */
-	};
 	bson_t		command = BSON_INITIALIZER;
 	bson_t		ids;
 	char		message[1024] = {0};
@@ -413,13 +536,13 @@ mongo_forget_cursor(MongoConn *mc, const char *database, const char *collection,
 	bson_append_int64(&ids, "0", -1, cursor);
 	bson_append_array_end(&command, &ids);
 	bson_append_utf8(&command, "$db", -1, database, -1);
-	if (HEADER + command.len <= sizeof(message))
+	if (MSG_HEAD - 4 + command.len <= sizeof(message))
 	{
-		put_int32(message, HEADER + command.len);
-		put_int32(message + 12, 2013);	/* OP_MSG */
+		put_int32(message, MSG_HEAD - 4 + command.len);
+		put_int32(message + 12, OP_MSG);
 		put_int32(message + 16, 2); /* moreToCome */
-		memcpy(message + HEADER, bson_get_data(&command), command.len);
-		(void) ch_stream_write(mc->last->io, message, HEADER + command.len, 0, &fail);
+		memcpy(message + MSG_HEAD - 4, bson_get_data(&command), command.len);
+		(void) ch_stream_write(mc->last->io, message, MSG_HEAD - 4 + command.len, 0, &fail);
 	}
 	bson_destroy(&command);
 }

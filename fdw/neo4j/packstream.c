@@ -129,15 +129,19 @@ take_string(PackReader *r, uint32 size, ChValueKind kind, ChValue *v)
 	return true;
 }
 
-/* Room for n items, or NULL when that is more than palloc gives. */
+/*
+ * Room for n items, or NULL when that is more than palloc gives, or more than
+ * the message holds: an item takes a byte at least, in whichever list it is.
+ */
 static void *
 room_for(PackReader *r, uint32 n, size_t each)
 {
-	if (n > MaxAllocSize / each)
+	if (n > r->budget || n > MaxAllocSize / each)
 	{
 		r->error = "a list or map has too many items";
 		return NULL;
 	}
+	r->budget -= n;
 	return palloc(Max(n, 1) * each);
 }
 
@@ -283,6 +287,7 @@ unpack(PackReader *r, ChValue *v, int depth)
 bool
 neo4j_unpack(PackReader *r, ChValue *v)
 {
+	r->budget = left(r);
 	return unpack(r, v, 0);
 }
 

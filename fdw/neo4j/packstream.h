@@ -25,15 +25,16 @@ typedef struct PackReader
 {
 	const uint8 *at;
 	const uint8 *end;
+	size_t		budget;			/* items that its bytes may still hold */
 	const char *error;			/* why reading failed: static text */
 } PackReader;
 
 /*
  * Read one value.  Strings and bytes point into what arrived; items of lists
  * and maps are palloc'ed in the current memory context.  Every size is checked
- * against the bytes that are left before anything is allocated, so that a
- * value costs at most some 60 times the bytes it came in.  False, with error
- * set, for anything that is not PackStream.
+ * against the bytes that are left, and the sizes of nested lists together, too,
+ * before anything is allocated: a value costs at most some 50 times the bytes
+ * it came in.  False, with error set, for anything that is not PackStream.
  */
 extern bool neo4j_unpack(PackReader *r, ChValue *v);
 

@@ -95,13 +95,40 @@ raise_protocol(const ChScan *scan, const char *what)
 	ch_failure_raise(scan->conn, &fail);
 }
 
+/* The string member of a notification, by its name before or since 5.6. */
+static char *
+words_of(const ChValue *notification, const char *key, const char *newer)
+{
+	const ChValue *v = neo4j_member(notification, newer);
+
+	if (v == NULL)
+		v = neo4j_member(notification, key);
+	return v && v->kind == CH_STRING ? pnstrdup(v->u.s.data, v->u.s.len) : "";
+}
+
+pg_noreturn static void raise_unknown(const ChScan *scan, const char *option, const char *what, const char *words);
+
+static void
+raise_unknown(const ChScan *scan, const char *option, const char *what, const char *words)
+{
+	const char *name = ch_opt_string(scan->driver, scan->table->options, option);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+			 name ? errmsg("%s \"%s\" of foreign table %s does not exist", what, name, scan->table->name)
+			 : errmsg("a %s of foreign table %s does not exist", what, scan->table->name),
+			 errdetail("%s", ch_redact(scan->conn, words)),
+			 errhint("Check the table's options label, relationship, start_label and end_label, and the server's dbname.")));
+}
+
 /*
- * The server knows no label or type of this name: it never had a node with
- * it.  (A label that lost its last node is known: that table is empty.)  Not
- * for a Cypher text, whose author may mean it so.
+ * Of a scan without rows: does the server know the label or type at all?  It
+ * does not if there never was a node with it.  (A label that lost its last
+ * node is known: that table is empty.)  Not for a Cypher text, whose author
+ * may mean it so.
  */
 static void
-check_known_names(ChScan *scan, const ChValue *summary)
+check_known_names(const ChScan *scan, const ChValue *summary)
 {
 	const Neo4jTable *t = scan->table->priv;
 	const ChValue *list = neo4j_member(summary, "statuses");
@@ -113,21 +140,13 @@ check_known_names(ChScan *scan, const ChValue *summary)
 	for (int i = 0; list && list->kind == CH_LIST && i < list->u.list.n; i++)
 	{
 		const ChValue *item = &list->u.list.items[i];
-		const ChValue *code = neo4j_member(item, "neo4j_code");
-		const ChValue *words = neo4j_member(item, "description");
+		const char *code = words_of(item, "code", "neo4j_code");
+		const char *words = words_of(item, "description", "description");
 
-		if (code == NULL)
-			code = neo4j_member(item, "code");
-		if (code == NULL || code->kind != CH_STRING ||
-			!(memmem(code->u.s.data, code->u.s.len, "UnknownLabelWarning", 19) ||
-			  memmem(code->u.s.data, code->u.s.len, "UnknownRelationshipTypeWarning", 30)))
-			continue;
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
-				 errmsg("foreign table %s has nothing to read in Neo4j", scan->table->name),
-				 words && words->kind == CH_STRING
-				 ? errdetail("%s", ch_redact(scan->conn, pnstrdup(words->u.s.data, words->u.s.len))) : 0,
-				 errhint("Check the table's options label, relationship, start_label and end_label, and the server's dbname.")));
+		if (strstr(code, "UnknownRelationshipTypeWarning"))
+			raise_unknown(scan, "relationship", "relationship type", words);
+		if (strstr(code, "UnknownLabelWarning"))
+			raise_unknown(scan, "label", "label", words);
 	}
 }
 

@@ -368,13 +368,13 @@ read_cursor(RedisScan *s, RedisTask *task, int step)
 	/* what came in one page came once */
 	if (task->cursor != 0 && task->seen == NULL)
 		for (int i = 0; i < s->nitems; i += step)
-			(void) redis_first_sight(s, &task->seen, s->items[i]->str, s->items[i]->len);
+			(void) redis_first_sight(s->scan->run_cxt, &task->seen, s->items[i]->str, s->items[i]->len);
 	else if (task->seen)
 	{
 		int			kept = 0;
 
 		for (int i = 0; i < s->nitems; i += step)
-			if (redis_first_sight(s, &task->seen, s->items[i]->str, s->items[i]->len))
+			if (redis_first_sight(s->scan->run_cxt, &task->seen, s->items[i]->str, s->items[i]->len))
 			{
 				memmove(&s->items[kept], &s->items[i], step * sizeof(RedisReply *));
 				kept += step;

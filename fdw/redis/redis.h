@@ -217,7 +217,30 @@ extern void redis_disconnect(ChConn *conn);
 extern bool redis_alive(ChConn *conn);
 extern void redis_probe(ChConn *conn, ChProbe step, StringInfo detail);
 
-/* ---- deparse.c ---------------------------------------------------------- */
+/* ---- deparse.c and explain.c --------------------------------------------- */
+
+/* What a condition restricts. */
+typedef enum RedisDimension
+{
+	REDIS_DIM_KEY,
+	REDIS_DIM_MEMBER,
+	REDIS_DIM_RANGE,			/* of scores, indexes or ids */
+	REDIS_DIM_MIXED				/* more than one */
+} RedisDimension;
+
+static inline RedisDimension
+redis_dimension(const ChColumn *col)
+{
+	switch (col->kind)
+	{
+		case REDIS_KEY:
+			return REDIS_DIM_KEY;
+		case REDIS_MEMBER:
+			return REDIS_DIM_MEMBER;
+		default:
+			return REDIS_DIM_RANGE;
+	}
+}
 
 /* A filter, as what is asked of Redis. */
 typedef struct RedisAccess

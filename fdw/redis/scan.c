@@ -13,14 +13,9 @@
  *
  * Memory is that of two waves.  Their size follows the size of what came: a
  * wave shall answer some megabyte, from one key to fetch_size.
- *
- * SCAN may return a key twice, though never in its first and only page; keys
- * that were returned are remembered by 96 bits of hash each (16 bytes of
- * memory), of which two are equal by chance once in 10^17 scans of a million.
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "fdw/redis/scan.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -31,64 +26,6 @@
 #define FIRST_WAVE 100
 #define WAVE_BYTES (1024 * 1024)
 #define SCAN_COUNT_MAX 10000
-
-/* ---- what was seen ----------------------------------------------------------- */
-
-typedef struct Fingerprint
-{
-	uint32		a;
-	uint32		b;
-	uint32		c;
-} Fingerprint;
-
-typedef struct SeenEntry
-{
-	Fingerprint print;
-	uint32		status;
-} SeenEntry;
-
-#define SH_PREFIX seen
-#define SH_ELEMENT_TYPE SeenEntry
-#define SH_KEY_TYPE Fingerprint
-#define SH_KEY print
-#define SH_HASH_KEY(tb, key) (key).a
-#define SH_EQUAL(tb, x, y) ((x).a == (y).a && (x).b == (y).b && (x).c == (y).c)
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
-
-static Fingerprint
-fingerprint(const char *data, size_t len)
-{
-	uint64		h = hash_bytes_extended((const unsigned char *) data, (int) len, 0x9e3779b97f4a7c15);
-	Fingerprint f;
-
-	f.a = (uint32) h;
-	f.b = (uint32) (h >> 32);
-	f.c = hash_bytes((const unsigned char *) data, (int) len);
-	return f;
-}
-
-/* True once for each text; *seen is made when it is needed. */
-bool
-redis_first_sight(RedisScan *s, struct seen_hash **seen, const char *data, size_t len)
-{
-	bool		found;
-
-	if (*seen == NULL)
-		*seen = seen_create(s->scan->run_cxt, 1024, NULL);
-	seen_insert(*seen, fingerprint(data, len), &found);
-	return !found;
-}
-
-void
-redis_forget_seen(RedisTask *task)
-{
-	if (task->seen)
-		seen_destroy(task->seen);
-	task->seen = NULL;
-}
 
 /* ---- replies -------------------------------------------------------------------- */
 
@@ -288,7 +225,7 @@ is_wanted(RedisScan *s, const RedisReply *key)
 		s->not_canonical++;
 		return false;
 	}
-	return s->seen == NULL || redis_first_sight(s, &s->seen, key->str, key->len);
+	return s->pages == 0 || redis_first_sight(s->scan->run_cxt, &s->seen, key->str, key->len);
 }
 
 /*
@@ -320,8 +257,9 @@ read_page(RedisScan *s)
 		redis_raise(s->scan->conn, reply);
 	s->cursor = strtou64(reply->items[0]->str, NULL, 10);
 	s->more_pages = s->cursor != 0;
-	if (s->more_pages && s->pages++ == 0)
-		s->seen = seen_create(s->scan->run_cxt, 1024, NULL);
+	/* a page that is the only one has no key twice */
+	if (s->more_pages)
+		s->pages++;
 	keys = reply->items[1];
 	s->queue = MemoryContextAlloc(s->queue_cxt, (keys->n + 1) * sizeof(RedisBytes));
 	s->nqueue = s->queue_next = 0;
@@ -638,7 +576,7 @@ read_task(RedisScan *s, RedisWave *wave, RedisTask *task)
 	if (more)
 		put_back(s, task);
 	else
-		redis_forget_seen(task);
+		redis_forget_seen(&task->seen);
 }
 
 /* The next task's rows; false at the end. */

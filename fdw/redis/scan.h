@@ -77,7 +77,7 @@ typedef struct RedisScan
 	uint64		cursor;
 	struct seen_hash *seen;
 	int			scan_count;
-	int64		pages;
+	int64		pages;			/* read, that were not the only one */
 
 	/* waves */
 	RedisWave	waves[2];
@@ -123,8 +123,10 @@ redis_rows_wanted(const RedisScan *s)
 extern RedisReply *redis_next_reply(RedisScan *s, int type);
 extern bool redis_wrong_type(RedisScan *s, const RedisReply *reply);
 extern void redis_key_command(RedisScan *s, const char *command, RedisBytes key);
-extern bool redis_first_sight(RedisScan *s, struct seen_hash **seen, const char *data, size_t len);
-extern void redis_forget_seen(RedisTask *task);
+
+/* seen.c */
+extern bool redis_first_sight(MemoryContext cxt, struct seen_hash **seen, const char *data, size_t len);
+extern void redis_forget_seen(struct seen_hash **seen);
 
 /* entries.c */
 extern void redis_prepare_entries(RedisScan *s);

@@ -12,6 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+delete $ENV{REDISCLI_AUTH};
 my $password = 'fault-test-password';
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $port = PostgreSQL::Test::Cluster::get_free_port();
@@ -68,12 +69,15 @@ sub load_data
 
 END
 {
+	my $status = $?;
+
 	for my $pid (@children)
 	{
 		kill 'CONT', $pid;
 		kill 'KILL', $pid;
 	}
 	waitpid($_, 0) for @children;
+	$? = $status;
 }
 
 start_redis();
@@ -326,6 +330,33 @@ like($out, qr/HV000: Redis refused the request/, 'a cluster that redirects');
 like($out, qr/Redis Cluster is not supported/, 'has a hint');
 like($out, qr/^connections 0$/m, 'no connection is left after an error');
 like($out, qr/^alive$/m, 'and the session lives');
+
+# ---- other ways to connect ---------------------------------------------------------------
+
+my $tls_port = PostgreSQL::Test::Cluster::get_free_port();
+system_or_bail('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+	'-addext', 'subjectAltName=DNS:localhost', '-keyout', "$dir/key.pem", '-out', "$dir/cert.pem");
+my $second = start_process('redis-server', '--port', '0', '--tls-port', $tls_port, '--bind', '127.0.0.1', '--dir', $dir,
+	'--tls-cert-file', "$dir/cert.pem", '--tls-key-file', "$dir/key.pem", '--tls-auth-clients', 'no',
+	'--unixsocket', "$dir/redis.sock", '--save', '', '--appendonly', 'no');
+for (1 .. 200) { last if -S "$dir/redis.sock"; sleep 0.05; }
+$node->safe_psql('postgres', qq{
+	CREATE SERVER tls FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host 'localhost', port '$tls_port', tls 'true', tls_ca '$dir/cert.pem');
+	CREATE SERVER distrust FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host 'localhost', port '$tls_port', tls 'true');
+	CREATE SERVER sock FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (socket '$dir/redis.sock', database '3');
+	CREATE USER MAPPING FOR PUBLIC SERVER tls;
+	CREATE USER MAPPING FOR PUBLIC SERVER distrust;
+	CREATE USER MAPPING FOR PUBLIC SERVER sock;
+	CREATE FOREIGN TABLE by_tls (key text, value text) SERVER tls OPTIONS (type 'string', key_prefix '');
+	CREATE FOREIGN TABLE by_distrust (key text, value text) SERVER distrust OPTIONS (type 'string', key_prefix '');
+	CREATE FOREIGN TABLE by_sock (key text, value text) SERVER sock OPTIONS (type 'string', key_prefix '');
+});
+IPC::Run::run([ 'redis-cli', '-s', "$dir/redis.sock", 'SET', 'here', '0' ], '>', \my $ignored);
+IPC::Run::run([ 'redis-cli', '-s', "$dir/redis.sock", '-n', '3', 'SET', 'there', '3' ], '>', \$ignored);
+is(session('SELECT * FROM by_tls;'), "here|0\n", 'over TLS');
+like(session('SELECT * FROM by_distrust;'), qr/HV00N.*certificate/s, 'an unknown certificate is refused');
+is(session('SELECT * FROM by_sock;'), "there|3\n", 'over a Unix socket, another database');
+is(session("SELECT * FROM by_sock WHERE key = 'there';"), "there|3\n", 'whose keys have no prefix');
 
 # ---- large rows ------------------------------------------------------------------------
 

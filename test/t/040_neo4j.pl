@@ -1,0 +1,437 @@
+# Faults of Neo4j: a store that hangs, goes away, refuses the login, answers by
+# half or with something else, and rows that are very large.  Between PostgreSQL
+# and the real server stands a proxy, which can be stopped, killed, restarted
+# and told to cut a connection; a fake server sends what Neo4j never does.
+
+use strict;
+use warnings;
+
+use HTTP::Tiny;
+use IO::Select;
+use IO::Socket::INET;
+use MIME::Base64;
+use POSIX ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my ($user, $password) = ($ENV{NEO4J_USER}, $ENV{NEO4J_PASSWORD});
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+my $cut_file = "$dir/cut";
+my ($proxy, @children);
+
+END
+{
+	for my $pid (@children)
+	{
+		kill 'CONT', $pid;
+		kill 'KILL', $pid;
+	}
+	waitpid($_, 0) for @children;
+}
+
+# ---- the proxy ---------------------------------------------------------------
+
+# Forward bytes both ways.  When the file $cut_file appears, each connection is
+# closed after the number of bytes of answers that the file names.
+sub proxy_loop
+{
+	my ($listen) = @_;
+	my $select = IO::Select->new($listen);
+	my (%peer, %from_server, $cut, $cut_left);
+
+	for (;;)
+	{
+		for my $socket ($select->can_read(0.05))
+		{
+			if ($socket == $listen)
+			{
+				my $client = $listen->accept or next;
+				my $server = IO::Socket::INET->new(PeerAddr => $ENV{NEO4J_HOST}, PeerPort => $ENV{NEO4J_PORT}) or next;
+				($peer{$client}, $peer{$server}) = ($server, $client);
+				$from_server{$server} = 1;
+				$select->add($client, $server);
+				next;
+			}
+			next unless $peer{$socket};
+			my $other = $peer{$socket};
+			my $n = sysread($socket, my $buf, 65536);
+			if ($n && $from_server{$socket} && -e $cut_file)
+			{
+				$cut_left //= -s $cut_file ? slurp_file($cut_file) : 0;
+				$buf = substr($buf, 0, $cut_left);
+				$cut_left -= length $buf;
+			}
+			for (my $put = 0; $n && $put < length $buf;)
+			{
+				my $w = syswrite($other, $buf, length($buf) - $put, $put) or last;
+				$put += $w;
+			}
+			if (!$n || (defined $cut_left && $cut_left <= 0))
+			{
+				$cut_left = undef;
+				unlink $cut_file;
+				for my $s ($socket, $other)
+				{
+					delete $peer{$s};
+					$select->remove($s);
+					close $s;
+				}
+			}
+		}
+	}
+}
+
+sub start_proxy
+{
+	my $listen = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1', LocalPort => $port, ReuseAddr => 1) or die "listen: $!";
+	$proxy = fork() // die "fork: $!";
+	if ($proxy == 0)
+	{
+		$SIG{PIPE} = 'IGNORE';
+		proxy_loop($listen);
+		POSIX::_exit(0);
+	}
+	push @children, $proxy;
+	close $listen;
+}
+
+sub stop_proxy
+{
+	kill 'KILL', $proxy;
+	waitpid($proxy, 0);
+}
+
+# ---- the server itself, over HTTP ------------------------------------------------
+
+sub cypher
+{
+	my ($statement) = @_;
+	my $answer = HTTP::Tiny->new(timeout => 30)->post("$ENV{NEO4J_HTTP_URL}/db/neo4j/query/v2",
+		{
+			headers => { 'Content-Type' => 'application/json', Authorization => 'Basic ' . encode_base64("$user:$password", '') },
+			content => qq({"statement": "$statement"})
+		});
+	return $answer->{content};
+}
+
+# ---- PostgreSQL ---------------------------------------------------------------------
+
+start_proxy();
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->append_conf('postgresql.conf', "log_statement = none\nlog_min_error_statement = panic\n");
+$node->start;
+$node->safe_psql('postgres', qq{
+	CREATE EXTENSION cipherhorizon;
+	CREATE SERVER neo FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (host '127.0.0.1', port '$port');
+	CREATE USER MAPPING FOR PUBLIC SERVER neo OPTIONS (user '$user', password '$password');
+	CREATE FOREIGN TABLE one (n int) SERVER neo OPTIONS (cypher 'RETURN 42 AS n');
+	CREATE FOREIGN TABLE many (n int, s text) SERVER neo OPTIONS (cypher 'UNWIND range(1, 20000) AS n RETURN n, "some text " + n AS s', fetch_size '1000');
+	CREATE FOREIGN TABLE busy (n int) SERVER neo OPTIONS (cypher 'UNWIND range(1, 10000000000) AS tap_busy WITH tap_busy WHERE tap_busy < 0 RETURN tap_busy AS n');
+	CREATE FOREIGN TABLE big (n int, s text) SERVER neo OPTIONS (cypher 'UNWIND range(1, 60) AS n RETURN n, reduce(s = "abcdefghijklmnop", i IN range(1, 16) | s + s) AS s');
+	CREATE FOREIGN TABLE bigger (s text) SERVER neo OPTIONS (cypher 'RETURN reduce(s = "abcdefgh", i IN range(1, 22) | s + s) AS s');
+	CREATE TABLE memory (line text);
+});
+
+# Run a script in one session; statements may fail.  Returns all it printed.
+sub session
+{
+	my ($script) = @_;
+	my ($out, $err) = ('', '');
+	$node->psql('postgres', "\\set VERBOSITY verbose\n\\set SHOW_CONTEXT never\n$script",
+		stdout => \$out, stderr => \$err, on_error_stop => 0, on_error_die => 0);
+	return "$out\n$err";
+}
+
+my $clock = "SELECT clock_timestamp() AS t0 \\gset";
+my $took = "SELECT 'ms ' || round(extract(epoch FROM clock_timestamp() - :'t0') * 1000);";
+
+sub ms_of { my ($text) = @_; my ($ms) = $text =~ /^ms (\d+)/m; return $ms // 1e9; }
+
+is(session('SELECT count(n) FROM many;'), "20000\n", 'the store answers');
+
+# ---- a store that hangs ---------------------------------------------------------
+
+my $out = session(qq{
+	SELECT n FROM one;
+	\\! kill -STOP $proxy
+	SET statement_timeout = '100ms';
+	$clock
+	SELECT n FROM one;
+	$took
+	\\! kill -CONT $proxy
+	RESET statement_timeout;
+	SELECT 'then ' || n FROM one;
+});
+like($out, qr/57014: canceling statement due to statement timeout/, 'statement_timeout ends a query');
+cmp_ok(ms_of($out), '<', 300, 'at most 200 ms after the time-out of 100 ms');
+like($out, qr/^then 42$/m, 'the session goes on when the store is back');
+
+$out = session(qq{
+	\\! kill -STOP $proxy
+	SET statement_timeout = '100ms';
+	$clock
+	SELECT n FROM one;
+	$took
+	\\! kill -CONT $proxy
+});
+like($out, qr/57014/, 'statement_timeout ends the login');
+cmp_ok(ms_of($out), '<', 300, 'in time');
+
+$out = session(qq{
+	BEGIN;
+	DECLARE c CURSOR FOR SELECT n, s FROM many;
+	FETCH 1 FROM c;
+	\\! kill -STOP $proxy
+	SET statement_timeout = '100ms';
+	$clock
+	MOVE ALL FROM c;
+	ROLLBACK;
+	$took
+	\\! kill -CONT $proxy
+	RESET statement_timeout;
+	SELECT 'then ' || count(n) FROM many;
+});
+like($out, qr/57014/, 'statement_timeout ends a scan between two fetches');
+cmp_ok(ms_of($out), '<', 300, 'in time');
+like($out, qr/^then 20000$/m, 'a new connection has the whole answer');
+
+# A cancel from another session, and what it does to the server's work.
+{
+	my $seen = '';
+	my $victim = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT count(n) FROM busy' ],
+		'<', \undef, '&>', \$seen);
+	my $running = "SHOW TRANSACTIONS YIELD currentQuery WHERE currentQuery CONTAINS 'tap_' + 'busy' RETURN count(*) AS n";
+	for (1 .. 100) { last if cypher($running) =~ /\[\[1\]\]/; sleep 0.05; }
+	like(cypher($running), qr/\[\[1\]\]/, 'a long query runs in Neo4j');
+	my $start = time();
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%busy' AND pid <> pg_backend_pid()");
+	$victim->finish;
+	my $ms = (time() - $start) * 1000;
+	like($seen, qr/canceling statement due to user request/, 'pg_cancel_backend ends it');
+	cmp_ok($ms, '<', 400, 'at once (with the time of a psql)');
+	sleep 0.3;
+	like(cypher($running), qr/\[\[0\]\]/, 'in Neo4j, too');
+}
+
+$node->safe_psql('postgres', "ALTER SERVER neo OPTIONS (ADD request_timeout '300ms', ADD connect_timeout '200ms')");
+$out = session(qq{
+	SELECT n FROM one;
+	\\! kill -STOP $proxy
+	$clock
+	SELECT n FROM one;
+	$took
+	\\! kill -CONT $proxy
+});
+like($out, qr/08006: store "neo" did not answer/, 'request_timeout is honoured');
+cmp_ok(ms_of($out), '>=', 290, 'after its time');
+cmp_ok(ms_of($out), '<', 700, 'and not much later');
+$out = session(qq{
+	\\! kill -STOP $proxy
+	$clock
+	SELECT n FROM one;
+	$took
+	\\! kill -CONT $proxy
+});
+like($out, qr/HV00N: could not connect to store "neo"/, 'connect_timeout is honoured');
+cmp_ok(ms_of($out), '<', 600, 'in time');
+$node->safe_psql('postgres', "ALTER SERVER neo OPTIONS (DROP request_timeout, DROP connect_timeout)");
+
+# ---- connections that end -----------------------------------------------------------
+
+for my $bytes (0, 1, 30000, 200000)
+{
+	$out = session(qq{
+		SELECT n FROM one;
+		\\! printf $bytes > $cut_file
+		SELECT count(n), count(s) FROM many;
+		SELECT 'connections ' || count(*) FROM cipherhorizon.get_connections();
+		SELECT 'then ' || count(n) FROM many;
+	});
+	like($out, qr/08006: connection to store "neo" was lost/, "a connection cut after $bytes bytes of the answer is an error");
+	like($out, qr/^connections 0$/m, 'no connection is left');
+	like($out, qr/^then 20000$/m, 'the next query connects anew');
+}
+
+{
+	my $psql = $node->background_psql('postgres', on_error_stop => 0);
+	is($psql->query('SELECT n FROM one'), '42', 'a session before the connection ends');
+	stop_proxy();
+	start_proxy();
+	is($psql->query('SELECT n FROM one'), '42', 'an idle connection that was closed is opened again');
+	is($psql->{stderr}, '', 'without an error');
+	$psql->query('BEGIN; DECLARE c CURSOR FOR SELECT * FROM many; MOVE 1 FROM c');
+	stop_proxy();
+	$psql->query('MOVE ALL FROM c');
+	like($psql->{stderr}, qr/connection to store "neo" was lost/, 'lost between two fetches');
+	$psql->{stderr} = '';
+	$psql->query('ROLLBACK');
+	$psql->query('SELECT n FROM one');
+	like($psql->{stderr}, qr/could not connect to store "neo"/, 'nobody listens');
+	like($psql->{stderr}, qr/DETAIL:  127.0.0.1:$port: Connection refused/, 'says where it was looked for');
+	$psql->{stderr} = '';
+	start_proxy();
+	is($psql->query('SELECT count(n) FROM many'), '20000', 'and the session goes on when it is back');
+	$psql->quit;
+}
+
+$out = session(qq{
+	DO \$\$ BEGIN
+		PERFORM 1 / (n - 5000) FROM many;
+	EXCEPTION WHEN division_by_zero THEN
+		RAISE INFO 'caught';
+	END \$\$;
+	SELECT 'connections ' || count(*) FROM cipherhorizon.get_connections();
+	SELECT 'then ' || count(n) FROM many;
+});
+like($out, qr/caught/, 'an error of the query in the middle of an answer');
+like($out, qr/^connections 0$/m, 'drops the connection');
+like($out, qr/^then 20000$/m, 'and leaves nothing behind');
+
+# A scan that needs no more rows leaves its connection to the next.
+$out = session(q{
+	BEGIN;
+	DECLARE c CURSOR FOR SELECT n FROM many;
+	FETCH 3 FROM c;
+	CLOSE c;
+	SELECT 'connections ' || count(*) FROM cipherhorizon.get_connections();
+	SELECT 'then ' || sum(n) FROM many;
+	SELECT 'connections ' || count(*) FROM cipherhorizon.get_connections();
+});
+like($out, qr/connections 1\nthen 200010000\nconnections 1/, 'a scan given up in the middle leaves a usable connection');
+
+# ---- a login that is refused ------------------------------------------------------
+
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER neo OPTIONS (SET password 'not-the-password')");
+$out = session('SELECT n FROM one;');
+like($out, qr/HV00N: could not connect to store "neo"/, 'a wrong password');
+like($out, qr/Neo.ClientError.Security.Unauthorized/, 'in the words of Neo4j');
+unlike($out, qr/not-the-password/, 'but without the password');
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER neo OPTIONS (SET password '$password')");
+
+# ---- answers that Neo4j does not give --------------------------------------------------
+
+sub message { my ($body) = @_; return pack('n', length $body) . $body . "\0\0"; }
+
+my $success = message("\xB1\x70\xA0");
+my $record = message("\xB1\x71\x91\x01");
+
+# A server that agrees on $version, lets anyone in, answers $answer to whatever
+# is asked, and then closes the connection or (hang) says nothing more.
+sub fake_server
+{
+	my ($answer, $hang, $version) = @_;
+	my $listen = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1) or die "listen: $!";
+	my $fake_port = $listen->sockport;
+	my $pid = fork() // die "fork: $!";
+
+	if ($pid == 0)
+	{
+		while (my $client = $listen->accept)
+		{
+			sysread($client, my $offer, 20);
+			syswrite($client, $version);
+			# HELLO and LOGON come together
+			sysread($client, my $hello, 4096) or next;
+			syswrite($client, $success . $success);
+			sysread($client, my $run, 4096) or next;
+			syswrite($client, $answer);
+			sleep 60 if $hang;
+			close $client;
+		}
+		POSIX::_exit(0);
+	}
+	push @children, $pid;
+	close $listen;
+	return $fake_port;
+}
+
+sub ask_fake
+{
+	my ($answer, $hang, $version) = @_;
+	my $fake_port = fake_server($answer, $hang // 0, $version // "\0\0\x04\x05");
+	return session(qq{
+		CREATE SERVER fake FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (host '127.0.0.1', port '$fake_port', request_timeout '300ms', connect_timeout '300ms');
+		CREATE USER MAPPING FOR PUBLIC SERVER fake;
+		CREATE FOREIGN TABLE fake (n int) SERVER fake OPTIONS (label 'X');
+		SELECT n FROM fake;
+		SELECT 'connections ' || count(*) FROM cipherhorizon.get_connections();
+		SELECT 'alive';
+		DROP SERVER fake CASCADE;
+	});
+}
+
+sub refused
+{
+	my ($what, $why, @fake) = @_;
+	my $answer = ask_fake(@fake);
+	like($answer, $why, $what);
+	like($answer, qr/^connections 0\nalive$/m, 'and the session lives, without the connection');
+}
+
+my $nonsense = qr/08P01: store "fake" sent an answer that Neo4j does not send/;
+my $lost = qr/08006: connection to store "fake" was lost/;
+my $silent = qr/08006: store "fake" did not answer/;
+
+like(ask_fake($success . $record . $success), qr/^1$/m, 'the fake server is understood');
+like(ask_fake("\0\0\0\0" . $success . "\0\0" . "\0\1\xB1\0\3\x71\x91\x01\0\0" . "\0\0" . $success), qr/^1$/m,
+	'so are signs of life and a message in several chunks');
+refused('half a record', $lost, $success . substr($record, 0, 4));
+refused('half a record, then silence', $silent, $success . substr($record, 0, 4), 1);
+refused('silence', $silent, '', 1);
+refused('an end', $lost, '');
+refused('a record before its time', $nonsense, message("\xB1\x71\x92\x01\x02"));
+refused('more values than asked for', $nonsense, $success . message("\xB1\x71\x92\x01\x02"));
+refused('fewer', $nonsense, $success . message("\xB1\x71\x90"));
+refused('a record that ends early', $nonsense, $success . message("\xB1\x71\x91"));
+refused('a list of four billion', $nonsense, $success . message("\xB1\x71\xD6\xFF\xFF\xFF\xFF\x01"));
+refused('a string of four billion', $nonsense, $success . message("\xB1\x71\x91\xD2\xFF\xFF\xFF\xFF\x01"));
+refused('nested lists', $nonsense, $success . message("\xB1\x71\x91" . ("\x91" x 60000)));
+refused('an unknown structure', $nonsense, $success . message("\xB1\x71\x91\xB1\x51\x01"));
+refused('a time without its numbers', $nonsense, $success . message("\xB1\x71\x91\xB3\x49\x80\x80\x80"));
+refused('a key that is no string', $nonsense, $success . message("\xB1\x71\x91\xA1\x01\x01"));
+refused('an unknown message', $nonsense, $success . message("\xB1\x33\xA0"));
+refused('no structure', $nonsense, $success . message("\x01"));
+refused('an answer that was ignored', $nonsense, message("\xB0\x7E"));
+refused('a failure', qr/HV000: Neo4j refused.*DETAIL:  Neo.X: because/s, message("\xB1\x7F\xA2\x84code\x85Neo.X\x87message\x87because"));
+refused('a failure after some rows', qr/HV001: Neo4j refused/,
+	$success . $record . message("\xB1\x7F\xA1\x8Aneo4j_code\xD0\x2ENeo.TransientError.General.OutOfMemoryError.xx"));
+refused('no version in common', qr/HV00N.*neither Bolt 5.0 to 5.8 nor 4.4/s, '', 0, "\0\0\0\0");
+refused('a version that was not offered', qr/HV00N.*does not speak Bolt/s, '', 0, "\0\0\x09\x05");
+refused('HTTP', qr/HV00N.*speaks HTTP/s, '', 0, 'HTTP');
+refused('another protocol', qr/HV00N.*does not speak Bolt/s, '', 0, "-ERR");
+
+# ---- large rows ------------------------------------------------------------------------
+
+my $private = q{COPY memory FROM PROGRAM 'sed -n "s/^RssAnon:[^0-9]*//p" /proc/$PPID/status'; SELECT 'kb ' || substring(line FROM '\d+') FROM memory; TRUNCATE memory;};
+is(session('SELECT length(s) FROM bigger;'), "33554432\n", 'a value of 32 MB');
+$out = session("SELECT count(n), sum(length(s)) FROM big; $private");
+like($out, qr/^60\|62914560$/m, 'many of 1 MB');
+my ($kb) = $out =~ /^kb (\d+)$/m;
+cmp_ok($kb // 1e9, '<', 64 * 1024, 'with less than 64 MB of private memory');
+
+# The server itself stopped, where this user may do that.
+if ($ENV{NEO4J_PID} && kill(0, $ENV{NEO4J_PID}))
+{
+	$out = session(qq{
+		SELECT n FROM one;
+		\\! kill -STOP $ENV{NEO4J_PID}
+		SET statement_timeout = '100ms';
+		$clock
+		SELECT n FROM one;
+		$took
+		\\! kill -CONT $ENV{NEO4J_PID}
+		RESET statement_timeout;
+		SELECT 'then ' || n FROM one;
+	});
+	like($out, qr/57014/, 'the server itself stopped: statement_timeout ends a query');
+	cmp_ok(ms_of($out), '<', 300, 'in time');
+	like($out, qr/^then 42$/m, 'the session goes on when the server does');
+}
+
+$node->stop;
+unlike(slurp_file($node->logfile), qr/$password/, 'no password in the log');
+done_testing();

@@ -262,37 +262,34 @@ compare(StringInfo buf, const ChColumn *col, const char *op, const ChValue *v)
 	return SOME;
 }
 
-/* Has the point a value there? */
+/* Has the point a value there?  InfluxQL must be asked for any of its values. */
 static Truth
 not_null(StringInfo buf, const ChColumn *col)
 {
-	static const struct
-	{
-		const char *op[2];
-		const char *literal;
-	}			number = {{"<", ">="}, "0"}, boolean = {{"=", "<>"}, "true"}, string = {{"=", "<>"}, "''"};
+	const char *yes = "< 0";
+	const char *no = ">= 0";
 
-	if (table_of(col->table)->sql)
+	if (table_of(col->table)->sql || col->kind == INFLUX_TAG)
 	{
 		append_column(buf, col, true);
-		appendStringInfoString(buf, " IS NOT NULL");
+		appendStringInfoString(buf, table_of(col->table)->sql ? " IS NOT NULL" : " <> ''");
+		return SOME;
 	}
-	else if (col->kind == INFLUX_TAG)
+	if (is_text(col))
 	{
-		append_column(buf, col, true);
-		appendStringInfoString(buf, " <> ''");
+		yes = "= ''";
+		no = "<> ''";
 	}
-	else
+	else if (col->basetype == BOOLOID)
 	{
-		const char *literal = is_text(col) ? string.literal : col->basetype == BOOLOID ? boolean.literal : number.literal;
-		const char *const *op = is_text(col) ? string.op : col->basetype == BOOLOID ? boolean.op : number.op;
-
-		appendStringInfoChar(buf, '(');
-		append_column(buf, col, true);
-		appendStringInfo(buf, " %s %s OR ", op[0], literal);
-		append_column(buf, col, true);
-		appendStringInfo(buf, " %s %s)", op[1], literal);
+		yes = "= true";
+		no = "<> true";
 	}
+	appendStringInfoChar(buf, '(');
+	append_column(buf, col, true);
+	appendStringInfo(buf, " %s OR ", yes);
+	append_column(buf, col, true);
+	appendStringInfo(buf, " %s)", no);
 	return SOME;
 }
 

@@ -24,6 +24,7 @@ my ($proxy, @children);
 
 END
 {
+	local $?;					# waitpid would set the exit code
 	for my $pid (@children)
 	{
 		kill 'CONT', $pid;

@@ -76,7 +76,9 @@ class Table:
         for column, kind in self.columns:
             if kind not in EDGES:
                 continue
-            found = session.run(f"SELECT DISTINCT quote_literal(v) FROM (SELECT {column} AS v FROM {name}) s WHERE v IS NOT NULL LIMIT 40")
+            # a value with a line break would be read as two
+            found = session.run(f"SELECT DISTINCT quote_literal(v) FROM (SELECT {column} AS v FROM {name}) s "
+                                rf"WHERE v::text !~ '[\n\r]' LIMIT 40")
             bad = [f for f in found if f.startswith("ERROR")]
             if bad:
                 raise SystemExit(f"{name}.{column}: {bad[0]}")

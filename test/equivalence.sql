@@ -41,7 +41,7 @@ CREATE FOREIGN TABLE odd.neo4j (
 ) SERVER neo4j OPTIONS (label 'TNodeOdd');
 CREATE FOREIGN TABLE odd.influx (
   time timestamptz, ns bigint OPTIONS (kind 'time_ns'), a text OPTIONS (kind 'tag'), b text OPTIONS (kind 'tag') COLLATE "C",
-  f float8, f_num numeric OPTIONS (field 'f'), f_int bigint OPTIONS (field 'f'), i bigint, i_num numeric OPTIONS (field 'i'),
+  f float8, f_num numeric OPTIONS (field 'f'), f_int int OPTIONS (field 'f'), i bigint, i_num numeric OPTIONS (field 'i'),
   i_float float8 OPTIONS (field 'i'), i_int int OPTIONS (field 'i'), s text, ok boolean
 ) SERVER influx OPTIONS (measurement 'odd');
 CREATE FOREIGN TABLE odd.influx_one_field (time timestamptz NOT NULL, a text OPTIONS (kind 'tag'), i bigint)

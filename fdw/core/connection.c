@@ -150,11 +150,29 @@ ch_conn_get_endpoint(const ChConn *conn, ChEndpoint *ep)
 
 /* ---- opening and closing --------------------------------------------------- */
 
+/*
+ * A secret in a file becomes an option like one in the mapping: it is read once
+ * for each connection, and ch_redact knows it.
+ */
+static void
+load_secrets(ChConn *conn)
+{
+	static const char *const names[] = {"password", "token"};
+	MemoryContext old = MemoryContextSwitchTo(conn->cxt);
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (ch_opt_given(conn->user_options, psprintf("%s_file", names[i])))
+			conn->user_options = lappend(conn->user_options,
+										 ch_option(names[i], ch_opt_secret(conn->driver, conn->user_options, names[i])));
+	MemoryContextSwitchTo(old);
+}
+
 /* Connect and log in; on an error nothing of the connection is left. */
 void
 ch_conn_open(ChConn *conn)
 {
 	check_secret_given(conn);
+	load_secrets(conn);
 	PG_TRY();
 	{
 		MemoryContext old = MemoryContextSwitchTo(conn->cxt);

@@ -13,6 +13,7 @@
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -91,6 +92,8 @@ ch_stop_scan(ChScanState *state)
 		ch_conn_release(conn);
 	else if (conn)
 		ch_conn_drop(conn);
+	/* a cancel may have cut the driver's good-bye short */
+	CHECK_FOR_INTERRUPTS();
 }
 
 /* Evaluate the parameters, and ask unless they prove that no row matches. */

@@ -55,7 +55,7 @@ glimpse(const ChValue *v)
 				int			len = pg_encoding_mbcliplen(PG_UTF8, v->u.s.data, v->u.s.len, 60);
 
 				if (pg_encoding_verifymbstr(PG_UTF8, v->u.s.data, len) < len)
-					return pstrdup("not valid UTF-8");
+					return pstrdup("Invalid text");
 				return psprintf("\"%.*s\"%s", len, v->u.s.data, len < v->u.s.len ? "..." : "");
 			}
 		case CH_INT:

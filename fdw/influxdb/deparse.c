@@ -814,10 +814,10 @@ influx_compile(const ChScan *scan, InfluxQuery *q)
 	append_where(scan, q);
 	if (scan->nsort > 0)
 		appendStringInfo(buf, " ORDER BY time %s", scan->sort[0]->descending ? "DESC" : "ASC");
-	if (scan->limit >= 0)
-		appendStringInfo(buf, " LIMIT " INT64_FORMAT, scan->limit);
-	if (scan->offset > 0)
-		appendStringInfo(buf, " OFFSET " INT64_FORMAT, scan->offset);
+	if (scan->limit != -1)
+		appendStringInfo(buf, " LIMIT %s", ch_count_text(scan->limit));
+	if (scan->offset != 0)
+		appendStringInfo(buf, " OFFSET %s", ch_count_text(scan->offset));
 	if (scan->limit == 0)
 		q->never = true;
 }

@@ -193,9 +193,9 @@ put_order(Neo4jText *q, const ChScan *scan)
 static void
 put_count(Neo4jText *q, const char *keyword, int64 n)
 {
-	ChValue		v = {.kind = CH_INT};
+	ChValue		v = {.kind = CH_COUNT_IS_PARAM(n) ? CH_PARAM : CH_INT};
 
-	v.u.i = n;
+	v.u.i = CH_COUNT_IS_PARAM(n) ? CH_COUNT_NUMBER(n) : n;
 	appendStringInfo(&q->text, " %s ", keyword);
 	neo4j_put_value(q, &v);
 }
@@ -203,9 +203,9 @@ put_count(Neo4jText *q, const char *keyword, int64 n)
 static void
 put_limit(Neo4jText *q, const ChScan *scan)
 {
-	if (scan->offset > 0)
+	if (scan->offset != 0)
 		put_count(q, "SKIP", scan->offset);
-	if (scan->limit >= 0)
+	if (scan->limit != -1)
 		put_count(q, "LIMIT", scan->limit);
 }
 
@@ -232,7 +232,7 @@ neo4j_compile(ChScan *scan, Neo4jText *q, bool *count)
 		return;
 	}
 	/* rows without a column are all alike: their number will do */
-	if (scan->limit >= 0 || scan->offset > 0)
+	if (scan->limit != -1 || scan->offset != 0)
 	{
 		appendStringInfoString(&q->text, " WITH 1 AS `_`");
 		put_limit(q, scan);

@@ -395,10 +395,10 @@ redis_explain(ChScan *scan, StringInfo out)
 	show_entries(out, scan, key, scanned);
 	if (wants(scan, REDIS_TTL))
 		appendStringInfo(out, "PTTL %s; ", key);
-	if (scan->offset > 0)
-		appendStringInfo(out, "skip " INT64_FORMAT "; ", scan->offset);
-	if (scan->limit >= 0)
-		appendStringInfo(out, "stop after " INT64_FORMAT " rows; ", scan->limit);
+	if (scan->offset != 0)
+		appendStringInfo(out, "skip %s; ", ch_count_text(scan->offset));
+	if (scan->limit != -1)
+		appendStringInfo(out, "stop after %s rows; ", ch_count_text(scan->limit));
 	if (out->len > start + 1 && out->data[out->len - 2] == ';')
 	{
 		out->len -= 2;

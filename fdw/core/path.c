@@ -370,9 +370,13 @@ take_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalPathEx
 	query->upper = true;
 	query->sort = ch->sort;
 	query->limit = query->offset = 0;	/* numbers come when the plan is made */
+	/* like core: a count that is not known yet takes a tenth of the rows */
 	rows = ch->remote_rows;
-	if (extra->count_est > 0)
-		rows = clamp_row_est(Min(rows - Max(0, extra->offset_est), (double) extra->count_est));
+	if (extra->offset_est != 0)
+		rows -= extra->offset_est > 0 ? (double) extra->offset_est : clamp_row_est(rows * 0.10);
+	if (extra->count_est != 0)
+		rows = Min(rows, extra->count_est > 0 ? (double) extra->count_est : clamp_row_est(rows * 0.10));
+	rows = clamp_row_est(rows);
 	/* of two that cost the same, the one that fetches fewer rows for sure */
 	cost_scan(root, ch, rows, &startup, &total);
 	add_path(output, (Path *) ch_make_upper_path(root, output, root->upper_targets[UPPERREL_FINAL], rows,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that `make test` does: real stores, build, install, regression
-# files, TAP. The last line says how many passed and how many failed.
+# files, TAP, random queries, the sanitizer.  The last line says how many passed and how many failed.
 #   test/run.sh [name ...]   only these regression files or TAP scripts
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -70,6 +70,19 @@ tap() {
   fi
 }
 
+# A script that passes or fails as a whole.
+whole() {
+  local name=$1
+  shift
+  note "$name"
+  if "$@" >"$LOG/$(basename "$1" .sh).log" 2>&1; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    tail -n 40 "$LOG/$(basename "$1" .sh).log"
+  fi
+}
+
 note "stores"
 docker/native/stores.sh start || give_up "a store did not start"
 env=$(docker/native/stores.sh env) || give_up "the stores' addresses are not known"
@@ -98,6 +111,11 @@ else
 fi
 [ ${#files[@]} = 0 ] || regress "${files[@]}"
 for script in "${scripts[@]}"; do tap "$script"; done
+
+if [ $# = 0 ]; then
+  whole "random queries, pushed and local" test/equivalence.sh 1000
+  whole "regression files under AddressSanitizer" test/sanitize.sh
+fi
 
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

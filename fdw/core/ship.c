@@ -240,9 +240,9 @@ ask_driver(ShipContext *cxt, ChExpr *leaf, ChShip *ship)
 	*ship = cxt->table->driver->ship_leaf(cxt->table, leaf, &reason);
 	cxt->reason = reason;
 	/* a value that its typmod would change is NULL here or an error */
-	if (*ship == CH_SHIP_EXACT && col->typmod >= 0 && leaf->kind != CH_COND_NOT_NULL)
+	if (*ship != CH_SHIP_NO && col->typmod >= 0)
 	{
-		*ship = CH_SHIP_LOSSY;
+		*ship = leaf->kind == CH_COND_IS_NULL && cxt->table->mismatch_null ? CH_SHIP_NO : CH_SHIP_LOSSY;
 		cxt->reason = "the column's type has a length or precision";
 	}
 	return *ship == CH_SHIP_NO ? NULL : leaf;

@@ -447,12 +447,45 @@ ch_value_to_jsonb(const ChValue *v)
 }
 
 static bool
+is_text_of_json(const char *data, int len)
+{
+	return pg_encoding_verifymbstr(PG_UTF8, data, len) == len;
+}
+
+/* Does every string in it have a form in JSON? */
+static bool
+has_json(const ChValue *v)
+{
+	check_stack_depth();
+	switch (v->kind)
+	{
+		case CH_STRING:
+			return is_text_of_json(v->u.s.data, v->u.s.len);
+		case CH_LIST:
+			for (int i = 0; i < v->u.list.n; i++)
+				if (!has_json(&v->u.list.items[i]))
+					return false;
+			return true;
+		case CH_MAP:
+			for (int i = 0; i < v->u.map.n; i++)
+				if (!is_text_of_json(v->u.map.members[i].key, v->u.map.members[i].keylen) ||
+					!has_json(&v->u.map.members[i].value))
+					return false;
+			return true;
+		default:
+			return true;
+	}
+}
+
+static bool
 as_json(ChColumn *col, const ChValue *v, Datum *out)
 {
 	Jsonb	   *jsonb;
 
 	if (v->kind == CH_UNTYPED)
 		return parse_text(col, v, out);
+	if (!has_json(v))
+		return mismatch(col, v);
 	jsonb = ch_value_to_jsonb(v);
 	if (col->basetype == JSONBOID)
 		*out = JsonbPGetDatum(jsonb);

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# All measurements, one after the other, on an otherwise idle machine: each
+# prints ratios of one run.  bench/README.md says what they mean.
+#   bench/run.sh [name ...]      redis_scan, say
+set -euo pipefail
+cd "$(dirname "$0")/.."
+docker/native/stores.sh start >/dev/null
+eval "$(docker/native/stores.sh env)"
+export PG_CONFIG=${PG_CONFIG:-$PG_BINDIR/pg_config} PATH="$PG_BINDIR:$PATH"
+test/build.sh
+for script in bench/*_scan.sh; do
+  name=$(basename "$script" .sh)
+  [ $# = 0 ] || [[ " $* " == *" $name "* ]] || continue
+  echo "== $name"
+  "$script"
+done

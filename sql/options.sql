@@ -37,4 +37,13 @@ CREATE SERVER s2 FOREIGN DATA WRAPPER cipherhorizon_influxdb OPTIONS (url 'http:
 CREATE FOREIGN TABLE t (a int) SERVER s;
 CREATE FOREIGN TABLE t (a int) SERVER s OPTIONS (type 'hash');
 
+-- A password that nobody logs in with does not count as one.
+CREATE SERVER n FOREIGN DATA WRAPPER cipherhorizon_neo4j;
+CREATE USER MAPPING FOR CURRENT_USER SERVER n OPTIONS (password 'x');
+DROP SERVER n;
+CREATE SERVER m FOREIGN DATA WRAPPER cipherhorizon_mongodb;
+CREATE USER MAPPING FOR CURRENT_USER SERVER m OPTIONS (password_file '/x');
+CREATE USER MAPPING FOR CURRENT_USER SERVER m OPTIONS (user 'u', password 'x', auth_mechanism 'MONGODB-X509');
+DROP SERVER m;
+
 DROP SERVER s CASCADE;

@@ -10,6 +10,8 @@ CREATE FUNCTION @extschema@.portfolio_definition(schema name DEFAULT 'portfolio'
 RETURNS TABLE (ordinal int, kind text, object text, parent text, statement text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
+-- bounds of partitions are months of UTC, written so that every session reads them alike
+SET datestyle = 'ISO' SET timezone = 'UTC'
 AS $definition$
 WITH template (kind, name, parent, statement, body, remark) AS (VALUES
 -- What every account shares: reference tables for Citus.

@@ -76,6 +76,7 @@ add_number(ChCond *cond, int *room, int number)
 static void
 add_array(ChCond *cond, int *room, Datum array, Oid elemtype, bool *has_null)
 {
+	ArrayType  *copy = DatumGetArrayTypePCopy(array);
 	int16		len;
 	bool		byval;
 	char		align;
@@ -84,7 +85,8 @@ add_array(ChCond *cond, int *room, Datum array, Oid elemtype, bool *has_null)
 	int			n;
 
 	get_typlenbyvalalign(elemtype, &len, &byval, &align);
-	deconstruct_array(DatumGetArrayTypePCopy(array), elemtype, len, byval, align, &elems, &nulls, &n);
+	/* a varchar[] may come relabelled as text[] */
+	deconstruct_array(copy, ARR_ELEMTYPE(copy), len, byval, align, &elems, &nulls, &n);
 	for (int i = 0; i < n; i++)
 	{
 		if (nulls[i])

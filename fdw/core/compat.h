@@ -175,6 +175,17 @@ ch_server_aclcheck(Oid serverid, Oid roleid, AclMode mode)
 #define ch_json_lexer(json, len) makeJsonLexContextCstringLen(json, len, PG_UTF8, true)
 #endif
 
+/* What ends a wait for a store: 17 has one reason more. */
+static inline bool
+ch_interrupt_pending(void)
+{
+	return InterruptPending && (QueryCancelPending || ProcDiePending
+#if PG_VERSION_NUM >= 170000
+								|| TransactionTimeoutPending
+#endif
+		);
+}
+
 /* The wait event shown in pg_stat_activity; named ones came with 17. */
 #if PG_VERSION_NUM >= 170000
 #define CH_WAIT_EVENT_NEW(name) WaitEventExtensionNew(name)

@@ -263,6 +263,14 @@ register_callbacks(void)
 	done = true;
 }
 
+/* The settings may have changed since; drivers keep what they got. */
+static bool
+has_current_timeouts(const ChConn *conn)
+{
+	return conn->connect_timeout == timeout_of(conn, "connect_timeout", ch_connect_timeout) &&
+		conn->request_timeout == timeout_of(conn, "request_timeout", ch_request_timeout);
+}
+
 /* An idle connection of this mapping that still works, or NULL. */
 static ChConn *
 find_idle(Oid serverid, Oid userid, Oid umid)
@@ -275,7 +283,7 @@ find_idle(Oid serverid, Oid userid, Oid umid)
 
 		if (conn->in_use || conn->serverid != serverid || conn->umid != umid || conn->userid != userid)
 			continue;
-		if (!conn->stale && conn->driver->alive(conn))
+		if (!conn->stale && has_current_timeouts(conn) && conn->driver->alive(conn))
 			return conn;
 		close_connection(conn);
 	}

@@ -118,6 +118,7 @@ typedef struct ChScanState
 	bool		running;		/* send was called, close was not */
 	bool		done;			/* this run has no more rows */
 	bool		timed;			/* measure remote_time */
+	bool		domains;		/* some column is of a domain */
 } ChScanState;
 
 extern void ch_begin_scan(ForeignScanState *node, int eflags);

@@ -66,6 +66,7 @@ run_step(Check *check, const char *name, CheckStep step)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile failure = NULL;
 	StringInfoData detail;
 	instr_time	start,
 				elapsed;
@@ -82,9 +83,6 @@ run_step(Check *check, const char *name, CheckStep step)
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(cxt);
 		CurrentResourceOwner = owner;
-		INSTR_TIME_SET_CURRENT(elapsed);
-		INSTR_TIME_SUBTRACT(elapsed, start);
-		put_step(check, name, true, INSTR_TIME_GET_MILLISEC(elapsed), detail.data, NULL);
 	}
 	PG_CATCH();
 	{
@@ -98,13 +96,17 @@ run_step(Check *check, const char *name, CheckStep step)
 		CurrentResourceOwner = owner;
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 			ReThrowError(error);
-		INSTR_TIME_SET_CURRENT(elapsed);
-		INSTR_TIME_SUBTRACT(elapsed, start);
-		put_step(check, name, false, INSTR_TIME_GET_MILLISEC(elapsed),
-				 error->detail ? error->detail : error->message, error->hint);
 		check->going = false;
+		failure = error;
 	}
 	PG_END_TRY();
+	INSTR_TIME_SET_CURRENT(elapsed);
+	INSTR_TIME_SUBTRACT(elapsed, start);
+	if (failure)
+		put_step(check, name, false, INSTR_TIME_GET_MILLISEC(elapsed),
+				 failure->detail ? failure->detail : failure->message, failure->hint);
+	else
+		put_step(check, name, true, INSTR_TIME_GET_MILLISEC(elapsed), detail.data, NULL);
 }
 
 /* Raise a failure of the network as an error with a hint for this step. */

@@ -172,6 +172,7 @@ typedef struct ChDriver
 	const ChOptionDef *options; /* besides ch_common_options; ends with {0} */
 	const char *const *not_options; /* common options that make no sense here,
 									 * NULL ends them; may be NULL */
+	bool		password_needs_user;	/* without a user it logs in as nobody */
 	const char *column_name_option; /* column option for the remote name */
 	int			default_port;
 

@@ -14,6 +14,7 @@
 #include "fdw/core/core.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -131,6 +132,19 @@ ch_set_column(ChScan *scan, int i, const ChValue *v, Datum *values, bool *nulls)
 	nulls[target] = !ch_value_to_datum(scan->columns[i], v, &values[target]);
 }
 
+/* A domain may forbid NULL, which no conversion has seen. */
+static void
+check_null_domains(ChScanState *state, TupleTableSlot *slot)
+{
+	for (int i = 0; i < state->scan.ncolumns && state->domains; i++)
+	{
+		ChColumn   *col = state->scan.columns[i];
+
+		if (col->domain && slot->tts_isnull[state->target[i]])
+			domain_check((Datum) 0, true, col->typid, &col->domain_extra, GetMemoryChunkContext(col));
+	}
+}
+
 static bool
 next_row(ChScanState *state, TupleTableSlot *slot)
 {
@@ -144,6 +158,7 @@ next_row(ChScanState *state, TupleTableSlot *slot)
 	if (scan->driver->next(scan, slot->tts_values, slot->tts_isnull))
 	{
 		scan->rows++;
+		check_null_domains(state, slot);
 		return true;
 	}
 	state->done = true;
@@ -197,6 +212,7 @@ set_columns(ChScanState *state)
 		int			i = scan->ncolumns++;
 
 		scan->columns[i] = ch_column(scan->table, lfirst_int(lc));
+		state->domains = state->domains || scan->columns[i]->domain;
 		state->target[i] = scan->query->upper ? i : lfirst_int(lc) - 1;
 	}
 	scan->nsort = list_length(scan->query->sort);

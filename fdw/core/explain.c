@@ -88,9 +88,11 @@ ch_explain_scan(ForeignScanState *node, ExplainState *es)
 	const ChScan *scan = &state->scan;
 	const ChQuery *query = scan->query;
 
-	/* after a LIMIT the last run may still be open, its bytes not counted */
-	if (es->analyze)
-		ch_stop_scan(state);
+	/*
+	 * After a LIMIT the last run may still be open, its bytes not counted; what
+	 * auto_explain prints comes at the end as well.
+	 */
+	ch_stop_scan(state);
 	explain_relation(scan, es);
 	if (es->verbose)
 		ExplainPropertyText("Remote Query", remote_text(state), es);

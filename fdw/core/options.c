@@ -403,6 +403,32 @@ place_of(Oid catalog)
 	return 0;
 }
 
+static bool
+secret_given(List *options, const char *name)
+{
+	return ch_opt_given(options, name) || ch_opt_given(options, psprintf("%s_file", name));
+}
+
+/*
+ * Options of a user mapping that go together.  A password that is not used to
+ * log in must not stand there: check_secret_given takes it for one.
+ */
+static void
+check_mapping(const ChDriver *driver, List *options)
+{
+	static const char *const names[] = {"password", "token"};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (ch_opt_given(options, names[i]) && ch_opt_given(options, psprintf("%s_file", names[i])))
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("options \"%s\" and \"%s_file\" exclude each other", names[i], names[i])));
+	if (driver->password_needs_user && secret_given(options, "password") && !ch_opt_given(options, "user"))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"user\" is required beside \"password\" in a user mapping of %s", driver->fdw_name)));
+}
+
 /*
  * The validator of every wrapper.  Raises ERRCODE_FDW_INVALID_OPTION_NAME,
  * ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE or ERRCODE_INSUFFICIENT_PRIVILEGE, and
@@ -427,10 +453,8 @@ ch_validate_options(const ChDriver *driver, List *options, Oid catalog)
 		check_rights(def, defGetString(given));
 		check_value(def, defGetString(given));
 	}
-	if (where == CH_ON_USER && ch_opt_given(options, "password") && ch_opt_given(options, "password_file"))
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("options \"password\" and \"password_file\" exclude each other")));
+	if (where == CH_ON_USER)
+		check_mapping(driver, options);
 	if (where && driver->check_options)
 		driver->check_options(where, options);
 }

@@ -19,6 +19,7 @@
 #include "catalog/pg_type.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
+#include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
@@ -183,6 +184,13 @@ sorts_by_bytes(char provider, const char *collate)
 		(provider == COLLPROVIDER_LIBC && (strcmp(collate, "C") == 0 || strcmp(collate, "POSIX") == 0));
 }
 
+/* The stores compare UTF-8, PostgreSQL the bytes of the database's encoding. */
+static bool
+encoding_sorts_as_utf8(int encoding)
+{
+	return encoding == PG_UTF8 || encoding == PG_LATIN1 || encoding == PG_SQL_ASCII;
+}
+
 /*
  * Asked of the catalogs and not of pg_locale.h, which on some versions cannot
  * be included without ICU's headers.
@@ -208,7 +216,7 @@ ch_collation_is_bytewise(Oid collation)
 		: ((Form_pg_collation) GETSTRUCT(tuple))->collprovider;
 	result = sorts_by_bytes(provider, isnull ? "" : TextDatumGetCString(collate));
 	ReleaseSysCache(tuple);
-	return result;
+	return result && encoding_sorts_as_utf8(GetDatabaseEncoding());
 }
 
 /* Does the collation leave the comparison to the bytes? */
@@ -603,6 +611,11 @@ ship_pathkey(RelOptInfo *rel, const ChTable *table, PathKey *key, const char **r
 	if (var == NULL)
 	{
 		*reason = "it sorts by an expression, not by a plain column";
+		return NULL;
+	}
+	if (table->mismatch_null && ch_column(table, var->varattno)->typmod >= 0)
+	{
+		*reason = "a value that does not fit the type's length or precision is NULL here";
 		return NULL;
 	}
 	type = ch_column(table, var->varattno)->basetype;

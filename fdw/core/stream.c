@@ -61,12 +61,6 @@ ch_fail(ChFailure *fail, ChFailKind kind, const char *fmt,...)
 	va_end(args);
 }
 
-static bool
-interrupt_pending(void)
-{
-	return InterruptPending && (QueryCancelPending || ProcDiePending);
-}
-
 static Deadline
 deadline_in(long ms)
 {
@@ -99,7 +93,7 @@ ch_wait_socket(int fd, int events, long timeout_ms)
 		long		left = remaining(&deadline);
 		int			rc;
 
-		if (interrupt_pending())
+		if (ch_interrupt_pending())
 			return -1;
 		rc = WaitLatchOrSocket(MyLatch,
 							   WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | events |
@@ -110,7 +104,7 @@ ch_wait_socket(int fd, int events, long timeout_ms)
 		if (rc & events)
 			return rc & events;
 		if (rc & WL_TIMEOUT)
-			return interrupt_pending() ? -1 : 0;
+			return ch_interrupt_pending() ? -1 : 0;
 	}
 }
 

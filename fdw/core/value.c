@@ -214,13 +214,12 @@ as_text(ChColumn *col, const ChValue *v, Datum *out)
 
 	if (v->kind == CH_UUID)
 	{
-		*out = CStringGetTextDatum(DatumGetCString(DirectFunctionCall1(uuid_out, PointerGetDatum(v->u.s.data))));
-		return true;
+		text = DatumGetCString(DirectFunctionCall1(uuid_out, PointerGetDatum(v->u.s.data)));
+		len = strlen(text);
 	}
-	if (v->kind != CH_STRING && v->kind != CH_UNTYPED)
+	else if (v->kind != CH_STRING && v->kind != CH_UNTYPED)
 		return mismatch(col, v);
-	text = server_text(v->u.s.data, v->u.s.len, &len);
-	if (text == NULL)
+	else if ((text = server_text(v->u.s.data, v->u.s.len, &len)) == NULL)
 		return mismatch(col, v);
 	if (col->typmod >= VARHDRSZ && pg_mbstrlen_with_len(text, len) > limit)
 		return mismatch(col, v);
@@ -280,6 +279,34 @@ as_date(ChColumn *col, const ChValue *v, Datum *out)
 		!(IS_VALID_DATE((DateADT) v->u.i) || DATE_NOT_FINITE((DateADT) v->u.i)))
 		return mismatch(col, v);
 	*out = DateADTGetDatum((DateADT) v->u.i);
+	return true;
+}
+
+static bool
+as_time(ChColumn *col, const ChValue *v, Datum *out)
+{
+	if (v->kind != CH_TIME_OF_DAY)
+		return mismatch(col, v);
+	*out = TimeADTGetDatum(v->u.i);
+	if (col->typmod >= 0 &&
+		DatumGetTimeADT(DirectFunctionCall2(time_scale, *out, Int32GetDatum(col->typmod))) != v->u.i)
+		return mismatch(col, v);
+	return true;
+}
+
+static bool
+as_interval(ChColumn *col, const ChValue *v, Datum *out)
+{
+	if (v->kind != CH_INTERVAL)
+		return mismatch(col, v);
+	*out = IntervalPGetDatum(memcpy(palloc(sizeof(Interval)), &v->u.interval, sizeof(Interval)));
+	if (col->typmod >= 0)
+	{
+		Datum		scaled = DirectFunctionCall2(interval_scale, *out, Int32GetDatum(col->typmod));
+
+		if (memcmp(DatumGetIntervalP(scaled), &v->u.interval, sizeof(Interval)) != 0)
+			return mismatch(col, v);
+	}
 	return true;
 }
 
@@ -567,15 +594,9 @@ convert(ChColumn *col, const ChValue *v, Datum *out)
 		case DATEOID:
 			return as_date(col, v, out);
 		case TIMEOID:
-			if (v->kind != CH_TIME_OF_DAY)
-				return mismatch(col, v);
-			*out = TimeADTGetDatum(v->u.i);
-			return true;
+			return as_time(col, v, out);
 		case INTERVALOID:
-			if (v->kind != CH_INTERVAL)
-				return mismatch(col, v);
-			*out = IntervalPGetDatum(memcpy(palloc(sizeof(Interval)), &v->u.interval, sizeof(Interval)));
-			return true;
+			return as_interval(col, v, out);
 		case UUIDOID:
 			if (v->kind == CH_UUID)
 			{

@@ -12,6 +12,7 @@ const ChDriver ch_mongodb_driver = {
 	.fdw_name = "cipherhorizon_mongodb",
 	.options = mongo_options,
 	.not_options = mongo_not_options,
+	.password_needs_user = true,
 	.column_name_option = "path",
 	.default_port = 27017,
 	.endpoint = mongo_endpoint,

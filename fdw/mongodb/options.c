@@ -284,6 +284,20 @@ check_column(List *options)
 						ch_opt_given(options, "path") ? "path" : "bson_type")));
 }
 
+/* A certificate is the server's; with a password it would pass for the role's own secret. */
+static void
+check_mapping(List *options)
+{
+	const char *mechanism = ch_opt_string(&ch_mongodb_driver, options, "auth_mechanism");
+
+	if (mechanism && strcmp(mechanism, "MONGODB-X509") == 0 &&
+		(ch_opt_given(options, "password") || ch_opt_given(options, "password_file")))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"password\" is not allowed with the mechanism MONGODB-X509"),
+				 errhint("The login is the certificate in the server's option tls_cert.")));
+}
+
 void
 mongo_check_options(int where, List *options)
 {
@@ -293,6 +307,8 @@ mongo_check_options(int where, List *options)
 		check_table(options);
 	else if (where == CH_ON_COLUMN)
 		check_column(options);
+	else if (where == CH_ON_USER)
+		check_mapping(options);
 }
 
 /* ---- what the options of a table mean ---------------------------------------- */

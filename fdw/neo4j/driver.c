@@ -14,6 +14,7 @@ const ChDriver ch_neo4j_driver = {
 	.fdw_name = "cipherhorizon_neo4j",
 	.options = neo4j_options,
 	.not_options = not_options,
+	.password_needs_user = true,
 	.column_name_option = "property",
 	.default_port = 7687,
 	.endpoint = neo4j_endpoint,

@@ -20,6 +20,10 @@ CREATE FOREIGN TABLE kinds (
 SELECT * FROM kinds ORDER BY ns;
 SELECT s, length(s), octet_length(s) FROM kinds WHERE t = 'd';
 
+-- InfluxQL has no escape for a carriage return: a regular expression stands in.
+SELECT t FROM kinds WHERE s = E'a\r\nb' OR s = 'text';
+EXPLAIN (VERBOSE, COSTS OFF) SELECT t FROM kinds WHERE s <> E'a.*/\\\r';
+
 -- A column may have any type that holds the value exactly.
 CREATE FOREIGN TABLE wide (
   t text OPTIONS (kind 'tag'), f_num numeric OPTIONS (field 'f'), i_num numeric OPTIONS (field 'i'), s varchar(40), b boolean

@@ -18,6 +18,7 @@
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
 #include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -334,10 +335,29 @@ ch_conn_close_idle(Oid serverid)
 
 /* ---- errors -------------------------------------------------------------------- */
 
+/*
+ * A store's words in the encoding of this database; what is no UTF-8 (a proxy's
+ * page, a character cut in the middle) loses the bytes that are not ASCII.
+ */
+static char *
+readable(const char *text)
+{
+	int			len = strlen(text);
+	char	   *copy;
+
+	if (pg_encoding_verifymbstr(PG_UTF8, text, len) == len)
+		return pstrdup(pg_any_to_server(text, len, PG_UTF8));
+	copy = pstrdup(text);
+	for (char *c = copy; *c; c++)
+		if (IS_HIGHBIT_SET(*c))
+			*c = '?';
+	return copy;
+}
+
 char *
 ch_redact(const ChConn *conn, const char *text)
 {
-	char	   *result = pstrdup(text);
+	char	   *result = readable(text);
 	ListCell   *lc;
 
 	if (conn == NULL)

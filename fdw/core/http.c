@@ -196,7 +196,7 @@ resolve(Client *c, ChFailure *fail)
 	char	   *port = NULL;
 	char	   *bare = NULL;
 	char	   *address = NULL;
-	char		entry[600];
+	char		entry[2048];
 	size_t		len;
 
 	if (u == NULL || curl_url_set(u, CURLUPART_URL, c->url, 0) != CURLUE_OK ||
@@ -219,8 +219,7 @@ resolve(Client *c, ChFailure *fail)
 	}
 	if (address != NULL && host[0] != '[' && strcmp(address, bare) != 0)
 	{
-		snprintf(entry, sizeof(entry), strchr(address, ':') ? "%s:%s:[%s]" : "%s:%s:%s",
-				 host, port, address);
+		snprintf(entry, sizeof(entry), "%s:%s:%s", host, port, address);
 		c->resolve = curl_slist_append(NULL, entry);
 		if (c->resolve == NULL)
 			ch_fail(fail, CH_FAIL_IO, "out of memory");

@@ -150,12 +150,21 @@ ch_resolve(const char *host, int port, ChFailure *fail)
 {
 	struct addrinfo *list = lookup(host, port, fail);
 	char		text[NI_MAXHOST];
+	char		all[1024] = "";
+	size_t		len = 0;
 	char	   *copy = NULL;
 
 	if (list == NULL)
 		return NULL;
-	if (getnameinfo(list->ai_addr, list->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) == 0)
-		copy = strdup(text);
+	for (struct addrinfo *a = list; a != NULL; a = a->ai_next)
+	{
+		if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) != 0 ||
+			len + strlen(text) + 4 > sizeof(all))
+			continue;
+		len += snprintf(all + len, sizeof(all) - len, a->ai_family == AF_INET6 ? "%s[%s]" : "%s%s",
+						len ? "," : "", text);
+	}
+	copy = len ? strdup(all) : NULL;
 	if (copy == NULL)
 		ch_fail(fail, CH_FAIL_RESOLVE, "host name \"%s\": no numeric address", host);
 	freeaddrinfo(list);

@@ -52,8 +52,8 @@ typedef struct ChStream ChStream;
 extern ChStream *ch_stream_open(const ChEndpoint *ep, int timeout_ms, ChFailure *fail);
 
 /*
- * The first part alone: the address of host in numeric form (malloc'ed).  NULL
- * on failure.
+ * The first part alone: the addresses of host in numeric form, separated by
+ * commas, those of IPv6 in brackets (malloc'ed).  NULL on failure.
  */
 extern char *ch_resolve(const char *host, int port, ChFailure *fail);
 

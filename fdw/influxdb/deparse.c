@@ -252,13 +252,28 @@ typedef enum Truth
 
 static Truth compile(StringInfo buf, const ChCond *cond, bool sql);
 
-/* column op value */
+static bool
+has_carriage_return(const ChValue *v)
+{
+	return v->kind == CH_STRING && memchr(v->u.s.data, '\r', v->u.s.len) != NULL;
+}
+
+/* column op value; op of a string is = or <> */
 static Truth
 compare(StringInfo buf, const ChColumn *col, const char *op, const ChValue *v)
 {
+	bool		sql = table_of(col->table)->sql;
+
 	append_column(buf, col, true);
+	/* InfluxQL reads a carriage return as a newline and has no escape for it */
+	if (!sql && has_carriage_return(v))
+	{
+		appendStringInfoString(buf, strcmp(op, "=") == 0 ? " =~ " : " !~ ");
+		influx_append_regex(buf, v->u.s.data, v->u.s.len);
+		return SOME;
+	}
 	appendStringInfo(buf, " %s ", op);
-	append_value(buf, v, table_of(col->table)->sql);
+	append_value(buf, v, sql);
 	return SOME;
 }
 

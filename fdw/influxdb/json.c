@@ -66,6 +66,10 @@ typedef struct Decoder
 
 /* ---- tokens to values -------------------------------------------------- */
 
+/*
+ * By its look; influx_next knows which fields are floats, whose whole numbers
+ * look like integers.
+ */
 static void
 set_number(ChValue *v, const char *text)
 {
@@ -74,15 +78,20 @@ set_number(ChValue *v, const char *text)
 
 	/* "-0" is a float: as an integer it would lose its sign. */
 	errno = 0;
-	if (strpbrk(text, ".eE") == NULL)
+	if (strpbrk(text, ".eE") == NULL && strcmp(text, "-0") != 0)
 	{
 		i = strtoll(text, &end, 10);
-		if (*end == '\0' && errno == 0 && !(i == 0 && text[0] == '-'))
+		if (errno == 0 && *end == '\0')
 		{
 			v->kind = CH_INT;
 			v->u.i = i;
-			return;
 		}
+		else
+		{
+			*v = ch_string(text, strlen(text));
+			v->kind = CH_DECIMAL;
+		}
+		return;
 	}
 	v->kind = CH_FLOAT;
 	v->u.f = strtod(text, NULL);

@@ -39,7 +39,7 @@ typedef struct InfluxChecked
 {
 	Oid			relid;
 	TimestampTz until;
-	Bitmapset  *floats;			/* attributes of type bigint over floats */
+	Bitmapset  *floats;			/* attributes over fields that are floats */
 } InfluxChecked;
 
 typedef struct InfluxScan
@@ -49,6 +49,7 @@ typedef struct InfluxScan
 	bool		checking;		/* the keys come before the rows */
 	List	   *fields;			/* char *: names the store knows */
 	List	   *floats;			/* those of them that are floats */
+	List	   *others;			/* those that are something else, somewhere */
 	List	   *tags;
 	uint64		counted;		/* bytes that scan->bytes has */
 } InfluxScan;
@@ -91,6 +92,7 @@ static InfluxChecked *
 note_checked(const ChScan *scan)
 {
 	InfluxConn *c = scan->conn->handle;
+	InfluxScan  *state = scan->state;
 	InfluxChecked *seen = find_checked(c, scan->table->relid);
 	MemoryContext old = MemoryContextSwitchTo(scan->conn->cxt);
 
@@ -107,8 +109,8 @@ note_checked(const ChScan *scan)
 	{
 		ChColumn   *col = scan->table->columns[i];
 
-		if (col && col->kind == INFLUX_FIELD && col->basetype == INT8OID &&
-			has_name(((InfluxScan *) scan->state)->floats, col->remote))
+		if (col && col->kind == INFLUX_FIELD && has_name(state->floats, col->remote) &&
+			!has_name(state->others, col->remote))
 			seen->floats = bms_add_member(seen->floats, col->attno);
 	}
 	MemoryContextSwitchTo(old);
@@ -128,7 +130,7 @@ refuse_inexact(const InfluxChecked *seen, const ChCond *cond)
 		return;
 	for (int i = 0; i < cond->nargs; i++)
 		refuse_inexact(seen, cond->args[i]);
-	if (cond->col == NULL || !bms_is_member(cond->col->attno, seen->floats))
+	if (cond->col == NULL || cond->col->basetype != INT8OID || !bms_is_member(cond->col->attno, seen->floats))
 		return;
 	for (int i = 0; i < cond->nvalues; i++)
 		if (cond->values[i].kind == CH_INT && (cond->values[i].u.i > limit || cond->values[i].u.i < -limit))
@@ -169,6 +171,8 @@ note_key(InfluxScan *state, const InfluxAnswer *a)
 	if (a->ncolumns > 1 && a->values[1].kind == CH_STRING && a->values[1].u.s.len == 5 &&
 		memcmp(a->values[1].u.s.data, "float", 5) == 0)
 		state->floats = lappend(state->floats, name);
+	else
+		state->others = lappend(state->others, name);
 }
 
 static void
@@ -280,25 +284,43 @@ next_row(ChScan *scan)
 	return found;
 }
 
+/* JSON writes a float without a fraction like an integer, of any length. */
+static ChValue
+as_float(const ChValue *v)
+{
+	ChValue		f = {.kind = CH_FLOAT,.remote_type = v->remote_type};
+
+	f.u.f = v->kind == CH_INT ? (double) v->u.i : strtod(pnstrdup(v->u.s.data, v->u.s.len), NULL);
+	return f;
+}
+
 bool
 influx_next(ChScan *scan, Datum *values, bool *nulls)
 {
 	InfluxScan  *state = scan->state;
 	InfluxAnswer *a = state->answer;
+	InfluxChecked *seen;
 
 	if (a == NULL || !next_row(scan))
 		return false;
 	if (a->ncolumns < state->query.ncolumns || a->values[0].kind != CH_INT)
 		influx_garbled(a, "a row without its time, or with fewer columns than were asked for");
+	seen = find_checked(scan->conn->handle, scan->table->relid);
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
 		const ChValue *v = &a->values[state->query.position[i]];
-		ChValue		time;
+		ChValue		other;
 
 		if (scan->columns[i]->kind == INFLUX_TIME)
 		{
-			time = influx_instant(v->u.i);
-			v = &time;
+			other = influx_instant(v->u.i);
+			v = &other;
+		}
+		else if ((v->kind == CH_INT || v->kind == CH_DECIMAL) && seen &&
+				 bms_is_member(scan->columns[i]->attno, seen->floats))
+		{
+			other = as_float(v);
+			v = &other;
 		}
 		ch_set_column(scan, i, v, values, nulls);
 	}

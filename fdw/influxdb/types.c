@@ -85,6 +85,27 @@ influx_append_string(StringInfo buf, const char *data, int len, bool sql)
 	append_quoted(buf, '\'', data, len, sql);
 }
 
+/* A regular expression of RE2 that matches this text and no other. */
+void
+influx_append_regex(StringInfo buf, const char *data, int len)
+{
+	appendStringInfoString(buf, "/^");
+	for (int i = 0; i < len; i++)
+	{
+		if (data[i] == '\r')
+			appendStringInfoString(buf, "\\r");
+		else if (data[i] == '\n')
+			appendStringInfoString(buf, "\\n");
+		else
+		{
+			if (data[i] != '\0' && strchr("\\.+*?()|[]{}^$/", data[i]))
+				appendStringInfoChar(buf, '\\');
+			appendStringInfoChar(buf, data[i]);
+		}
+	}
+	appendStringInfoString(buf, "$/");
+}
+
 /*
  * Neither language takes an exponent (InfluxQL reads 1e3 as a duration), and a
  * number without a point would be an integer.

@@ -261,8 +261,14 @@ redis_universe(const ChColumn *col)
 		case REDIS_ID:
 			return id_universe(col);
 		default:
-			return r;			/* positions in a list */
+			break;
 	}
+	/* a position that the column cannot hold is no match for any value */
+	if (col->basetype == INT2OID)
+		r.to.lo = PG_INT16_MAX;
+	else if (col->basetype == INT4OID)
+		r.to.lo = PG_INT32_MAX;
+	return r;
 }
 
 /*
@@ -312,7 +318,7 @@ index_range(ChCmpOp op, const ChValue *v, RedisRange *range)
 	int64		from,
 				to;
 
-	if (!integer_range(op, v->u.i, true, 0, PG_INT64_MAX, &from, &to))
+	if (!integer_range(op, v->u.i, true, 0, (int64) range->to.lo, &from, &to))
 		return false;
 	range->from.lo = from;
 	range->to.lo = to;

@@ -89,6 +89,42 @@ CREATE FOREIGN TABLE xo (at timestamptz OPTIONS (kind 'id'), n int) SERVER t_red
 EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM xo WHERE at < '2000-01-01' ORDER BY at DESC LIMIT 1;
 SELECT * FROM xo WHERE at < '2000-01-01' ORDER BY at DESC LIMIT 1;
 
+-- Named members come in the order of scores, too, over several pages of them;
+-- positions and ids in their own.
+CREATE FOREIGN TABLE lb (member text, score float8) SERVER t_redis_pushdown OPTIONS (type 'zset', key 't_redis_pushdown:lb');
+CREATE FOREIGN TABLE lb2 (member text, score float8, key text) SERVER t_redis_pushdown OPTIONS (type 'zset', key 't_redis_pushdown:lb', fetch_size '2');
+CREATE FOREIGN TABLE lbr (member text, score real) SERVER t_redis_pushdown OPTIONS (type 'zset', key 't_redis_pushdown:lb');
+CREATE FOREIGN TABLE many (member text, score int) SERVER t_redis_pushdown OPTIONS (type 'zset', key 't_redis_pushdown:many', fetch_size '100');
+EXPLAIN (VERBOSE, COSTS OFF) SELECT member, score FROM lb WHERE member IN ('a', 'b', 'c') ORDER BY score LIMIT 1;
+SELECT member, score FROM lb WHERE member IN ('a', 'b', 'c') ORDER BY score LIMIT 1;
+SELECT member, score FROM lb WHERE member IN ('a', 'b', 'c') ORDER BY score DESC LIMIT 1;
+SELECT member, score FROM lb2 WHERE member IN ('a', 'b', 'c', 'd', 'e', 'nobody') ORDER BY score LIMIT 3 OFFSET 1;
+SELECT member, score FROM lb2 WHERE member IN ('a', 'b', 'c', 'd', 'e', 'nobody') ORDER BY score DESC LIMIT 3 OFFSET 1;
+SELECT member, score FROM lb2 WHERE member IN ('a', 'b', 'c', 'f', 'g', 'h') ORDER BY score, member COLLATE "C";
+SELECT member, score FROM lb2 WHERE member IN ('a', 'b', 'c', 'f', 'g', 'h') ORDER BY score DESC, member COLLATE "C" DESC;
+SELECT member, score FROM lb2 WHERE member IN ('a', 'b', 'c', 'd') AND score > 1 ORDER BY score;
+SELECT member, score FROM lb2 WHERE member IN ('a', 'b', 'c') AND key = 't_redis_pushdown:lb' ORDER BY key, score LIMIT 2;
+SELECT member, score FROM lb2 WHERE member IN ('nobody', 'none', 'nil') ORDER BY score;
+SELECT count(*), bool_and(later) FROM (SELECT score >= lag(score, 1, 0) OVER () AS later
+	FROM (SELECT score FROM many WHERE member = ANY (ARRAY(SELECT 'm' || i FROM generate_series(1, 300) i)) ORDER BY score OFFSET 0) s) t;
+SELECT member FROM many WHERE member = ANY (ARRAY(SELECT 'm' || i FROM generate_series(1, 300) i)) ORDER BY score DESC LIMIT 3 OFFSET 101;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM lbr ORDER BY score, member COLLATE "C";
+SELECT index, value FROM l WHERE index IN (7, 2, 5, 99) ORDER BY index LIMIT 2 OFFSET 1;
+SELECT index, value FROM l WHERE index IN (7, 2, 5, 99) ORDER BY index DESC LIMIT 2 OFFSET 1;
+SELECT index, value FROM l WHERE index IN (8, 1) OR index BETWEEN 3 AND 5 ORDER BY index DESC LIMIT 4;
+CREATE FOREIGN TABLE xl (ms bigint OPTIONS (kind 'id'), n int) SERVER t_redis_pushdown OPTIONS (type 'stream', key 't_redis_pushdown:x');
+SELECT ms, n FROM xl WHERE ms IN (3001, 1000, 2000) ORDER BY ms LIMIT 2 OFFSET 2;
+SELECT ms, n FROM xl WHERE ms IN (3001, 1000, 2000) ORDER BY ms DESC LIMIT 2;
+
+-- Positions that the column cannot hold match no condition on it.
+CREATE FOREIGN TABLE long (index smallint, value int) SERVER t_redis_pushdown OPTIONS (type 'list', key 't_redis_pushdown:long', on_type_mismatch 'null');
+SET client_min_messages = error;
+SELECT index, value FROM long WHERE index >= 32766;
+SELECT count(*) FROM long WHERE index < 40000;
+SELECT count(*) FROM long WHERE index = 32769;
+SELECT count(*) FROM long WHERE index IS NULL;
+RESET client_min_messages;
+
 -- A parameter that Redis cannot hold proves the condition false or finds its
 -- neighbour; it is never rounded into another value.
 SELECT count(*) FROM z WHERE score = 9007199254740993;		-- the double 9007199254740992
@@ -124,6 +160,7 @@ UNION ALL VALUES ('acct', 'id IN (1, 2, NULL)'), ('acct', 'id NOT IN (1, 2)'), (
 	('zk', 'member IN (''a'', ''b'') AND score > 1 AND key = '''''), ('zi', 'score IS NULL'), ('zi', 'score IN (0, 2, 9007199254740992)'),
 	('l', 'index IN (1, 5, 3, 77) OR index > 8'), ('l', 'index IN (1, 2) OR index BETWEEN 2 AND 4'), ('l', 'NOT (index > 3 OR index < 1)'),
 	('sets', 'member = ''b'''), ('sets', 'member IN (''a'', ''c'') AND id IN (1, 2, 3)'), ('sets', 'id = 2 OR member = ''a'''),
+	('long', 'index >= 32766'), ('long', 'index < 40000 AND index > 32765'), ('long', 'index IN (3, 32767, 32768)'),
 	('x', 'ms IN (1000, 3001, 5)'), ('x', 'id IN (''1000-1'', ''3001-0'')'), ('x', 'ms >= 1000 AND id = ''1000-1'''), ('x', 'ms = 1000 OR id = ''3001-0''');
 CREATE FUNCTION rows_of(relation text, condition text, pushed boolean) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

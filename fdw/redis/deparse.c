@@ -185,6 +185,9 @@ breaks_ties(const ChTable *table, const ChSortKey *first, const ChSortKey *key)
 	if (ch_column(table, first->attno)->kind != REDIS_SCORE || col->kind != REDIS_MEMBER ||
 		key->descending != first->descending || table->mismatch_null)
 		return false;
+	/* scores that differ in Redis may be equal as real */
+	if (ch_column(table, first->attno)->basetype == FLOAT4OID)
+		return false;
 	/* core has seen to it that strings are sorted by their bytes */
 	return col->basetype == BYTEAOID ||
 		((col->basetype == TEXTOID || col->basetype == VARCHAROID) &&

@@ -14,7 +14,10 @@
  *   between two pages shows entries twice or not at all.
  *
  * Members that a condition names are asked for by SISMEMBER or ZSCORE, and
- * single positions and ids in one pipeline.
+ * single positions and ids in one pipeline.  Answers come in the order of the
+ * members asked for: where they must be in the order of scores, all are kept
+ * until the last has come, and sorted.  There are at most as many as the
+ * condition names, where a range of scores could be far larger.
  */
 #include "postgres.h"
 
@@ -404,35 +407,115 @@ is_member(const RedisScan *s, const RedisReply *reply)
 	return false;
 }
 
+/* One of the members asked for, and its score. */
+typedef struct ScoredMember
+{
+	int			member;			/* of access.members, which are in the order of bytes */
+	double		score;
+	RedisPoint	point;
+} ScoredMember;
+
+/* The order of Redis' own ranges: by score, then by bytes. */
+static int
+scored_order(const void *a, const void *b)
+{
+	const ScoredMember *x = a;
+	const ScoredMember *y = b;
+	int			cmp = redis_point_cmp(x->point, y->point);
+
+	return cmp ? cmp : x->member < y->member ? -1 : x->member > y->member;
+}
+
+static bool
+sorts_members(const RedisScan *s)
+{
+	return s->access.by_member && s->rt->type == REDIS_ZSET && s->scan->nsort > 0;
+}
+
+static RedisReply *
+member_reply(RedisScan *s, int member)
+{
+	RedisReply *reply = MemoryContextAllocZero(s->reply_cxt, sizeof(RedisReply));
+
+	reply->type = REDIS_REPLY_STRING;
+	reply->str = unconstify(char *, s->access.members[member].data);
+	reply->len = s->access.members[member].len;
+	return reply;
+}
+
+/* Keep the members of one answer, which outlives its replies. */
+static void
+keep_scored(RedisScan *s, RedisTask *task, const RedisReply *score, int member)
+{
+	ScoredMember *kept;
+
+	if (task->scored == NULL)
+		task->scored = MemoryContextAllocHuge(s->scan->run_cxt, s->access.nmembers * sizeof(ScoredMember));
+	kept = &task->scored[task->nscored++];
+	kept->member = member;
+	kept->score = strtod(score->str, NULL);
+	kept->point = redis_score_point(kept->score);
+}
+
+/* All members have come: they are the rows, in the order of their scores. */
+static void
+set_scored_items(RedisScan *s, RedisTask *task)
+{
+	int			n = task->nscored;
+	RedisReply **items = MemoryContextAllocHuge(s->reply_cxt, 2 * (n + 1) * sizeof(RedisReply *));
+
+	if (n > 0)
+		qsort(task->scored, n, sizeof(ScoredMember), scored_order);
+	for (int i = 0; i < n; i++)
+	{
+		const ScoredMember *from = &task->scored[s->descending ? n - 1 - i : i];
+		RedisReply *score = MemoryContextAllocZero(s->reply_cxt, sizeof(RedisReply));
+
+		score->str = MemoryContextAlloc(s->reply_cxt, DOUBLE_SHORTEST_DECIMAL_LEN);
+		double_to_shortest_decimal_buf(from->score, score->str);
+		items[2 * i] = member_reply(s, from->member);
+		items[2 * i + 1] = score;
+	}
+	set_items(s, items, 2 * n, 2);
+	if (task->scored)
+		pfree(task->scored);
+	task->scored = NULL;
+}
+
 static bool
 read_members(RedisScan *s, RedisTask *task)
 {
 	RedisReply **items = MemoryContextAlloc(s->reply_cxt, 2 * task->asked * sizeof(RedisReply *));
 	bool		wrong = false;
+	bool		sorts = sorts_members(s);
+	bool		more;
 	int			step = s->rt->type == REDIS_SET ? 1 : 2;
 	int			n = 0;
 
 	for (int i = 0; i < task->asked; i++)
 	{
 		RedisReply *reply = redis_read(s->scan->conn, s->reply_cxt, s->scan->conn->request_timeout);
-		RedisReply *member;
 
 		if (reply->type != REDIS_REPLY_NIL)
 			redis_expect(s->scan->conn, reply, step == 1 ? REDIS_REPLY_INTEGER : REDIS_REPLY_STRING);
 		wrong = wrong || redis_wrong_type(s, reply);
 		if (wrong || !is_member(s, reply))
 			continue;
-		member = MemoryContextAllocZero(s->reply_cxt, sizeof(RedisReply));
-		member->type = REDIS_REPLY_STRING;
-		member->str = unconstify(char *, s->access.members[task->member + i].data);
-		member->len = s->access.members[task->member + i].len;
-		items[n++] = member;
+		if (sorts)
+		{
+			keep_scored(s, task, reply, task->member + i);
+			continue;
+		}
+		items[n++] = member_reply(s, task->member + i);
 		if (step == 2)
 			items[n++] = reply;
 	}
 	set_items(s, items, n, step);
 	task->member += task->asked;
-	return !wrong && task->member < s->access.nmembers;
+	more = !wrong && task->member < s->access.nmembers;
+	if (sorts && !more)
+		set_scored_items(s, task);
+	return more;
 }
 
 static bool

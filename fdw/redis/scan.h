@@ -13,6 +13,7 @@
 #include "fdw/redis/redis.h"
 
 struct seen_hash;
+struct ScoredMember;
 
 typedef struct RedisTask
 {
@@ -28,6 +29,8 @@ typedef struct RedisTask
 	RedisRange	rest;
 	int64		ties;			/* zset: members at the start of rest to pass over */
 	int			member;			/* next of access.members */
+	struct ScoredMember *scored;	/* those found so far, if they are to be sorted */
+	int			nscored;
 
 	/* the request under way */
 	int			asked;			/* entries, or commands for members and points */

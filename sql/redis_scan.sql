@@ -50,6 +50,15 @@ SELECT account_id, ttl BETWEEN '24 hours' AND '25 hours' AS ttl, seconds BETWEEN
 FROM limits_ttl ORDER BY account_id;
 SELECT ttl IS NULL AS no_ttl FROM limits_ttl WHERE account_id = 1;
 
+-- A time to live that no interval holds.
+CREATE FOREIGN TABLE limits_far (account_id int OPTIONS (kind 'key'), ttl interval) SERVER t_redis_scan OPTIONS (type 'hash', key_prefix 't_redis_scan:far:');
+CREATE FOREIGN TABLE limits_far_n (account_id int OPTIONS (kind 'key'), ttl bigint) SERVER t_redis_scan OPTIONS (type 'hash', key_prefix 't_redis_scan:far:');
+ALTER FOREIGN TABLE limits_far OPTIONS (ADD on_type_mismatch 'null');
+SET client_min_messages = error;
+SELECT * FROM limits_far;
+RESET client_min_messages;
+SELECT ttl / 1000000000000 AS ttl FROM limits_far_n;
+
 -- A string is a row; its key may be empty after the prefix.
 CREATE FOREIGN TABLE prices (symbol text OPTIONS (kind 'key'), value float8)
 SERVER t_redis_scan OPTIONS (type 'string', key_prefix 't_redis_scan:price:');
@@ -83,6 +92,11 @@ SERVER t_redis_scan OPTIONS (type 'stream', key 't_redis_scan:fills');
 SET timezone = 'UTC';
 SELECT * FROM fills;
 RESET timezone;
+-- of a field that an entry has twice the last one counts, whatever is selected
+CREATE FOREIGN TABLE twice (b text, a int, doc jsonb OPTIONS (kind 'value')) SERVER t_redis_scan OPTIONS (type 'stream', key 't_redis_scan:twice');
+SELECT a FROM twice;
+SELECT b, a FROM twice;
+SELECT * FROM twice;
 -- a key that is not there has no rows
 CREATE FOREIGN TABLE none (member text) SERVER t_redis_scan OPTIONS (type 'set', key 't_redis_scan:none');
 SELECT * FROM none;

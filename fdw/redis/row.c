@@ -6,10 +6,18 @@
 
 #include "fdw/redis/scan.h"
 
+static bool
+is_field(const RedisReply *pairs, size_t at, const char *name, size_t len)
+{
+	const RedisReply *field = pairs->items[2 * at];
+
+	return field->len == len && memcmp(field->str, name, len) == 0;
+}
+
 /*
- * The value of a field among fields and values that alternate.  Entries mostly
- * have the same fields in the same order, so the place is tried first where a
- * field of this number would be.
+ * The value of a field of a hash among fields and values that alternate.
+ * Hashes mostly have the same fields in the same order, so the place is tried
+ * first where a field of this number would be.
  */
 static const RedisReply *
 find_field(const RedisReply *pairs, const char *name, size_t len, int hint)
@@ -19,11 +27,23 @@ find_field(const RedisReply *pairs, const char *name, size_t len, int hint)
 	for (size_t i = 0; i < n; i++)
 	{
 		size_t		at = (i + hint) % n;
-		const RedisReply *field = pairs->items[2 * at];
 
-		if (field->len == len && memcmp(field->str, name, len) == 0)
+		if (is_field(pairs, at, name, len))
 			return pairs->items[2 * at + 1];
 	}
+	return NULL;
+}
+
+/*
+ * The same of a stream entry, which may have a field twice: the last one
+ * counts, as in the jsonb of all fields.
+ */
+static const RedisReply *
+find_last_field(const RedisReply *pairs, const char *name, size_t len)
+{
+	for (size_t i = pairs->n / 2; i > 0; i--)
+		if (is_field(pairs, i - 1, name, len))
+			return pairs->items[2 * i - 1];
 	return NULL;
 }
 
@@ -74,7 +94,9 @@ field_value(const RedisScan *s, int i, ChValue *v)
 	const RedisReply *pairs = all_fields(s);
 	int			slot = s->slot[i];
 
-	if (pairs)
+	if (s->rt->type == REDIS_STREAM)
+		text_value(find_last_field(pairs, s->argv[slot + 2], s->lens[slot + 2]), v);
+	else if (pairs)
 		text_value(find_field(pairs, s->argv[slot + 2], s->lens[slot + 2], slot), v);
 	else
 		text_value(s->main->items[slot], v);

@@ -18,6 +18,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "datatype/timestamp.h"
 #include "fdw/redis/redis.h"
 #include "mb/pg_wchar.h"
@@ -449,6 +450,7 @@ void
 redis_ttl_value(const ChColumn *col, int64 ms, ChValue *v)
 {
 	char	   *text;
+	int64		us;
 
 	memset(v, 0, sizeof(*v));
 	if (ms < 0)
@@ -456,8 +458,16 @@ redis_ttl_value(const ChColumn *col, int64 ms, ChValue *v)
 	switch (col->basetype)
 	{
 		case INTERVALOID:
+			if (pg_mul_s64_overflow(ms, 1000, &us))
+			{
+				/* a kind that no interval is made of: it is a mismatch */
+				v->kind = CH_INT;
+				v->remote_type = "time to live in ms";
+				v->u.i = ms;
+				break;
+			}
 			v->kind = CH_INTERVAL;
-			v->u.interval.time = ms * 1000;
+			v->u.interval.time = us;
 			break;
 		case FLOAT8OID:
 			v->kind = CH_FLOAT;
@@ -469,7 +479,7 @@ redis_ttl_value(const ChColumn *col, int64 ms, ChValue *v)
 			break;
 		default:
 			v->kind = CH_INT;
-			v->u.i = (ms + 500) / 1000; /* rounded as TTL does */
+			v->u.i = ms / 1000 + (ms % 1000 >= 500);	/* rounded as TTL does */
 			break;
 	}
 }

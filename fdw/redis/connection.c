@@ -63,12 +63,40 @@ login_failed(ChConn *conn, ChFailKind kind, const char *text)
 	ch_failure_raise(conn, &fail);
 }
 
+/*
+ * What a message may show of the answer to AUTH.  A server that does not know
+ * the command repeats its arguments, which are the password, and cuts them, so
+ * that it could not be found to be hidden.  So only texts are shown that are
+ * known to repeat nothing, and the first word of others.
+ */
+static const char *
+auth_error(const char *text)
+{
+	static const char *const harmless[] = {
+		"WRONGPASS ", "NOPERM ", "NOAUTH ",
+		"ERR invalid password",
+		"ERR Client sent AUTH, but no password is set",
+		"ERR AUTH <password> called without any password configured",
+		"ERR wrong number of arguments for 'auth' command",
+	};
+	size_t		word = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+	for (int i = 0; i < lengthof(harmless); i++)
+		if (strncmp(text, harmless[i], strlen(harmless[i])) == 0)
+			return text;
+	if (word > 0 && word <= 16 && text[word] == ' ')
+		return psprintf("%s in answer to AUTH", pnstrdup(text, word));
+	return "an error that is not shown, for it may hold the password";
+}
+
 static void
 check_login(ChConn *conn, LoginStep step, const RedisReply *reply)
 {
 	if (reply->type != REDIS_REPLY_ERROR)
 		return;
-	if (step == LOGIN_AUTH || redis_is_error(reply, "NOAUTH"))
+	if (step == LOGIN_AUTH)
+		login_failed(conn, CH_FAIL_AUTH, auth_error(reply->str));
+	if (redis_is_error(reply, "NOAUTH"))
 		login_failed(conn, CH_FAIL_AUTH, reply->str);
 	if (step == LOGIN_SELECT || redis_is_error(reply, "LOADING") || redis_is_error(reply, "MASTERDOWN"))
 		login_failed(conn, CH_FAIL_CONNECT, reply->str);
@@ -162,7 +190,7 @@ redis_alive(ChConn *conn)
 {
 	RedisConn  *rc = conn->handle;
 
-	return rc && rc->stream && rc->unread == 0 && ch_stream_alive(rc->stream);
+	return rc && rc->stream && rc->reader && redis_is_idle(rc) && ch_stream_alive(rc->stream);
 }
 
 /* ---- check_store ------------------------------------------------------------ */

@@ -247,6 +247,16 @@ redis_read(ChConn *conn, MemoryContext cxt, int timeout_ms)
 	ch_failure_raise(conn, &fail);
 }
 
+/*
+ * Bytes that are left in the parser once every reply was read are the answer to
+ * nothing that was asked, and would be taken for the next one.
+ */
+bool
+redis_is_idle(const RedisConn *rc)
+{
+	return rc->unread == 0 && rc->out.len == 0 && rc->reader->pos == rc->reader->len;
+}
+
 /* ---- what a reply must be -------------------------------------------------------- */
 
 static const char *

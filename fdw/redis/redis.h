@@ -180,6 +180,9 @@ extern void redis_flush(ChConn *conn, int timeout_ms);
  */
 extern RedisReply *redis_read(ChConn *conn, MemoryContext cxt, int timeout_ms);
 
+/* Was all that was asked answered, and nothing else? */
+extern bool redis_is_idle(const RedisConn *rc);
+
 /*
  * A reply of the given REDIS_REPLY_ type, or an error of the server; anything
  * else is raised: it is not Redis that answers.

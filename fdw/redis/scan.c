@@ -272,14 +272,19 @@ read_page(RedisScan *s)
 	adapt_scan_count(s, (int) keys->n);
 }
 
-/* Keys that are given: those the table can have. */
+/*
+ * Keys that are given: those the table can have.  Replies are read one by one,
+ * so their size does not matter, but MGET's is one reply of all: its first wave
+ * is as small as a scan's.
+ */
 static void
 queue_listed_keys(RedisScan *s)
 {
 	s->listed = true;
 	s->queue = s->access.keys;
 	s->nqueue = s->access.nkeys;
-	s->per_wave = s->fetch_size;
+	if (!s->use_mget)
+		s->per_wave = s->fetch_size;
 }
 
 /* ---- waves ---------------------------------------------------------------------------- */
@@ -418,7 +423,7 @@ adapt_sizes(RedisScan *s)
 	s->wave_bytes = s->bytes_seen;
 	if (tasks == 0 || bytes == 0)
 		return;
-	if (!s->listed)
+	if (!s->listed || s->use_mget)
 		s->per_wave = (int) Max(1, Min(Min(s->per_wave * 4, s->fetch_size), WAVE_BYTES * tasks / bytes));
 	if (s->wave_entries > 0)
 		s->page = (int) Max(1, Min(Min(s->page * 4, s->fetch_size), WAVE_BYTES * s->wave_entries / bytes));
@@ -672,8 +677,8 @@ redis_send(ChScan *scan)
 	if (s->access.never || scan->limit == 0)
 		return;
 	set_columns(s);
-	set_source(s);
 	s->use_mget = s->rt->type == REDIS_STRING && s->wants_all && !s->rt->wrong_type_error;
+	set_source(s);
 	if (s->by_entry)
 		redis_prepare_entries(s);
 	if (fill_wave(s))
@@ -740,5 +745,5 @@ redis_close(ChScan *scan, bool failed)
 
 	if (s && rc && !failed)
 		count_bytes(s);
-	return !failed && rc && rc->unread == 0 && rc->out.len == 0;
+	return !failed && rc && redis_is_idle(rc);
 }

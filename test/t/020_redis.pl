@@ -273,11 +273,11 @@ $node->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER r OPTIONS (SE
 
 # ---- answers that Redis does not give ------------------------------------------------
 
-# A server that answers the login, then $answer to whatever is asked, and then
+# A server that answers the login (with $login before the rest), then $answer to whatever is asked, and then
 # closes the connection or (hang) says nothing more.
 sub fake_server
 {
-	my ($answer, $hang) = @_;
+	my ($answer, $hang, $login) = @_;
 	my $listen = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1) or die "listen: $!";
 	my $fake_port = $listen->sockport;
 	my $pid = fork() // die "fork: $!";
@@ -290,7 +290,7 @@ sub fake_server
 			# CLIENT SETNAME and INFO come together
 			while ($buf !~ /INFO\r\n\$6\r\nserver\r\n/) { sysread($client, $buf, 4096, length $buf) or last; }
 			my $info = "redis_version:7.0.15\r\n";
-			syswrite($client, "+OK\r\n\$" . length($info) . "\r\n$info\r\n");
+			syswrite($client, ($login // '') . "+OK\r\n\$" . length($info) . "\r\n$info\r\n");
 			sysread($client, $buf, 4096) or next;
 			syswrite($client, $answer);
 			sleep 60 if $hang;
@@ -305,11 +305,12 @@ sub fake_server
 
 sub ask_fake
 {
-	my ($answer, $hang) = @_;
-	my $fake_port = fake_server($answer, $hang);
+	my ($answer, $hang, $login, $secret) = @_;
+	my $fake_port = fake_server($answer, $hang, $login);
+	my $options = $secret ? "OPTIONS (password '$secret')" : '';
 	return session(qq{
 		CREATE SERVER fake FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host '127.0.0.1', port '$fake_port', request_timeout '300ms');
-		CREATE USER MAPPING FOR PUBLIC SERVER fake;
+		CREATE USER MAPPING FOR PUBLIC SERVER fake $options;
 		CREATE FOREIGN TABLE fake (id int OPTIONS (kind 'key'), n int) SERVER fake OPTIONS (type 'hash', key_prefix 'acct:');
 		SELECT n FROM fake WHERE id = 1;
 		SELECT 'connections ' || count(*) FROM cipherhorizon.get_connections();
@@ -330,6 +331,25 @@ like($out, qr/HV000: Redis refused the request/, 'a cluster that redirects');
 like($out, qr/Redis Cluster is not supported/, 'has a hint');
 like($out, qr/^connections 0$/m, 'no connection is left after an error');
 like($out, qr/^alive$/m, 'and the session lives');
+
+$out = ask_fake("*1\r\n\$1\r\n7\r\n:1\r\n", 1);
+like($out, qr/^7$/m, 'an answer');
+like($out, qr/^connections 1$/m, 'after which the connection is kept');
+$out = ask_fake("*1\r\n\$1\r\n7\r\n:1\r\n:99\r\n", 1);
+like($out, qr/^7$/m, 'an answer, and one more than was asked for');
+like($out, qr/^connections 0$/m, 'after which the connection is not kept');
+
+# A server without AUTH repeats its arguments, cut after some bytes.
+my $long = 'long-secret-' . 'x' x 200;
+for my $echo ("ERR unknown command `AUTH`, with args beginning with: `" . substr($long, 0, 100) . "`, ",
+	"ERRAUTH " . substr($long, 0, 100), substr($long, 0, 100))
+{
+	$out = ask_fake('', 0, "-$echo\r\n", $long);
+	like($out, qr/HV00N: could not connect to store "fake"/, 'a login that is answered by its arguments');
+	unlike($out, qr/long-secret/, 'does not show them');
+}
+$out = ask_fake('', 0, "-ERR invalid password\r\n", $long);
+like($out, qr/ERR invalid password/, 'an error that repeats nothing shows');
 
 # ---- other ways to connect ---------------------------------------------------------------
 
@@ -374,6 +394,13 @@ $out = session("SELECT count(*), max(length(a)) FROM big WHERE id > 1; $private"
 ($kb) = $out =~ /^kb (\d+)$/m;
 cmp_ok($kb // 1e9, '<', 64 * 1024, 'and so with rows of 1 MB');
 
+cli('EVAL', "for i = 1, 300 do redis.call('SET', 'text:' .. i, string.rep('t', 1000000)) end", '0');
+$node->safe_psql('postgres', "CREATE FOREIGN TABLE texts (id int OPTIONS (kind 'key'), value text) SERVER r OPTIONS (type 'string', key_prefix 'text:')");
+$out = session("SELECT count(*), max(length(value)) FROM texts WHERE id = ANY (ARRAY(SELECT generate_series(1, 1000))); $private");
+like($out, qr/^300\|1000000$/m, 'strings of 1 MB that are asked for by key');
+($kb) = $out =~ /^kb (\d+)$/m;
+cmp_ok($kb // 1e9, '<', 256 * 1024, 'with the memory of some of them');
+
 $node->stop;
-unlike(slurp_file($node->logfile), qr/$password/, 'no password in the log');
+unlike(slurp_file($node->logfile), qr/$password|long-secret/, 'no password in the log');
 done_testing();

@@ -149,20 +149,21 @@ make_room(BoltClient *c, size_t more)
 static bool
 need(BoltClient *c, size_t n, ChFailure *fail)
 {
-	size_t		have = c->end - c->start;
-	ssize_t		got;
-
-	if (have >= n)
-		return true;
-	if (!make_room(c, n - have))
+	/* one byte at least: a read for more that fails has taken what it got */
+	while (c->end - c->start < n)
 	{
-		ch_fail(fail, CH_FAIL_PROTOCOL, "a record is larger than 1 GB");
-		return false;
+		ssize_t		got;
+
+		if (!make_room(c, n - (c->end - c->start)))
+		{
+			ch_fail(fail, CH_FAIL_PROTOCOL, "a record is larger than 1 GB");
+			return false;
+		}
+		got = ch_stream_read(c->stream, c->buf + c->end, c->size - c->end, 1, c->timeout_ms, fail);
+		if (got < 0)
+			return false;
+		c->end += got;
 	}
-	got = ch_stream_read(c->stream, c->buf + c->end, c->size - c->end, n - have, c->timeout_ms, fail);
-	if (got < 0)
-		return false;
-	c->end += got;
 	return true;
 }
 

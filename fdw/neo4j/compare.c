@@ -48,7 +48,6 @@
 #define IS_INT(col) \
 	((col)->basetype == INT2OID || (col)->basetype == INT4OID || (col)->basetype == INT8OID)
 #define IS_FLOAT(col) ((col)->basetype == FLOAT4OID || (col)->basetype == FLOAT8OID)
-#define IS_JSON(col) ((col)->basetype == JSONBOID || (col)->basetype == JSONOID)
 
 static void
 put(Neo4jText *q, const char *fmt,...) pg_attribute_printf(2, 3);
@@ -330,8 +329,6 @@ neo4j_has_fit(const ChColumn *col)
 		case TIMEOID:
 		case TIMESTAMPOID:
 		case TIMESTAMPTZOID:
-		case JSONOID:
-		case JSONBOID:
 			return true;
 		default:
 			return false;
@@ -362,10 +359,6 @@ neo4j_put_fit(Neo4jText *q, const ChColumn *col)
 			break;
 		case BOOLOID:
 			put(q, "%s IN [true, false]", p);
-			break;
-		case JSONOID:
-		case JSONBOID:
-			put(q, "%s IS NOT NULL", p);
 			break;
 		default:
 			put_time_fit(q, col);
@@ -947,7 +940,7 @@ put_null_test(Neo4jText *q, const ChCond *leaf)
 {
 	bool		is_null = leaf->kind == CH_COND_IS_NULL;
 
-	if (!leaf->col->table->mismatch_null || !neo4j_has_fit(leaf->col) || IS_JSON(leaf->col))
+	if (!leaf->col->table->mismatch_null || !neo4j_has_fit(leaf->col))
 	{
 		put(q, "%s IS %sNULL", NEO4J_EXPR(leaf->col), is_null ? "" : "NOT ");
 		return;

@@ -130,6 +130,15 @@ keep_record(const PackReader *body)
 
 	if (!neo4j_unpack(&r, row) || row->kind != CH_LIST)
 		return NULL;
+	/* whatever the server sends, callers may look at this many values */
+	if (row->u.list.n < NEO4J_QUERY_WIDTH)
+	{
+		ChValue    *items = palloc0(NEO4J_QUERY_WIDTH * sizeof(ChValue));
+
+		if (row->u.list.n > 0)
+			memcpy(items, row->u.list.items, row->u.list.n * sizeof(ChValue));
+		row->u.list.items = items;
+	}
 	return row;
 }
 

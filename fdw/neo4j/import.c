@@ -222,7 +222,12 @@ labels_at(Import *import, const Thing *type, bool start)
 	ListCell   *lc;
 
 	foreach(lc, rows)
-		labels = lappend(labels, text_of(((ChValue *) lfirst(lc))->u.list.items));
+	{
+		char	   *label = text_of(((ChValue *) lfirst(lc))->u.list.items);
+
+		if (label)
+			labels = lappend(labels, label);
+	}
 	return labels;
 }
 
@@ -283,7 +288,12 @@ key_properties(Import *import, const char *label)
 	ListCell   *lc;
 
 	foreach(lc, unique_properties(import, label))
-		keys = lappend(keys, property(t, text_of(((ChValue *) lfirst(lc))->u.list.items)));
+	{
+		char	   *name = text_of(((ChValue *) lfirst(lc))->u.list.items);
+
+		if (name)
+			keys = lappend(keys, property(t, name));
+	}
 	if (keys)
 		return keys;
 	foreach(lc, t->properties)

@@ -78,6 +78,7 @@ pg_noreturn extern void neo4j_raise(const ChConn *conn);
  * Run a short query of our own, up to limit rows; each row's values (a CH_LIST)
  * are copied into the current memory context.  params: NULL or texts, as $p1 ...
  */
+#define NEO4J_QUERY_WIDTH 3		/* values of a row that are there, if only as NULL */
 extern List *neo4j_query(ChConn *conn, const char *text, const char *const *params, int nparams, int limit);
 
 /* ---- compare.c ----------------------------------------------------------------- */

@@ -124,7 +124,7 @@ my %script = (
 	slow => [ $keys, rows(1, 3, 1), 30 ],
 	drip => [ $keys, (map { (rows($_, $_, 1), 0.3) } 1 .. 5), rows(6, 6) ],
 	silent => [ 30 ],
-	numbers => [ $keys, qq({"results":[{"statement_id":2,"series":[{"name":"m","columns":["time","v"],"values":[[1,100000000000000000000],[2,-0],[3,1e+21],[4,9007199254740993],[5,null]]}]}]}\n) ],
+	numbers => [ $keys =~ s/float/integer/r, qq({"results":[{"statement_id":2,"series":[{"name":"m","columns":["time","v"],"values":[[1,100000000000000000000],[2,-0],[3,1e+21],[4,9007199254740993],[5,null]]}]}]}\n) ],
 	huge => [ $keys, qq({"results":[{"statement_id":2,"series":[{"name":"m","columns":["time","s"],"values":[[1,"a"],[2,")
 		. ('y' x 20_000_000) . qq("],[3,"\\u00fc\\ud83d\\ude00\\n"]]}]}]}\n) ],
 	one_document => [ '{"results":[{"statement_id":0,"series":[{"name":"m","columns":["fieldKey","fieldType"],"values":[["v","float"]]}]},{"statement_id":1},'
@@ -340,7 +340,7 @@ like(try('SELECT count(*) FROM m'), qr/HV00\w|08\w{3}/, 'a plain request to a se
 
 is($node->safe_psql('postgres', 'SELECT v FROM good'), join("\n", 1 .. 5), 'chunks of JSON');
 is($node->safe_psql('postgres', 'SELECT v FROM one_document'), "1\n2", 'one document without a newline');
-like(try('SELECT v FROM numbers'), qr/22|HV004.*9007199254740993/s, 'an integer that no double holds is a mismatch');
+like(try('SELECT v FROM numbers'), qr/HV004.*100000000000000000000/s, 'an integer that no double holds is a mismatch');
 is($node->safe_psql('postgres', 'ALTER FOREIGN TABLE numbers ALTER v TYPE numeric; SELECT v FROM numbers ORDER BY time'),
 	join("\n", '100000000000000000000', '0', '1000000000000000000000', '9007199254740993', ''), 'numbers are exact');
 

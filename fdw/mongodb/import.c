@@ -353,7 +353,7 @@ collect_names(const bson_t *reply, void *arg)
 		!bson_iter_recurse(&batch, &docs))
 		return;
 	while (bson_iter_next(&docs))
-		if (bson_iter_recurse(&docs, &it) && bson_iter_find(&it, "name"))
+		if (bson_iter_recurse(&docs, &it) && bson_iter_find(&it, "name") && BSON_ITER_HOLDS_UTF8(&it))
 		{
 			name = it;
 			if (strncmp(bson_iter_utf8(&name, NULL), "system.", 7) != 0)

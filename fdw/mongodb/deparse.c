@@ -7,7 +7,8 @@
  * does not fit its column should be: the row may pass, because whatever is
  * filtered or sorted by is fetched and looked at (MongoRequest.verify), and
  * the error is raised.  With 'null' such a value is NULL, which the store does
- * not know: only equality with a guard is exact then.
+ * not know: only equality with a guard is exact then, and only with values
+ * that are the column's own.
  *
  * Not here yet, their place is beside mongo_compile: $group for aggregates,
  * $lookup for joins, $in of key batches.
@@ -50,12 +51,6 @@ static bool
 is_order(const ChExpr *leaf)
 {
 	return leaf->kind == CH_COND_CMP && leaf->op != CH_EQ && leaf->op != CH_NE;
-}
-
-static bool
-is_json(const ChColumn *col)
-{
-	return col->basetype == JSONBOID || col->basetype == JSONOID;
 }
 
 /* The types whose comparisons filter.c knows. */
@@ -111,15 +106,28 @@ ship_position(const ChColumn *col, const ChExpr *leaf, const char **reason)
 	return lossy(reason, "MongoDB reads a number in a path as an array position and as a field name");
 }
 
-/* Where what does not fit is NULL. */
+/*
+ * May a value that the column cannot hold be equal to the other side?  It is
+ * for 3000000000 and an integer column, and for 0.1 and a real one.
+ */
+static bool
+equals_misfits(const ChColumn *col, const ChExpr *leaf)
+{
+	if (col->basetype == INT2OID || col->basetype == INT4OID)
+		return leaf->valtype != col->basetype;
+	return col->basetype == FLOAT4OID;
+}
+
+/*
+ * Where what does not fit is NULL.  JSON takes every type, but not a string
+ * with a zero byte somewhere inside, which the store does not look for.
+ */
 static ChShip
 ship_nullable(const ChColumn *col, const ChExpr *leaf, const char **reason)
 {
-	if (is_null_test(leaf) && is_json(col))
-		return CH_SHIP_EXACT;
 	if (leaf->kind == CH_COND_IS_NULL)
 		return no(reason, "values that do not fit the column are NULL (on_type_mismatch)");
-	if (is_equality(leaf))
+	if (is_equality(leaf) && !equals_misfits(col, leaf))
 		return CH_SHIP_EXACT;
 	return lossy(reason, "values that do not fit the column are NULL (on_type_mismatch)");
 }

@@ -100,6 +100,32 @@ SELECT _id FROM mixed WHERE x > 0.1 ORDER BY 1;
 SELECT _id FROM mixed WHERE x = 'NaN' OR x = 9007199254740993 ORDER BY 1;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT _id FROM mixed WHERE x = 0.1;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT _id FROM mixed WHERE x < 0.1234567890123456789012345678901234567890;
+
+-- A value that does not fit is NULL, also where it equals the other side or
+-- is JSON but for a zero byte inside.
+CREATE FOREIGN TABLE misfits (
+	_id int NOT NULL,
+	i int OPTIONS (path 'v'),
+	r real OPTIONS (path 'v'),
+	n numeric OPTIONS (path 'v'),
+	j jsonb OPTIONS (path 'v'),
+	f float8 OPTIONS (path 'v.0')
+) SERVER t_mongodb_pushdown OPTIONS (collection 'misfits', on_type_mismatch 'null');
+SELECT _id, i FROM misfits WHERE i = 3000000000;
+SELECT _id, i FROM misfits WHERE i IN (7, 3000000000::bigint);
+SELECT _id, r FROM misfits WHERE r = 0.1::float8;
+SELECT _id FROM misfits WHERE j IS NULL;
+SELECT _id, j FROM misfits WHERE j IS NOT NULL ORDER BY 1;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT _id FROM misfits WHERE i = 3000000000 AND j IS NOT NULL;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT _id FROM misfits WHERE i = 7 AND j IS NULL;
+-- a double equals what it prints, an integer of the same binary value does not
+SELECT _id, n FROM misfits WHERE n = 1152921504606847000;
+SELECT _id, n FROM misfits WHERE n = 1152921504606846976;
+SELECT _id, n FROM misfits WHERE n NOT IN (1152921504606847000, 7) ORDER BY 1;
+-- a path with a position leads to more than one value
+SELECT _id, f FROM misfits WHERE f < 'NaN';
+EXPLAIN (VERBOSE, COSTS OFF) SELECT _id FROM misfits WHERE f < 'NaN';
+SELECT _id, f FROM misfits WHERE f = 1.5;
 RESET client_min_messages;
 
 -- text: strings and ObjectIds in one order, that of their text.

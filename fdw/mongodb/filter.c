@@ -288,17 +288,23 @@ prefixes(const MongoPath *path)
 	return list;
 }
 
+/* Is a part of the path an array position, or maybe a name? */
+static bool
+has_position(const ChColumn *col)
+{
+	return mongo_column(col)->path.nplain < mongo_column(col)->path.nparts;
+}
+
 /* Nothing on the way to the value is an array. */
 static Test *
 outside_arrays(const ChColumn *col, Test *t)
 {
-	const MongoPath *path = &mongo_column(col)->path;
 	ListCell   *lc;
 
 	/* a path with an array position ships superset conditions only */
-	if (t->kind == TEST_NONE || path->nplain < path->nparts)
+	if (t->kind == TEST_NONE || has_position(col))
 		return t;
-	foreach(lc, prefixes(path))
+	foreach(lc, prefixes(&mongo_column(col)->path))
 		t = both(t, no_array(lfirst(lc)));
 	return t;
 }
@@ -321,10 +327,23 @@ not_null(const char *path)
 	return field(path, "$ne", value_null());
 }
 
+/*
+ * A superset of what is not NULL.  A path with an array position leads to more
+ * than one value, and any that is null would fail $ne: all documents then.
+ */
+static Test *
+maybe_not_null(const ChColumn *col)
+{
+	const char *path = mongo_column(col)->path.text;
+
+	return has_position(col) ? field_in(path, "$nin", 0, NULL) : not_null(path);
+}
+
 /* NaN is equal to itself and above everything else. */
 static Test *
-compare_with_nan(const char *path, ChCmpOp op)
+compare_with_nan(const ChColumn *col, ChCmpOp op)
 {
+	const char *path = mongo_column(col)->path.text;
 	bson_value_t *nan;
 	Test	   *t;
 
@@ -334,10 +353,12 @@ compare_with_nan(const char *path, ChCmpOp op)
 		case CH_GE:
 			return compare(path, CH_EQ, value_of_double(NAN));
 		case CH_LE:
-			return not_null(path);
+			return maybe_not_null(col);
 		case CH_GT:
 			return no_document();
 		default:				/* CH_LT */
+			if (has_position(col))
+				return maybe_not_null(col);
 			nan = palloc(sizeof(bson_value_t));
 			*nan = value_of_double(NAN);
 			t = not_null(path);
@@ -363,7 +384,7 @@ compare_float(const ChColumn *col, ChCmpOp op, double f)
 	const char *path = mongo_column(col)->path.text;
 
 	if (isnan(f))
-		return compare_with_nan(path, op);
+		return compare_with_nan(col, op);
 	return or_nan(col, op, compare(path, op, value_of_double(f)));
 }
 
@@ -482,11 +503,11 @@ compare_date(const char *path, ChCmpOp op, int64 ms, bool exact)
 
 /* Every date of the store is between the infinities. */
 static Test *
-compare_with_infinity(const char *path, ChCmpOp op, bool positive)
+compare_with_infinity(const ChColumn *col, ChCmpOp op, bool positive)
 {
 	bool		less = op == CH_LT || op == CH_LE;
 
-	return op == CH_EQ || less != positive ? no_document() : not_null(path);
+	return op == CH_EQ || less != positive ? no_document() : maybe_not_null(col);
 }
 
 static Test *
@@ -499,13 +520,13 @@ compare_time(const ChColumn *col, ChCmpOp op, const ChValue *v)
 	if (v->kind == CH_DATE)
 	{
 		if (DATE_NOT_FINITE((DateADT) v->u.i))
-			return compare_with_infinity(path, op, DATE_IS_NOEND((DateADT) v->u.i));
+			return compare_with_infinity(col, op, DATE_IS_NOEND((DateADT) v->u.i));
 		ms = (v->u.i + POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY * 1000;
 	}
 	else
 	{
 		if (TIMESTAMP_NOT_FINITE(v->u.i))
-			return compare_with_infinity(path, op, TIMESTAMP_IS_NOEND(v->u.i));
+			return compare_with_infinity(col, op, TIMESTAMP_IS_NOEND(v->u.i));
 		ms = mongo_timestamp_to_date(v->u.i, &exact);
 	}
 	return compare_date(path, op, ms, exact);
@@ -577,7 +598,7 @@ typedef struct Equals
 {
 	int			nvalues;
 	bson_value_t *values;
-	List	   *ranges;			/* Test */
+	List	   *ranges;			/* Test: ranges, and values of one type */
 } Equals;
 
 static void
@@ -590,6 +611,19 @@ add_equal_operator(Equals *e, const Test *t)
 		: palloc(o->nvalues * sizeof(bson_value_t));
 	memcpy(e->values + e->nvalues, o->values, o->nvalues * sizeof(bson_value_t));
 	e->nvalues += o->nvalues;
+}
+
+/*
+ * A double that prints as the value.  Its binary value is another one, which
+ * an integer or a decimal may have that prints in full.
+ */
+static Test *
+equal_double(const char *path, double f)
+{
+	Test	   *t = of_type(path, "double");
+
+	add_operator(t, "$eq", value_of_double(f));
+	return t;
 }
 
 static void
@@ -612,7 +646,9 @@ add_equal_numeric(Equals *e, const ChColumn *col, const ChValue *v)
 
 	mongo_numeric_bound(v->u.s.data, v->u.s.len, &bound);
 	doubles = mc->type == MONGO_DOUBLE || (mc->type == MONGO_ANY && !bound.same);
-	if (doubles && bound.double_exact)
+	if (doubles && bound.double_exact && mc->type == MONGO_ANY)
+		e->ranges = lappend(e->ranges, equal_double(mc->path.text, bound.at_least));
+	else if (doubles && bound.double_exact)
 		add_equal_operator(e, compare(mc->path.text, CH_EQ, value_of_double(bound.at_least)));
 	if (mc->type == MONGO_DOUBLE || !bound.decimal_exact)
 		return;
@@ -703,7 +739,8 @@ guarded(const ChColumn *col, Test *t)
 	const char *path = mongo_column(col)->path.text;
 	MongoType	type = mongo_column(col)->type;
 
-	if (!col->table->mismatch_null || t->kind == TEST_NONE)
+	/* of the values that an array position leads to, some may be anything */
+	if (!col->table->mismatch_null || t->kind == TEST_NONE || has_position(col))
 		return t;
 	if (type != MONGO_ANY)
 		t = both(t, of_type(path, names[type]));

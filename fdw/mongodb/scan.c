@@ -182,16 +182,16 @@ decode_row(ChScan *scan, const bson_t *doc, Datum *values, bool *nulls)
 /* ---- a run ----------------------------------------------------------------------------------- */
 
 /*
- * The store gives up when we do.  A request that answers at once, being
- * limited or sorted, has our own patience; a long scan counts the time of all
- * its batches, so it has the statement's, or an hour.
+ * The store gives up when we do.  A request whose limit makes it one batch has
+ * our own patience; a longer scan, sorted or not, counts the time of all its
+ * batches, so it has the statement's, or an hour.
  */
 static int64
 max_time(const ChScan *scan)
 {
 	int64		longest = StatementTimeout > 0 ? StatementTimeout : LONGEST_SCAN;
 
-	if (scan->limit > 0 || scan->nsort > 0)
+	if (scan->limit > 0 && scan->limit <= scan->table->fetch_size)
 		return scan->conn->request_timeout;
 	return Max(longest, scan->conn->request_timeout);
 }

@@ -70,7 +70,9 @@ $(call need,rdkafka,librdkafka-dev)
 $(call need,openssl,libssl-dev)
 endif
 
-LIBRARIES = $(MONGOC) hiredis libcurl jansson openssl
+# jansson and rdkafka are asked for above and linked when change data capture
+# comes to use them.
+LIBRARIES = $(MONGOC) hiredis libcurl openssl
 # Their headers are not ours to mend: -isystem keeps -Werror for our own code.
 PG_CPPFLAGS = -I$(CURDIR) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBRARIES)))
 # PostgreSQL's headers have parameters that they do not use; its own

@@ -113,6 +113,7 @@ fi
 for script in "${scripts[@]}"; do tap "$script"; done
 
 if [ $# = 0 ]; then
+  whole "Neo4j stopped by a signal" test/frozen_neo4j.sh
   whole "random queries, pushed and local" test/equivalence.sh 1000
   whole "regression files under AddressSanitizer" test/sanitize.sh
 fi

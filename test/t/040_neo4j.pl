@@ -414,25 +414,6 @@ like($out, qr/^60\|62914560$/m, 'many of 1 MB');
 my ($kb) = $out =~ /^kb (\d+)$/m;
 cmp_ok($kb // 1e9, '<', 64 * 1024, 'with less than 64 MB of private memory');
 
-# The server itself stopped, where this user may do that.
-if ($ENV{NEO4J_PID} && kill(0, $ENV{NEO4J_PID}))
-{
-	$out = session(qq{
-		SELECT n FROM one;
-		\\! kill -STOP $ENV{NEO4J_PID}
-		SET statement_timeout = '100ms';
-		$clock
-		SELECT n FROM one;
-		$took
-		\\! kill -CONT $ENV{NEO4J_PID}
-		RESET statement_timeout;
-		SELECT 'then ' || n FROM one;
-	});
-	like($out, qr/57014/, 'the server itself stopped: statement_timeout ends a query');
-	cmp_ok(ms_of($out), '<', 300, 'in time');
-	like($out, qr/^then 42$/m, 'the session goes on when the server does');
-}
-
 $node->stop;
 unlike(slurp_file($node->logfile), qr/$password/, 'no password in the log');
 done_testing();

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 MAKE=${MAKE:-make}
 eval "$(docker/native/stores.sh env)"
 export PG_CONFIG=${PG_CONFIG:-$PG_BINDIR/pg_config}
+test/packages.sh "$PG_CONFIG"
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -44,6 +44,8 @@ typedef struct ChColumn
 	bool		unique;			/* at most one row has a given value */
 	void	   *extra;
 
+	ChFunc	   *func;			/* computed: what; else NULL */
+
 	/* set by core for value.c */
 	Oid			basetype;		/* typid below domains */
 	Oid			elemtype;		/* of an array, else InvalidOid */
@@ -62,6 +64,7 @@ typedef struct ChTable
 	char	   *name;			/* schema.table, quoted, for messages */
 	int			natts;
 	ChColumn  **columns;		/* by attno - 1; NULL for a dropped one */
+	List	   *computed;		/* ChColumn: attno natts + 1, ... */
 	TupleDesc	desc;
 	List	   *options;		/* table's, then the server's */
 	bool		mismatch_null;	/* on_type_mismatch = 'null' */
@@ -78,7 +81,8 @@ extern ChTable *ch_table_open(Oid relid);
 static inline ChColumn *
 ch_column(const ChTable *table, int attno)
 {
-	return table->columns[attno - 1];
+	return attno > table->natts ? (ChColumn *) list_nth(table->computed, attno - table->natts - 1)
+		: table->columns[attno - 1];
 }
 
 /*
@@ -97,6 +101,24 @@ extern bool ch_collation_is_bytewise(Oid collation);
 
 /* ---- a running scan --------------------------------------------------- */
 
+/* One of several questions that a scan asks at once: see ship_sets. */
+typedef struct ChSet
+{
+	ChCond	   *filter;			/* as ChScan.filter */
+	int64		limit;
+	int64		offset;
+} ChSet;
+
+/* A column of a grouped query, bound. */
+typedef struct ChBoundTarget
+{
+	ChAgg		agg;
+	ChColumn   *col;			/* NULL: count(*) */
+	ChColumn   *by;				/* FIRST, LAST */
+	bool		distinct;
+	ChCond	   *filter;			/* NULL: every row; may be CH_COND_FALSE */
+} ChBoundTarget;
+
 typedef struct ChScan
 {
 	const struct ChDriver *driver;
@@ -113,7 +135,27 @@ typedef struct ChScan
 	int64		limit;			/* -1: none */
 	int64		offset;			/* 0: none */
 	int			ncolumns;
-	ChColumn  **columns;		/* columns to fetch, ascending attno; may be 0 */
+	ChColumn  **columns;		/* columns to fetch, ascending attno; may be 0.
+								 * Of a grouped query: pseudo columns that have the
+								 * types of targets[i] */
+
+	/* grouped queries */
+	bool		grouped;
+	int			ngroup;
+	ChColumn  **group;			/* keys; 0: one group of all rows */
+	ChBoundTarget *targets;		/* ncolumns of them */
+
+	/* DISTINCT ON the first ndistinct of sort; 0: none */
+	int			ndistinct;
+
+	/*
+	 * Several questions at once: filter, limit and offset are those of sets,
+	 * all else is common.  next() says in current_set whose row it returns; of
+	 * one set they come in order, sets may come in any, even mixed.
+	 */
+	int			nsets;			/* 0: one question, that of filter */
+	ChSet	   *sets;
+	int			current_set;
 
 	ChConn	   *conn;			/* core's, from send to close; NULL in explain */
 	void	   *state;			/* driver's, allocated in run_cxt by send */
@@ -217,6 +259,36 @@ typedef struct ChDriver
 
 	/* LIMIT and OFFSET, given that filter and sort ship exactly. May be NULL: yes. */
 	bool		(*ship_limit) (const ChTable *table, List *keys, bool has_offset, const char **reason);
+
+	/*
+	 * Can the store compute this from a row, exactly as PostgreSQL?  If so set
+	 * kind, unique and extra of the new column, as describe_table does; its
+	 * conditions, orders and groups are then asked about one by one.  Args that
+	 * are ChFunc have been asked about.  NULL: nothing.
+	 */
+	bool		(*ship_func) (const ChTable *table, ChColumn *col, const char **reason);
+
+	/*
+	 * Groups and aggregates, all of them: query has filter (which ships
+	 * exactly), group, targets and computed; no sort, limit or DISTINCT ON.
+	 * Core has settled that types, collations and operators are the default
+	 * ones.  An aggregate must raise or leave out, as a row scan would, what a
+	 * column's type does not hold.  NULL: none.
+	 */
+	bool		(*ship_group) (const ChTable *table, const ChQuery *query, const char **reason);
+
+	/*
+	 * DISTINCT ON the first query->ndistinct keys of query->sort, which ship_sort
+	 * was not asked about: the order of rows returned is free, but each is the
+	 * first of its group in that order.  NULL: none.
+	 */
+	bool		(*ship_distinct) (const ChTable *table, const ChQuery *query, const char **reason);
+
+	/*
+	 * How many questions of this form (they differ in values, LIMIT and OFFSET)
+	 * can one request ask?  0 or NULL: only one.
+	 */
+	int			(*ship_sets) (const ChTable *table, const ChQuery *query);
 
 	/*
 	 * Connect and log in: set conn->handle.  On failure raise by

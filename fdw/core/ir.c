@@ -13,6 +13,9 @@
 #define NAME_EXPR "CipherHorizonExpr"
 #define NAME_SORT "CipherHorizonSortKey"
 #define NAME_QUERY "CipherHorizonQuery"
+#define NAME_FUNC "CipherHorizonFunc"
+#define NAME_TARGET "CipherHorizonTarget"
+#define NAME_OUTPUT "CipherHorizonOutput"
 
 const char *const ch_cmp_name[] = {"=", "<>", "<", "<=", ">", ">="};
 
@@ -45,6 +48,44 @@ ch_make_query(void)
 	return q;
 }
 
+ChFunc *
+ch_make_func(ChFuncId func)
+{
+	ChFunc	   *f = (ChFunc *) newNode(sizeof(ChFunc), T_ExtensibleNode);
+
+	f->hdr.extnodename = NAME_FUNC;
+	f->func = func;
+	f->typmod = -1;
+	return f;
+}
+
+bool
+ch_is_func(const Node *node)
+{
+	return IsA(node, ExtensibleNode) && strcmp(((const ExtensibleNode *) node)->extnodename, NAME_FUNC) == 0;
+}
+
+ChTarget *
+ch_make_target(ChAgg agg)
+{
+	ChTarget   *t = (ChTarget *) newNode(sizeof(ChTarget), T_ExtensibleNode);
+
+	t->hdr.extnodename = NAME_TARGET;
+	t->agg = agg;
+	t->typmod = -1;
+	return t;
+}
+
+ChOutput *
+ch_make_output(void)
+{
+	ChOutput   *o = (ChOutput *) newNode(sizeof(ChOutput), T_ExtensibleNode);
+
+	o->hdr.extnodename = NAME_OUTPUT;
+	o->count = -1;
+	return o;
+}
+
 /* Everything after the header, bytes as they are; lists are copied after. */
 #define COPY_BODY(to, from, type) \
 	memcpy((char *) (to) + sizeof(ExtensibleNode), (const char *) (from) + sizeof(ExtensibleNode), \
@@ -69,6 +110,7 @@ equal_expr(const ExtensibleNode *a, const ExtensibleNode *b)
 	const ChExpr *y = (const ChExpr *) b;
 
 	return x->kind == y->kind && x->op == y->op && x->attno == y->attno &&
+		x->other == y->other && x->negated == y->negated &&
 		x->valtype == y->valtype && x->collation == y->collation &&
 		equal(x->args, y->args) && equal(x->values, y->values) && equal(x->is_array, y->is_array);
 }
@@ -90,6 +132,60 @@ equal_sort(const ExtensibleNode *a, const ExtensibleNode *b)
 }
 
 static void
+copy_func(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
+{
+	ChFunc	   *to = (ChFunc *) newnode;
+	const ChFunc *from = (const ChFunc *) oldnode;
+
+	COPY_BODY(to, from, ChFunc);
+	to->args = copyObject(from->args);
+	to->expr = copyObject(from->expr);
+}
+
+static bool
+equal_func(const ExtensibleNode *a, const ExtensibleNode *b)
+{
+	const ChFunc *x = (const ChFunc *) a;
+	const ChFunc *y = (const ChFunc *) b;
+
+	return x->func == y->func && x->type == y->type && x->typmod == y->typmod &&
+		x->collation == y->collation && equal(x->args, y->args);
+}
+
+static void
+copy_target(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
+{
+	COPY_BODY(newnode, oldnode, ChTarget);
+	((ChTarget *) newnode)->filter = copyObject(((const ChTarget *) oldnode)->filter);
+}
+
+static bool
+equal_target(const ExtensibleNode *a, const ExtensibleNode *b)
+{
+	const ChTarget *x = (const ChTarget *) a;
+	const ChTarget *y = (const ChTarget *) b;
+
+	return x->agg == y->agg && x->attno == y->attno && x->by == y->by && x->distinct == y->distinct &&
+		x->type == y->type && x->typmod == y->typmod && x->collation == y->collation &&
+		equal(x->filter, y->filter);
+}
+
+static void
+copy_output(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
+{
+	COPY_BODY(newnode, oldnode, ChOutput);
+}
+
+static bool
+equal_output(const ExtensibleNode *a, const ExtensibleNode *b)
+{
+	const ChOutput *x = (const ChOutput *) a;
+	const ChOutput *y = (const ChOutput *) b;
+
+	return x->target == y->target && x->count == y->count && x->type == y->type;
+}
+
+static void
 copy_query(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
 {
 	ChQuery    *to = (ChQuery *) newnode;
@@ -101,6 +197,10 @@ copy_query(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
 	to->sort = copyObject(from->sort);
 	to->not_pushed = copyObject(from->not_pushed);
 	to->remarks = copyObject(from->remarks);
+	to->computed = copyObject(from->computed);
+	to->group = copyObject(from->group);
+	to->targets = copyObject(from->targets);
+	to->outputs = copyObject(from->outputs);
 }
 
 static bool
@@ -110,7 +210,9 @@ equal_query(const ExtensibleNode *a, const ExtensibleNode *b)
 	const ChQuery *y = (const ChQuery *) b;
 
 	return x->relid == y->relid && x->upper == y->upper && x->limit == y->limit &&
-		x->offset == y->offset && equal(x->columns, y->columns) && equal(x->filter, y->filter) &&
+		x->offset == y->offset && x->grouped == y->grouped && x->ndistinct == y->ndistinct &&
+		equal(x->computed, y->computed) && equal(x->group, y->group) &&
+		equal(x->targets, y->targets) && equal(x->outputs, y->outputs) && equal(x->columns, y->columns) && equal(x->filter, y->filter) &&
 		equal(x->sort, y->sort) && equal(x->not_pushed, y->not_pushed) && equal(x->remarks, y->remarks);
 }
 
@@ -136,6 +238,31 @@ out_sort(StringInfo str, const ExtensibleNode *node)
 }
 
 static void
+out_func(StringInfo str, const ExtensibleNode *node)
+{
+	const ChFunc *f = (const ChFunc *) node;
+
+	appendStringInfo(str, " :func %d :type %u :args %s", f->func, f->type, nodeToString(f->args));
+}
+
+static void
+out_target(StringInfo str, const ExtensibleNode *node)
+{
+	const ChTarget *t = (const ChTarget *) node;
+
+	appendStringInfo(str, " :agg %d :attno %d :by %d :distinct %d :filter %s", t->agg, t->attno, t->by, t->distinct,
+					 nodeToString(t->filter));
+}
+
+static void
+out_output(StringInfo str, const ExtensibleNode *node)
+{
+	const ChOutput *o = (const ChOutput *) node;
+
+	appendStringInfo(str, " :target %d :count %d :type %u", o->target, o->count, o->type);
+}
+
+static void
 out_query(StringInfo str, const ExtensibleNode *node)
 {
 	const ChQuery *q = (const ChQuery *) node;
@@ -143,6 +270,9 @@ out_query(StringInfo str, const ExtensibleNode *node)
 	appendStringInfo(str, " :relid %u :columns %s :filter %s :sort %s :limit %d :offset %d", q->relid,
 					 nodeToString(q->columns), nodeToString(q->filter), nodeToString(q->sort),
 					 q->limit, q->offset);
+	appendStringInfo(str, " :computed %s :grouped %d :group %s :targets %s :outputs %s :ndistinct %d",
+					 nodeToString(q->computed), q->grouped, nodeToString(q->group),
+					 nodeToString(q->targets), nodeToString(q->outputs), q->ndistinct);
 }
 
 static void
@@ -158,6 +288,9 @@ ch_ir_register(void)
 		{NAME_EXPR, sizeof(ChExpr), copy_expr, equal_expr, out_expr, no_read},
 		{NAME_SORT, sizeof(ChSortKey), copy_sort, equal_sort, out_sort, no_read},
 		{NAME_QUERY, sizeof(ChQuery), copy_query, equal_query, out_query, no_read},
+		{NAME_FUNC, sizeof(ChFunc), copy_func, equal_func, out_func, no_read},
+		{NAME_TARGET, sizeof(ChTarget), copy_target, equal_target, out_target, no_read},
+		{NAME_OUTPUT, sizeof(ChOutput), copy_output, equal_output, out_output, no_read},
 	};
 
 	for (int i = 0; i < lengthof(methods); i++)

@@ -33,7 +33,15 @@ typedef enum ChCondKind
 	CH_COND_NOT_IN,				/* column is not NULL and is none of the values */
 	CH_COND_IS_NULL,
 	CH_COND_NOT_NULL,
-	CH_COND_FALSE				/* no row; only as the whole of a bound filter */
+	CH_COND_FALSE,				/* no row; only as the whole of a bound filter */
+
+	/* a driver that does not know these refuses them in ship_leaf */
+	CH_COND_CMP_COLUMN,			/* column op other column */
+	CH_COND_LIKE,				/* value: the pattern, its escape a backslash;
+								 * all of these may be negated */
+	CH_COND_ILIKE,
+	CH_COND_CONTAINS,			/* column @> value, of jsonb or of arrays */
+	CH_COND_HAS_KEY				/* jsonb column ? value */
 } ChCondKind;
 
 typedef enum ChCmpOp
@@ -63,6 +71,9 @@ typedef struct ChExpr
 	ChCondKind	kind;
 	ChCmpOp		op;				/* CH_COND_CMP */
 	int			attno;			/* column of the leaf */
+	int			other;			/* CMP_COLUMN: the column to the right */
+	bool		negated;		/* LIKE and later kinds: NOT, for values that
+								 * are not NULL */
 	Oid			valtype;		/* type of the value, of an element for IN */
 	Oid			collation;		/* collation of the comparison */
 	List	   *args;			/* of AND and OR: ChExpr */
@@ -81,6 +92,90 @@ typedef struct ChSortKey
 	Oid			collation;
 } ChSortKey;
 
+/*
+ * What the store computes from columns of a row.  In a query it is the column
+ * number natts + 1 + its index in ChQuery.computed, and conditions, sort keys
+ * and groups name it like any other column.
+ */
+typedef enum ChFuncId
+{
+	CH_FUNC_DATE_BIN,			/* stride, time, origin */
+	CH_FUNC_DATE_TRUNC,			/* unit, time [, zone]; of a timestamptz core gives the
+								 * zone of the session if there is none */
+	CH_FUNC_JSON_GET,			/* jsonb -> key or index */
+	CH_FUNC_JSON_GET_TEXT,		/* jsonb ->> key or index */
+	CH_FUNC_ADD,
+	CH_FUNC_SUB,
+	CH_FUNC_MUL,
+	CH_FUNC_DIV,
+	CH_FUNC_MOD,
+	CH_FUNC_NEG,
+	CH_FUNC_ABS,
+	CH_FUNC_LOWER,
+	CH_FUNC_UPPER,
+	CH_FUNC_LENGTH,
+	CH_FUNC_CONCAT,				/* text || text */
+	CH_FUNC_COALESCE,
+	CH_FUNC_CASE,				/* condition as ChExpr, value, ..., [else]: see
+								 * ship_func.c */
+	CH_FUNC_CAST
+} ChFuncId;
+
+typedef struct ChFunc
+{
+	ExtensibleNode hdr;
+	ChFuncId	func;
+	List	   *args;			/* each an Integer (column number), a Const or a
+								 * ChFunc */
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	Node	   *expr;			/* the same in PostgreSQL's terms */
+} ChFunc;
+
+/* What one column of a grouped query is. */
+typedef enum ChAgg
+{
+	CH_AGG_KEY,					/* a column that is grouped by */
+	CH_AGG_COUNT,				/* of rows (attno 0), or where the column is not
+								 * NULL */
+	CH_AGG_SUM,
+	CH_AGG_MIN,
+	CH_AGG_MAX,
+	CH_AGG_FIRST,				/* value of attno where by is least */
+	CH_AGG_LAST,				/* ... greatest; rows with NULL in either do not
+								 * count */
+	CH_AGG_BOOL_AND,
+	CH_AGG_BOOL_OR
+} ChAgg;
+
+typedef struct ChTarget
+{
+	ExtensibleNode hdr;
+	ChAgg		agg;
+	int			attno;			/* column, or 0: count(*) */
+	int			by;				/* FIRST, LAST: the column that orders */
+	bool		distinct;		/* DISTINCT values only */
+	ChExpr	   *filter;			/* FILTER (WHERE ...), or NULL */
+	Oid			type;			/* of the result as the driver returns it: a sum
+								 * of smallint or integer is bigint, of bigint or
+								 * numeric numeric, of float4 float4 */
+	int32		typmod;
+	Oid			collation;
+} ChTarget;
+
+/*
+ * Output of a grouped query in the scan's row: a target as it is, or an average
+ * (core divides: a driver is asked for a sum and a count).
+ */
+typedef struct ChOutput
+{
+	ExtensibleNode hdr;
+	int			target;			/* index in targets */
+	int			count;			/* average: index of the count, else -1 */
+	Oid			type;			/* of the output */
+} ChOutput;
+
 /* One remote query in a plan; the only member of ForeignScan.fdw_private. */
 typedef struct ChQuery
 {
@@ -94,6 +189,14 @@ typedef struct ChQuery
 	List	   *sort;			/* ChSortKey */
 	int			limit;			/* number in fdw_exprs of a bigint, or -1 */
 	int			offset;
+	List	   *computed;		/* ChFunc: columns natts + 1, ... */
+	bool		grouped;		/* rows are groups: targets in place of columns */
+	List	   *group;			/* int list of column numbers; NIL: one group of
+								 * all rows, even if there are none */
+	List	   *targets;		/* ChTarget */
+	List	   *outputs;		/* ChOutput */
+	int			ndistinct;		/* DISTINCT ON: of the rows that agree in these
+								 * first sort keys the first one; 0: none */
 	List	   *not_pushed;		/* String: reasons, one for each local qual in
 								 * plan order, "" where none is known */
 	List	   *remarks;		/* String: why a sort or limit stayed local */
@@ -102,6 +205,10 @@ typedef struct ChQuery
 extern ChExpr *ch_make_expr(ChCondKind kind);
 extern ChSortKey *ch_make_sort_key(void);
 extern ChQuery *ch_make_query(void);
+extern ChFunc *ch_make_func(ChFuncId func);
+extern ChTarget *ch_make_target(ChAgg agg);
+extern ChOutput *ch_make_output(void);
+extern bool ch_is_func(const Node *node);
 extern void ch_ir_register(void);	/* once for each process */
 
 /* Executor's form of a condition. */
@@ -112,6 +219,8 @@ typedef struct ChCond
 	ChCondKind	kind;
 	ChCmpOp		op;
 	struct ChColumn *col;		/* of a leaf */
+	struct ChColumn *other;		/* CMP_COLUMN */
+	bool		negated;
 	int			nvalues;		/* 1 for CMP; IN and NOT_IN have 1 or more,
 								 * without duplicates */
 	ChValue    *values;			/* never CH_NULL; CH_PARAM only for EXPLAIN */

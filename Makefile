@@ -29,6 +29,7 @@ BOOTSTRAP_GOALS = demo demo-stop test matrix sanitize bench
 
 # From nothing to the printed answer of a query on five stores.
 demo:
+	@test/packages.sh
 	@docker/native/stores.sh start postgres redis influxdb mongodb neo4j
 	@test/build.sh
 	@docker/demo/demo.sh

@@ -7,9 +7,13 @@ HERE=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=docker/native/lib.sh
 . "$HERE/docker/native/lib.sh"
 
-pg_config=${1:-pg_config}
-major=$("$pg_config" --version 2>/dev/null | sed 's/[^0-9]*\([0-9]*\).*/\1/')
-major=${major:-15}
+pg_config=${1:-${PG_CONFIG:-$(printf '%s\n' /usr/lib/postgresql/*/bin/pg_config | sort -V | tail -n 1)}}
+if [ -x "$pg_config" ]; then
+	major=$("$pg_config" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+else
+	major=$(apt-cache show postgresql 2>/dev/null | sed -n 's/^Depends:.*postgresql-\([0-9]*\).*/\1/p' | head -n 1)
+	major=${major:-15}
+fi
 
 has_module() { pkg-config --exists "$1" 2>/dev/null; }
 module() { has_module "$1" || echo "$2"; }

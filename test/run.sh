@@ -83,6 +83,9 @@ whole() {
   fi
 }
 
+note "packages"
+test/packages.sh || give_up "a package could not be installed"
+
 note "stores"
 docker/native/stores.sh start || give_up "a store did not start"
 env=$(docker/native/stores.sh env) || give_up "the stores' addresses are not known"

@@ -32,7 +32,9 @@ PRELOAD=${PG_PRELOAD-$(last preload)}
 packages() { [ -n "$BINDIR" ] || echo postgresql; }
 address() { echo "postgresql://postgres@127.0.0.1:$PG_PORT"; }
 ready() { query 'SELECT' >/dev/null 2>&1; }
-stale() { [ "$(last bindir)" != "$BINDIR" ] || [ "$(last preload)" != "$PRELOAD" ]; }
+# An upgrade of the package under a running server is a change, too: its libraries no longer fit.
+release() { "$BINDIR/postgres" --version; }
+stale() { [ "$(last bindir)" != "$BINDIR" ] || [ "$(last preload)" != "$PRELOAD" ] || [ "$(last release)" != "$(release)" ]; }
 halt() { end "$PIDFILE" INT 30; } # "fast" shutdown
 
 query() {
@@ -84,7 +86,7 @@ launch() {
 	make_cluster "$data"
 	configure "$data"
 	forget_postmaster "$data"
-	printf '%s\n' "bindir=$BINDIR" "preload=$PRELOAD" "data=$data" >"$DIR/last"
+	printf '%s\n' "bindir=$BINDIR" "preload=$PRELOAD" "release=$(release)" "data=$data" >"$DIR/last"
 	spawn "$PIDFILE" "$LOG" "${AS_POSTGRES[@]}" "$BINDIR/postgres" -D "$data"
 }
 

@@ -191,6 +191,12 @@ bind_leaf(BindContext *cxt, const ChExpr *expr)
 	cond->kind = expr->kind;
 	cond->op = expr->op;
 	cond->col = ch_column(cxt->state->scan.table, expr->attno);
+	cond->negated = expr->negated;
+	if (expr->kind == CH_COND_CMP_COLUMN)
+	{
+		cond->other = ch_column(cxt->state->scan.table, expr->other);
+		return cond;
+	}
 	if (expr->kind == CH_COND_IS_NULL || expr->kind == CH_COND_NOT_NULL)
 		return cond;
 	collect_values(cxt, expr, cond, &has_null);
@@ -203,7 +209,8 @@ bind_leaf(BindContext *cxt, const ChExpr *expr)
 	}
 	else if (cond->nvalues == 0)
 		return &always_false;
-	remove_duplicates(cond);
+	if (cond->kind == CH_COND_IN || cond->kind == CH_COND_NOT_IN)
+		remove_duplicates(cond);
 	return cond;
 }
 
@@ -266,6 +273,22 @@ ch_count_text(int64 count)
 	return CH_COUNT_IS_PARAM(count) ? psprintf("$%d", CH_COUNT_NUMBER(count)) : psprintf(INT64_FORMAT, count);
 }
 
+/* Conditions of aggregates. */
+static void
+bind_targets(BindContext *cxt)
+{
+	ChScan	   *scan = &cxt->state->scan;
+	ListCell   *lc;
+
+	foreach(lc, scan->query->targets)
+	{
+		const ChTarget *target = lfirst(lc);
+		ChCond	   *filter = target->filter ? bind_expr(cxt, target->filter) : &always_true;
+
+		scan->targets[foreach_current_index(lc)].filter = filter == &always_true ? NULL : filter;
+	}
+}
+
 bool
 ch_bind(ChScanState *state, bool explain)
 {
@@ -276,6 +299,7 @@ ch_bind(ChScanState *state, bool explain)
 
 	if (scan->query->filter)
 		filter = bind_expr(&cxt, scan->query->filter);
+	bind_targets(&cxt);
 	scan->limit = bind_count(&cxt, scan->query->limit, -1, "LIMIT", ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE);
 	scan->offset = bind_count(&cxt, scan->query->offset, 0, "OFFSET", ERRCODE_INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE);
 	MemoryContextSwitchTo(old);

@@ -44,6 +44,7 @@ extern int	ch_request_timeout;
 extern bool ch_enable_where_pushdown;
 extern bool ch_enable_sort_pushdown;
 extern bool ch_enable_limit_pushdown;
+extern bool ch_enable_aggregate_pushdown;
 extern void ch_define_gucs(void);
 
 extern uint32 ch_wait_event(void);
@@ -78,6 +79,9 @@ typedef struct ChRel
 	Cost		tuple_cost;
 	bool		ordered;		/* an ORDERED rel over the base rel */
 	List	   *sort;			/* its keys; NIL if conditions fix the order */
+	bool		grouped;		/* a grouped rel over the base rel: */
+	List	   *scan_exprs;		/* what each column of its row is */
+	List	   *local_quals;	/* HAVING that is checked here */
 	List	   *remarks;		/* String: why something above stayed local */
 } ChRel;
 
@@ -85,14 +89,44 @@ typedef struct ChRel
  * Decide for each RestrictInfo; also whether together they are exact.  Pass
  * the list of all clauses that a path applies in the scan.
  */
-extern List *ch_ship_clauses(PlannerInfo *root, RelOptInfo *rel, const ChTable *table,
+extern List *ch_ship_clauses(PlannerInfo *root, RelOptInfo *rel, ChTable *table,
 							 List *rinfos, bool *exact);
 
 /* The columns' order that pathkeys ask for, or NIL with a reason. */
-extern List *ch_ship_pathkeys(PlannerInfo *root, RelOptInfo *rel, const ChTable *table,
+extern List *ch_ship_pathkeys(PlannerInfo *root, RelOptInfo *rel, ChTable *table,
 							  List *pathkeys, const char **reason);
 
-/* A column of the table, looking through harmless relabelling; or NULL. */
+/* The same without asking whether the store sorts so (for DISTINCT ON). */
+extern List *ch_sort_keys(PlannerInfo *root, RelOptInfo *rel, ChTable *table,
+						  List *pathkeys, const char **reason);
+
+/* The condition of an aggregate's FILTER; NULL with a reason if it is not exact. */
+extern ChExpr *ch_ship_filter(PlannerInfo *root, RelOptInfo *rel, ChTable *table,
+							  Node *clause, const char **reason);
+
+/*
+ * The number of the column that an expression is: a plain one, or one that the
+ * store computes, which becomes a column of table.  0: neither, with a reason
+ * where a store was asked and declined.
+ */
+extern int	ch_operand(PlannerInfo *root, RelOptInfo *rel, ChTable *table, Node *node,
+					   const char **reason);
+
+/* Make a computed column; NULL, with a reason, if the store does not compute it. */
+extern ChColumn *ch_add_computed(ChTable *table, ChFunc *func, const char **reason);
+
+/* A column that is a result, for value.c; its name is for messages. */
+extern ChColumn *ch_make_result_column(ChTable *table, const char *name, Oid type, int32 typmod, Oid collation);
+
+/* path.c, for group.c */
+extern void ch_remark(ChRel *ch, const char *what, const char *why);
+extern bool ch_has_gate(RelOptInfo *base);
+
+/* group.c: GROUP BY, aggregates, DISTINCT and DISTINCT ON of one table */
+extern void ch_group_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, GroupPathExtraData *extra);
+extern void ch_distinct_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output);
+
+/* A plain column of the table, looking through harmless relabelling; or NULL. */
 extern Var *ch_plain_column(Node *node, Index relid);
 
 extern void ch_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid);
@@ -119,6 +153,9 @@ typedef struct ChScanState
 	bool		done;			/* this run has no more rows */
 	bool		timed;			/* measure remote_time */
 	bool		domains;		/* some column is of a domain */
+	Datum	   *values;			/* grouped: what the driver returned, by target */
+	bool	   *nulls;
+	bool		empty_group;	/* grouped without keys: the row of no rows is due */
 } ChScanState;
 
 extern void ch_begin_scan(ForeignScanState *node, int eflags);

@@ -204,6 +204,8 @@ typedef enum ChProbe
 	CH_PROBE_SAMPLE				/* read one row of anything */
 } ChProbe;
 
+#define CH_LEAF(kind) (1u << (kind))
+
 /* ---- the driver ------------------------------------------------------- */
 
 typedef struct ChDriver
@@ -231,6 +233,12 @@ typedef struct ChDriver
 	 * be NULL.
 	 */
 	void		(*check_options) (int where, List *options);
+
+	/*
+	 * Which kinds of leaves after CH_COND_FALSE does the store know?  Bits
+	 * CH_LEAF(kind); core refuses the others before it asks ship_leaf.
+	 */
+	uint32		more_leaves;
 
 	/* Set kind, unique, extra of each column and table->priv. */
 	void		(*describe_table) (ChTable *table);
@@ -263,8 +271,8 @@ typedef struct ChDriver
 	/*
 	 * Can the store compute this from a row, exactly as PostgreSQL?  If so set
 	 * kind, unique and extra of the new column, as describe_table does; its
-	 * conditions, orders and groups are then asked about one by one.  Args that
-	 * are ChFunc have been asked about.  NULL: nothing.
+	 * conditions, orders and groups are then asked about one by one.  NULL:
+	 * nothing.
 	 */
 	bool		(*ship_func) (const ChTable *table, ChColumn *col, const char **reason);
 
@@ -273,7 +281,8 @@ typedef struct ChDriver
 	 * exactly), group, targets and computed; no sort, limit or DISTINCT ON.
 	 * Core has settled that types, collations and operators are the default
 	 * ones.  An aggregate must raise or leave out, as a row scan would, what a
-	 * column's type does not hold.  NULL: none.
+	 * column's type does not hold.  Without keys there is one row: if next()
+	 * returns none, core makes it (counts are 0, the rest is NULL).  NULL: none.
 	 */
 	bool		(*ship_group) (const ChTable *table, const ChQuery *query, const char **reason);
 

@@ -15,6 +15,8 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "catalog/pg_type.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -105,6 +107,7 @@ start_run(ChScanState *state)
 
 	state->bound = false;
 	MemoryContextReset(scan->run_cxt);
+	state->empty_group = scan->grouped && scan->ngroup == 0;
 	if (!ch_bind(state, false))
 	{
 		state->done = true;
@@ -145,20 +148,89 @@ check_null_domains(ChScanState *state, TupleTableSlot *slot)
 	}
 }
 
+/* Sum by count, as PostgreSQL's final functions have it. */
+static Datum
+average(Datum sum, Datum count, Oid sumtype, Oid type)
+{
+	if (type == FLOAT8OID)
+		return Float8GetDatum(DatumGetFloat8(sum) / (double) DatumGetInt64(count));
+	if (sumtype == INT8OID)
+		sum = DirectFunctionCall1(int8_numeric, sum);
+	return DirectFunctionCall2(numeric_div, sum, DirectFunctionCall1(int8_numeric, count));
+}
+
+/* The scan's row from what the driver returned for each target. */
+static void
+fill_outputs(ChScanState *state, TupleTableSlot *slot)
+{
+	const ChQuery *query = state->scan.query;
+	ListCell   *lc;
+
+	foreach(lc, query->outputs)
+	{
+		const ChOutput *output = lfirst(lc);
+		int			i = foreach_current_index(lc);
+
+		slot->tts_isnull[i] = state->nulls[output->target];
+		slot->tts_values[i] = state->values[output->target];
+		if (output->count < 0)
+			continue;
+		slot->tts_isnull[i] = slot->tts_isnull[i] || state->nulls[output->count] ||
+			DatumGetInt64(state->values[output->count]) == 0;
+		if (!slot->tts_isnull[i])
+			slot->tts_values[i] = average(state->values[output->target], state->values[output->count],
+										  ((ChTarget *) list_nth(query->targets, output->target))->type, output->type);
+	}
+}
+
+/* The group of no rows: nothing was counted, all else is NULL. */
+static void
+fill_empty_group(ChScanState *state)
+{
+	for (int i = 0; i < state->scan.ncolumns; i++)
+	{
+		state->nulls[i] = state->scan.targets[i].agg != CH_AGG_COUNT;
+		state->values[i] = Int64GetDatum(0);
+	}
+}
+
+static bool
+next_group(ChScanState *state, TupleTableSlot *slot)
+{
+	ChScan	   *scan = &state->scan;
+	bool		found;
+
+	memset(state->nulls, true, scan->ncolumns * sizeof(bool));
+	found = !state->done && scan->driver->next(scan, state->values, state->nulls);
+	if (!found && state->empty_group)
+		fill_empty_group(state);
+	else if (!found)
+		return false;
+	state->empty_group = false;
+	fill_outputs(state, slot);
+	return true;
+}
+
 static bool
 next_row(ChScanState *state, TupleTableSlot *slot)
 {
 	ChScan	   *scan = &state->scan;
+	bool		found;
 
 	if (!state->running)
 		start_run(state);
-	if (state->done)
-		return false;
-	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
-	if (scan->driver->next(scan, slot->tts_values, slot->tts_isnull))
+	if (scan->grouped)
+		found = next_group(state, slot);
+	else
+	{
+		memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
+		found = !state->done && scan->driver->next(scan, slot->tts_values, slot->tts_isnull);
+		if (found)
+			check_null_domains(state, slot);
+	}
+	if (found)
 	{
 		scan->rows++;
-		check_null_domains(state, slot);
 		return true;
 	}
 	state->done = true;
@@ -198,6 +270,66 @@ ch_iterate_scan(ForeignScanState *node)
 
 /* ---- begin and end ------------------------------------------------------------ */
 
+/* A name for messages about the values of an aggregate. */
+static char *
+target_name(const ChTarget *target, const ChColumn *col)
+{
+	static const char *const names[] = {
+		[CH_AGG_KEY] = "",[CH_AGG_COUNT] = "count of ",[CH_AGG_SUM] = "sum of ",[CH_AGG_MIN] = "min of ",
+		[CH_AGG_MAX] = "max of ",[CH_AGG_FIRST] = "first of ",[CH_AGG_LAST] = "last of ",
+		[CH_AGG_BOOL_AND] = "bool_and of ",[CH_AGG_BOOL_OR] = "bool_or of "
+	};
+
+	return psprintf("%s%s", names[target->agg], col ? col->name : "rows");
+}
+
+/* The groups and aggregates of a grouped query. */
+static void
+set_targets(ChScanState *state)
+{
+	ChScan	   *scan = &state->scan;
+	const ChQuery *query = scan->query;
+	int			n = list_length(query->targets);
+	ListCell   *lc;
+
+	scan->grouped = true;
+	scan->group = palloc(list_length(query->group) * sizeof(ChColumn *));
+	foreach(lc, query->group)
+		scan->group[scan->ngroup++] = ch_column(scan->table, lfirst_int(lc));
+	scan->columns = palloc(n * sizeof(ChColumn *));
+	scan->targets = palloc0(n * sizeof(ChBoundTarget));
+	state->target = palloc(n * sizeof(int));
+	state->values = palloc0(n * sizeof(Datum));
+	state->nulls = palloc0(n * sizeof(bool));
+	foreach(lc, query->targets)
+	{
+		const ChTarget *target = lfirst(lc);
+		int			i = scan->ncolumns++;
+		ChBoundTarget *bound = &scan->targets[i];
+
+		bound->agg = target->agg;
+		bound->distinct = target->distinct;
+		bound->col = target->attno ? ch_column(scan->table, target->attno) : NULL;
+		bound->by = target->by ? ch_column(scan->table, target->by) : NULL;
+		scan->columns[i] = target->agg == CH_AGG_KEY ? bound->col
+			: ch_make_result_column(scan->table, target_name(target, bound->col), target->type,
+									target->typmod, target->collation);
+		state->target[i] = i;
+	}
+}
+
+/* What the store computes was asked about when the plan was made. */
+static void
+set_computed(ChTable *table, const ChQuery *query)
+{
+	ListCell   *lc;
+	const char *reason;
+
+	foreach(lc, query->computed)
+		if (ch_add_computed(table, lfirst(lc), &reason) == NULL)
+			elog(ERROR, "a column of foreign table %s cannot be computed any more", table->name);
+}
+
 /* Which columns to fetch, and where each goes in the scan's slot. */
 static void
 set_columns(ChScanState *state)
@@ -205,6 +337,11 @@ set_columns(ChScanState *state)
 	ChScan	   *scan = &state->scan;
 	ListCell   *lc;
 
+	if (scan->query->grouped)
+	{
+		set_targets(state);
+		return;
+	}
 	scan->columns = palloc(list_length(scan->query->columns) * sizeof(ChColumn *));
 	state->target = palloc(list_length(scan->query->columns) * sizeof(int));
 	foreach(lc, scan->query->columns)
@@ -215,6 +352,7 @@ set_columns(ChScanState *state)
 		state->domains = state->domains || scan->columns[i]->domain;
 		state->target[i] = scan->query->upper ? i : lfirst_int(lc) - 1;
 	}
+	scan->ndistinct = scan->query->ndistinct;
 	scan->nsort = list_length(scan->query->sort);
 	scan->sort = palloc(scan->nsort * sizeof(ChSortKey *));
 	foreach(lc, scan->query->sort)
@@ -240,6 +378,7 @@ ch_begin_scan(ForeignScanState *node, int eflags)
 	scan->driver = scan->table->driver;
 	scan->userid = ch_scan_userid(plan, estate);
 	scan->limit = -1;
+	set_computed(scan->table, scan->query);
 	set_columns(state);
 	state->timed = (estate->es_instrument & INSTRUMENT_TIMER) != 0;
 	state->params = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);

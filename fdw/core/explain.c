@@ -51,7 +51,13 @@ pushed_parts(const ChQuery *query)
 
 	if (query->filter)
 		result = lappend(result, "filter");
-	if (query->sort)
+	if (query->group)
+		result = lappend(result, "group");
+	if (query->grouped && list_length(query->targets) > list_length(query->group))
+		result = lappend(result, "aggregate");
+	if (query->ndistinct > 0)
+		result = lappend(result, "distinct on");
+	if (query->sort && query->ndistinct == 0)
 		result = lappend(result, "sort");
 	if (query->limit >= 0)
 		result = lappend(result, "limit");

@@ -15,6 +15,7 @@ int			ch_request_timeout;
 bool		ch_enable_where_pushdown;
 bool		ch_enable_sort_pushdown;
 bool		ch_enable_limit_pushdown;
+bool		ch_enable_aggregate_pushdown;
 
 FdwRoutine *
 ch_fdw_routine(void)
@@ -56,4 +57,7 @@ ch_define_gucs(void)
 	DefineCustomBoolVariable("cipherhorizon.enable_limit_pushdown",
 							 "Sends LIMIT and OFFSET to the store where it means the same.", NULL,
 							 &ch_enable_limit_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cipherhorizon.enable_aggregate_pushdown",
+							 "Groups, aggregates and makes rows distinct in the store where it means the same.", NULL,
+							 &ch_enable_aggregate_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 }

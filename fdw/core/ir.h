@@ -100,8 +100,8 @@ typedef struct ChSortKey
 typedef enum ChFuncId
 {
 	CH_FUNC_DATE_BIN,			/* stride, time, origin */
-	CH_FUNC_DATE_TRUNC,			/* unit, time [, zone]; of a timestamptz core gives the
-								 * zone of the session if there is none */
+	CH_FUNC_DATE_TRUNC,			/* unit, time [, zone]; without a zone only where
+								 * that of the session makes no difference */
 	CH_FUNC_JSON_GET,			/* jsonb -> key or index */
 	CH_FUNC_JSON_GET_TEXT,		/* jsonb ->> key or index */
 	CH_FUNC_ADD,
@@ -116,17 +116,15 @@ typedef enum ChFuncId
 	CH_FUNC_LENGTH,
 	CH_FUNC_CONCAT,				/* text || text */
 	CH_FUNC_COALESCE,
-	CH_FUNC_CASE,				/* condition as ChExpr, value, ..., [else]: see
-								 * ship_func.c */
-	CH_FUNC_CAST
+	CH_FUNC_CAST				/* to the function's type */
 } ChFuncId;
 
 typedef struct ChFunc
 {
 	ExtensibleNode hdr;
 	ChFuncId	func;
-	List	   *args;			/* each an Integer (column number), a Const or a
-								 * ChFunc */
+	List	   *args;			/* each an Integer (number of a column, perhaps a
+								 * computed one) or a Const that is not NULL */
 	Oid			type;
 	int32		typmod;
 	Oid			collation;

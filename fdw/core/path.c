@@ -6,7 +6,7 @@
  * Paths of a foreign table: as it comes; in the order that the query wants;
  * and one for each set of other tables whose columns can be compared in the
  * store (the inner side of a nested loop).  Above it, ORDER BY and LIMIT of a
- * query on one table.  Grouping and joins will be further stages here.
+ * query on one table; group.c has groups and DISTINCT.
  */
 #include "postgres.h"
 
@@ -266,8 +266,8 @@ target_is_plain(RelOptInfo *base, PathTarget *target)
 	return true;
 }
 
-static void
-remark(ChRel *ch, const char *what, const char *why)
+void
+ch_remark(ChRel *ch, const char *what, const char *why)
 {
 	ch->remarks = lappend(ch->remarks, makeString(psprintf("%s: %s", what, why)));
 }
@@ -302,8 +302,8 @@ take_ordered(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output)
 }
 
 /* A condition on no column is checked once, above the scan of the table. */
-static bool
-has_gate(RelOptInfo *base)
+bool
+ch_has_gate(RelOptInfo *base)
 {
 	ListCell   *lc;
 
@@ -324,7 +324,7 @@ limit_refusal(PlannerInfo *root, const ChRel *ch, RelOptInfo *output)
 		return "enable_limit_pushdown is off";
 	if (!ch->exact)
 		return "a condition is checked after the rows were fetched";
-	if (has_gate(ch->base))
+	if (ch_has_gate(ch->base))
 		return "a condition without a column decides whether to scan at all";
 	if (parse->limitOption == LIMIT_OPTION_WITH_TIES)
 		return "WITH TIES needs the rows after the last";
@@ -360,7 +360,7 @@ take_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalPathEx
 	if (why)
 	{
 		/* the plan is made from the base relation's state */
-		remark(ch->base->fdw_private, "LIMIT", why);
+		ch_remark(ch->base->fdw_private, "LIMIT", why);
 		return;
 	}
 	own = palloc(sizeof(ChRel));
@@ -389,7 +389,11 @@ ch_get_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input
 {
 	if (input->fdw_private == NULL || output->fdw_private)
 		return;
-	if (stage == UPPERREL_ORDERED)
+	if (stage == UPPERREL_GROUP_AGG)
+		ch_group_paths(root, input, output, extra);
+	else if (stage == UPPERREL_DISTINCT)
+		ch_distinct_paths(root, input, output);
+	else if (stage == UPPERREL_ORDERED)
 		take_ordered(root, input, output);
 	else if (stage == UPPERREL_FINAL)
 		take_limit(root, input, output, extra);

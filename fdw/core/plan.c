@@ -82,6 +82,32 @@ make_filter(PlanContext *cxt, List *clauses)
 	return filter;
 }
 
+/* The conditions of aggregates have values as well. */
+static void
+number_targets(PlanContext *cxt, ChQuery *query)
+{
+	ListCell   *lc;
+
+	foreach(lc, query->targets)
+	{
+		ChTarget   *target = lfirst(lc);
+
+		if (target->filter)
+			number_values(cxt, target->filter);
+	}
+}
+
+static List *
+computed_columns(const ChTable *table)
+{
+	List	   *funcs = NIL;
+	ListCell   *lc;
+
+	foreach(lc, table->computed)
+		funcs = lappend(funcs, copyObject(((ChColumn *) lfirst(lc))->func));
+	return funcs;
+}
+
 /* Attribute numbers to fetch, ascending; a whole-row reference needs them all. */
 static List *
 needed_columns(const ChTable *table, Bitmapset *attrs)
@@ -122,6 +148,28 @@ scan_tlist(PlannerInfo *root, RelOptInfo *base, const ChTable *table, List *colu
 	return tlist;
 }
 
+/* A scan's row that has a column for each key and aggregate. */
+static List *
+grouped_tlist(List *exprs)
+{
+	List	   *tlist = NIL;
+	ListCell   *lc;
+
+	foreach(lc, exprs)
+		tlist = lappend(tlist, makeTargetEntry(lfirst(lc), list_length(tlist) + 1, NULL, false));
+	return tlist;
+}
+
+static ForeignScan *
+plan_grouped(ChRel *ch, ChQuery *query, PlanContext *cxt, List *tlist, Plan *outer)
+{
+	number_targets(cxt, query);
+	for (int i = 0; i < list_length(ch->local_quals); i++)
+		query->not_pushed = lappend(query->not_pushed, makeString("HAVING is checked on the groups here"));
+	return make_foreignscan(tlist, ch->local_quals, 0, cxt->params, list_make1(query),
+							grouped_tlist(ch->scan_exprs), NIL, outer);
+}
+
 ForeignScan *
 ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 			List *tlist, List *scan_clauses, Plan *outer)
@@ -137,7 +185,10 @@ ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 								ch_ship_clauses(root, rel, ch->table, scan_clauses, &exact));
 	query->not_pushed = cxt.not_pushed;
 	query->remarks = ch->remarks;
-	if (query->upper)
+	query->computed = computed_columns(ch->table);
+	if (query->grouped)
+		return plan_grouped(ch, query, &cxt, tlist, outer);
+	if (query->limit >= 0)
 		add_limit(root, &cxt, query);
 
 	/* tlist may be left out when a projection above replaces it */

@@ -35,7 +35,7 @@ typedef struct ShipContext
 {
 	PlannerInfo *root;
 	RelOptInfo *rel;
-	const ChTable *table;
+	ChTable    *table;
 	const char *reason;			/* why the last thing asked was refused */
 } ShipContext;
 
@@ -245,6 +245,8 @@ ask_driver(ShipContext *cxt, ChExpr *leaf, ChShip *ship)
 	const ChColumn *col = ch_column(cxt->table, leaf->attno);
 	const char *reason = NULL;
 
+	if (leaf->kind > CH_COND_FALSE && !(cxt->table->driver->more_leaves & CH_LEAF(leaf->kind)))
+		return refuse(cxt, psprintf("%s has no such comparison", cxt->table->driver->product));
 	*ship = cxt->table->driver->ship_leaf(cxt->table, leaf, &reason);
 	cxt->reason = reason;
 	/* a value that its typmod would change is NULL here or an error */
@@ -257,12 +259,25 @@ ask_driver(ShipContext *cxt, ChExpr *leaf, ChShip *ship)
 }
 
 static ChExpr *
-make_leaf(ChCondKind kind, const Var *var)
+make_leaf(ChCondKind kind, int attno)
 {
 	ChExpr	   *leaf = ch_make_expr(kind);
 
-	leaf->attno = var->varattno;
+	leaf->attno = attno;
 	return leaf;
+}
+
+/* The number of the column that an operand is, perhaps a computed one; or 0. */
+static int
+operand(ShipContext *cxt, Node *node)
+{
+	return ch_operand(cxt->root, cxt->rel, cxt->table, node, &cxt->reason);
+}
+
+static Oid
+operand_type(ShipContext *cxt, int attno)
+{
+	return ch_column(cxt->table, attno)->basetype;
 }
 
 static void
@@ -275,38 +290,58 @@ add_value(ChExpr *leaf, Expr *value, bool is_array)
 	leaf->is_array = lappend_int(leaf->is_array, is_array);
 }
 
-/* column op value, or value op column */
+/* Two columns of a row, of types that compare as one. */
+static ChExpr *
+ship_column_comparison(ShipContext *cxt, ChCmpOp op, Oid collation, int left, int right, ChShip *ship)
+{
+	Oid			a = operand_type(cxt, left);
+	Oid			b = operand_type(cxt, right);
+	ChExpr	   *leaf;
+
+	if (a != b && !(is_integer(a) && is_integer(b)) && !(is_float(a) && is_float(b)) && !(is_text(a) && is_text(b)))
+		return refuse(cxt, psprintf("it compares %s with %s", format_type_be(a), format_type_be(b)));
+	leaf = make_leaf(CH_COND_CMP_COLUMN, left);
+	leaf->op = op;
+	leaf->other = right;
+	leaf->collation = collation;
+	return ask_driver(cxt, leaf, ship);
+}
+
+/* column op value, value op column, or column op column */
 static ChExpr *
 ship_comparison(ShipContext *cxt, Oid opno, Oid collation, Node *left, Node *right, bool negate, ChShip *ship)
 {
-	Var		   *var = ch_plain_column(left, cxt->rel->relid);
+	int			attno = operand(cxt, left);
+	int			second = 0;
 	Node	   *other = right;
 	Oid			coltype;
 	ChCmpOp		op;
 	ChExpr	   *leaf;
 	Expr	   *value;
 
-	if (var == NULL)
+	if (attno == 0)
 	{
-		var = ch_plain_column(right, cxt->rel->relid);
+		attno = operand(cxt, right);
 		other = left;
 		opno = get_commutator(opno);
 	}
-	if (var == NULL || !OidIsValid(opno))
-		return refuse(cxt, "it is no comparison of a plain column with a value");
-	if (!is_known_before(cxt, other))
+	if (attno == 0 || !OidIsValid(opno))
+		return refuse(cxt, cxt->reason ? cxt->reason : "it is no comparison of a plain column with a value");
+	if (!is_known_before(cxt, other) && (second = operand(cxt, other)) == 0)
 		return NULL;
-	coltype = ch_column(cxt->table, var->varattno)->basetype;
+	coltype = operand_type(cxt, attno);
 	if (!comparison_of(opno, is_text(coltype) ? TEXTOID : coltype, &op))
 		return refuse(cxt, psprintf("operator %s has no exact equal in a store", get_opname(opno)));
 	if (!ch_type_has_value(coltype))
 		return refuse(cxt, psprintf("type %s is compared by PostgreSQL only", format_type_be(coltype)));
 	if (!collation_allows(cxt, coltype, collation, CH_COND_CMP, op))
 		return NULL;
+	if (second != 0)
+		return ship_column_comparison(cxt, negate ? negated(op) : op, collation, attno, second, ship);
 	value = match_types(cxt, coltype, (Expr *) other, false);
 	if (value == NULL)
 		return NULL;
-	leaf = make_leaf(CH_COND_CMP, var);
+	leaf = make_leaf(CH_COND_CMP, attno);
 	leaf->op = negate ? negated(op) : op;
 	leaf->collation = collation;
 	add_value(leaf, value, false);
@@ -317,17 +352,17 @@ ship_comparison(ShipContext *cxt, Oid opno, Oid collation, Node *left, Node *rig
 static ChExpr *
 ship_array_op(ShipContext *cxt, ScalarArrayOpExpr *node, bool negate, ChShip *ship)
 {
-	Var		   *var = ch_plain_column(linitial(node->args), cxt->rel->relid);
+	int			attno = operand(cxt, linitial(node->args));
 	Expr	   *array = lsecond(node->args);
 	Oid			coltype;
 	ChCmpOp		op;
 	ChExpr	   *leaf;
 
-	if (var == NULL)
-		return refuse(cxt, "it is no comparison of a plain column with a list");
+	if (attno == 0)
+		return refuse(cxt, cxt->reason ? cxt->reason : "it is no comparison of a plain column with a list");
 	if (!is_known_before(cxt, (Node *) array))
 		return NULL;
-	coltype = ch_column(cxt->table, var->varattno)->basetype;
+	coltype = operand_type(cxt, attno);
 	if (!ch_type_has_value(coltype) || !OidIsValid(get_element_type(exprType((Node *) array))) ||
 		!comparison_of(node->opno, is_text(coltype) ? TEXTOID : coltype, &op) ||
 		!(node->useOr ? op == CH_EQ : op == CH_NE))
@@ -335,7 +370,7 @@ ship_array_op(ShipContext *cxt, ScalarArrayOpExpr *node, bool negate, ChShip *sh
 	if (!collation_allows(cxt, coltype, node->inputcollid, CH_COND_IN, CH_EQ) ||
 		match_types(cxt, coltype, array, true) == NULL)
 		return NULL;
-	leaf = make_leaf(node->useOr != negate ? CH_COND_IN : CH_COND_NOT_IN, var);
+	leaf = make_leaf(node->useOr != negate ? CH_COND_IN : CH_COND_NOT_IN, attno);
 	leaf->collation = node->inputcollid;
 	add_value(leaf, array, true);
 	return ask_driver(cxt, leaf, ship);
@@ -344,19 +379,19 @@ ship_array_op(ShipContext *cxt, ScalarArrayOpExpr *node, bool negate, ChShip *sh
 static ChExpr *
 ship_null_test(ShipContext *cxt, NullTest *node, bool negate, ChShip *ship)
 {
-	Var		   *var = ch_plain_column((Node *) node->arg, cxt->rel->relid);
+	int			attno = operand(cxt, (Node *) node->arg);
 	bool		is_null = (node->nulltesttype == IS_NULL) != negate;
 
-	if (var == NULL || node->argisrow)
-		return refuse(cxt, "it tests something other than a plain column for NULL");
-	return ask_driver(cxt, make_leaf(is_null ? CH_COND_IS_NULL : CH_COND_NOT_NULL, var), ship);
+	if (attno == 0 || node->argisrow)
+		return refuse(cxt, cxt->reason ? cxt->reason : "it tests something other than a plain column for NULL");
+	return ask_driver(cxt, make_leaf(is_null ? CH_COND_IS_NULL : CH_COND_NOT_NULL, attno), ship);
 }
 
 /* column = true or column = false */
 static ChExpr *
-ship_bool_value(ShipContext *cxt, const Var *var, bool value, ChShip *ship)
+ship_bool_value(ShipContext *cxt, int attno, bool value, ChShip *ship)
 {
-	ChExpr	   *leaf = make_leaf(CH_COND_CMP, var);
+	ChExpr	   *leaf = make_leaf(CH_COND_CMP, attno);
 
 	leaf->op = CH_EQ;
 	add_value(leaf, (Expr *) makeBoolConst(value, false), false);
@@ -366,11 +401,11 @@ ship_bool_value(ShipContext *cxt, const Var *var, bool value, ChShip *ship)
 static ChExpr *
 ship_bool_column(ShipContext *cxt, Node *node, bool negate, ChShip *ship)
 {
-	Var		   *var = ch_plain_column(node, cxt->rel->relid);
+	int			attno = operand(cxt, node);
 
-	if (var == NULL || ch_column(cxt->table, var->varattno)->basetype != BOOLOID)
-		return refuse(cxt, "this kind of expression is evaluated by PostgreSQL only");
-	return ship_bool_value(cxt, var, !negate, ship);
+	if (attno == 0 || operand_type(cxt, attno) != BOOLOID)
+		return refuse(cxt, cxt->reason ? cxt->reason : "this kind of expression is evaluated by PostgreSQL only");
+	return ship_bool_value(cxt, attno, !negate, ship);
 }
 
 static ChExpr *finish_bool(ShipContext *cxt, ChCondKind kind, List *args, ChShip *ship);
@@ -379,7 +414,7 @@ static ChExpr *finish_bool(ShipContext *cxt, ChCondKind kind, List *args, ChShip
 static ChExpr *
 ship_boolean_test(ShipContext *cxt, BooleanTest *node, bool negate, ChShip *ship)
 {
-	Var		   *var = ch_plain_column((Node *) node->arg, cxt->rel->relid);
+	int			attno = operand(cxt, (Node *) node->arg);
 	bool		value = node->booltesttype == IS_TRUE || node->booltesttype == IS_NOT_TRUE;
 	bool		unknown = node->booltesttype == IS_UNKNOWN || node->booltesttype == IS_NOT_UNKNOWN;
 	bool		not = (node->booltesttype == IS_NOT_TRUE || node->booltesttype == IS_NOT_FALSE ||
@@ -388,14 +423,14 @@ ship_boolean_test(ShipContext *cxt, BooleanTest *node, bool negate, ChShip *ship
 			   *b;
 	ChShip		ship_b;
 
-	if (var == NULL)
-		return refuse(cxt, "it tests something other than a plain column");
+	if (attno == 0)
+		return refuse(cxt, cxt->reason ? cxt->reason : "it tests something other than a plain column");
 	if (unknown)
-		return ask_driver(cxt, make_leaf(not ? CH_COND_NOT_NULL : CH_COND_IS_NULL, var), ship);
+		return ask_driver(cxt, make_leaf(not ? CH_COND_NOT_NULL : CH_COND_IS_NULL, attno), ship);
 	if (!not)
-		return ship_bool_value(cxt, var, value, ship);
-	a = ship_bool_value(cxt, var, !value, ship);
-	b = a ? ask_driver(cxt, make_leaf(CH_COND_IS_NULL, var), &ship_b) : NULL;
+		return ship_bool_value(cxt, attno, value, ship);
+	a = ship_bool_value(cxt, attno, !value, ship);
+	b = a ? ask_driver(cxt, make_leaf(CH_COND_IS_NULL, attno), &ship_b) : NULL;
 	if (b == NULL)
 		return NULL;
 	*ship = worse(*ship, ship_b);
@@ -545,7 +580,7 @@ ship_together(ShipContext *cxt, List *clauses, bool *exact)
 }
 
 List *
-ch_ship_clauses(PlannerInfo *root, RelOptInfo *rel, const ChTable *table, List *rinfos, bool *exact)
+ch_ship_clauses(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *rinfos, bool *exact)
 {
 	ShipContext cxt = {.root = root,.rel = rel,.table = table};
 	bool		enabled = ch_pushdown_enabled(table, ch_enable_where_pushdown, "enable_where_pushdown");
@@ -578,47 +613,49 @@ ch_ship_clauses(PlannerInfo *root, RelOptInfo *rel, const ChTable *table, List *
 
 /* ---- orders -------------------------------------------------------------------------------- */
 
-/* The column of this relation that a pathkey sorts by, or NULL. */
-static Var *
-sorted_column(RelOptInfo *rel, PathKey *key)
+/* The column of this relation that a pathkey sorts by, or 0 with a reason. */
+static int
+sorted_column(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, const char **reason)
 {
 	EquivalenceClass *ec = key->pk_eclass;
 	ListCell   *lc;
 
+	*reason = NULL;
 	if (ec->ec_has_volatile)
-		return NULL;
+		return 0;
 	foreach(lc, ec->ec_members)
 	{
 		EquivalenceMember *em = lfirst(lc);
-		Var		   *var;
+		int			attno;
 
 		if (em->em_is_child || !bms_equal(em->em_relids, rel->relids))
 			continue;
-		var = ch_plain_column((Node *) em->em_expr, rel->relid);
-		if (var)
-			return var;
+		attno = ch_operand(root, rel, table, (Node *) em->em_expr, reason);
+		if (attno != 0)
+			return attno;
 	}
-	return NULL;
+	return 0;
 }
 
 static ChSortKey *
-ship_pathkey(RelOptInfo *rel, const ChTable *table, PathKey *key, const char **reason)
+ship_pathkey(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, const char **reason)
 {
-	Var		   *var = sorted_column(rel, key);
+	int			attno = sorted_column(root, rel, table, key, reason);
 	ChSortKey  *sort;
 	Oid			type;
 
-	if (var == NULL)
+	if (attno == 0)
 	{
-		*reason = "it sorts by an expression, not by a plain column";
+		if (*reason == NULL)
+			*reason = "it sorts by an expression, not by a plain column";
 		return NULL;
 	}
-	if (table->mismatch_null && ch_column(table, var->varattno)->typmod >= 0)
+	if (table->mismatch_null && ch_column(table, attno)->typmod >= 0)
 	{
 		*reason = "a value that does not fit the type's length or precision is NULL here";
 		return NULL;
 	}
-	type = ch_column(table, var->varattno)->basetype;
+	type = ch_column(table, attno)->basetype;
 	if (is_text(type))
 		type = TEXTOID;
 	if (!ch_type_has_value(type) ||
@@ -633,7 +670,7 @@ ship_pathkey(RelOptInfo *rel, const ChTable *table, PathKey *key, const char **r
 		return NULL;
 	}
 	sort = ch_make_sort_key();
-	sort->attno = var->varattno;
+	sort->attno = attno;
 	sort->descending = ch_pathkey_descending(key);
 	sort->nulls_first = key->pk_nulls_first;
 	sort->collation = key->pk_eclass->ec_collation;
@@ -641,10 +678,26 @@ ship_pathkey(RelOptInfo *rel, const ChTable *table, PathKey *key, const char **r
 }
 
 List *
-ch_ship_pathkeys(PlannerInfo *root, RelOptInfo *rel, const ChTable *table, List *pathkeys, const char **reason)
+ch_sort_keys(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *pathkeys, const char **reason)
 {
 	List	   *keys = NIL;
 	ListCell   *lc;
+
+	foreach(lc, pathkeys)
+	{
+		ChSortKey  *sort = ship_pathkey(root, rel, table, lfirst(lc), reason);
+
+		if (sort == NULL)
+			return NIL;
+		keys = lappend(keys, sort);
+	}
+	return keys;
+}
+
+List *
+ch_ship_pathkeys(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *pathkeys, const char **reason)
+{
+	List	   *keys;
 
 	*reason = NULL;
 	if (pathkeys == NIL)
@@ -654,13 +707,23 @@ ch_ship_pathkeys(PlannerInfo *root, RelOptInfo *rel, const ChTable *table, List 
 		*reason = "enable_sort_pushdown is off";
 		return NIL;
 	}
-	foreach(lc, pathkeys)
-	{
-		ChSortKey  *sort = ship_pathkey(rel, table, lfirst(lc), reason);
+	keys = ch_sort_keys(root, rel, table, pathkeys, reason);
+	return keys != NIL && table->driver->ship_sort(table, keys, reason) ? keys : NIL;
+}
 
-		if (sort == NULL)
-			return NIL;
-		keys = lappend(keys, sort);
+/* ---- conditions of an aggregate ------------------------------------------------------------- */
+
+ChExpr *
+ch_ship_filter(PlannerInfo *root, RelOptInfo *rel, ChTable *table, Node *clause, const char **reason)
+{
+	ShipContext cxt = {.root = root,.rel = rel,.table = table};
+	ChShip		ship = CH_SHIP_NO;
+	ChExpr	   *expr = ship_node(&cxt, clause, false, &ship);
+
+	if (expr == NULL || ship != CH_SHIP_EXACT)
+	{
+		*reason = cxt.reason;
+		return NULL;
 	}
-	return table->driver->ship_sort(table, keys, reason) ? keys : NIL;
+	return expr;
 }

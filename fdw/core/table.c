@@ -65,6 +65,22 @@ make_element(const ChColumn *col)
 	return element;
 }
 
+ChColumn *
+ch_make_result_column(ChTable *table, const char *name, Oid type, int32 typmod, Oid collation)
+{
+	ChColumn   *col = palloc0(sizeof(ChColumn));
+
+	col->table = table;
+	col->name = col->remote = name;
+	col->typid = type;
+	col->typmod = typmod;
+	col->collation = collation;
+	set_input(col);
+	if (OidIsValid(col->elemtype))
+		col->element = make_element(col);
+	return col;
+}
+
 static ChColumn *
 make_column(ChTable *table, Form_pg_attribute attr)
 {

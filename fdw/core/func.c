@@ -1,0 +1,214 @@
+/*
+ * func.c
+ *	  Expressions over the columns of a row that a store may compute.
+ *
+ * Core knows which of PostgreSQL's functions and operators an expression is
+ * made of, and that its other arguments are constants; the driver knows
+ * whether its store computes the same (ship_func).  What it computes becomes a
+ * column of the table, so that conditions, orders and groups need no second
+ * form for expressions.  A constant that a setting of the session decides (a
+ * time zone) is no constant: a plan may outlive the setting.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "fdw/core/compat.h"
+#include "fdw/core/core.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+typedef struct Known
+{
+	Oid			function;
+	ChFuncId	id;
+} Known;
+
+static const Known known[] = {
+	{F_DATE_BIN_INTERVAL_TIMESTAMPTZ_TIMESTAMPTZ, CH_FUNC_DATE_BIN},
+	{F_DATE_BIN_INTERVAL_TIMESTAMP_TIMESTAMP, CH_FUNC_DATE_BIN},
+	{F_DATE_TRUNC_TEXT_TIMESTAMP, CH_FUNC_DATE_TRUNC},
+	{F_DATE_TRUNC_TEXT_TIMESTAMPTZ, CH_FUNC_DATE_TRUNC},
+	{F_DATE_TRUNC_TEXT_TIMESTAMPTZ_TEXT, CH_FUNC_DATE_TRUNC},
+	{F_JSONB_OBJECT_FIELD, CH_FUNC_JSON_GET},
+	{F_JSONB_ARRAY_ELEMENT, CH_FUNC_JSON_GET},
+	{F_JSONB_OBJECT_FIELD_TEXT, CH_FUNC_JSON_GET_TEXT},
+	{F_JSONB_ARRAY_ELEMENT_TEXT, CH_FUNC_JSON_GET_TEXT},
+	{F_INT4PL, CH_FUNC_ADD}, {F_INT8PL, CH_FUNC_ADD}, {F_FLOAT8PL, CH_FUNC_ADD}, {F_NUMERIC_ADD, CH_FUNC_ADD},
+	{F_INT4MI, CH_FUNC_SUB}, {F_INT8MI, CH_FUNC_SUB}, {F_FLOAT8MI, CH_FUNC_SUB}, {F_NUMERIC_SUB, CH_FUNC_SUB},
+	{F_INT4MUL, CH_FUNC_MUL}, {F_INT8MUL, CH_FUNC_MUL}, {F_FLOAT8MUL, CH_FUNC_MUL}, {F_NUMERIC_MUL, CH_FUNC_MUL},
+	{F_INT4DIV, CH_FUNC_DIV}, {F_INT8DIV, CH_FUNC_DIV}, {F_FLOAT8DIV, CH_FUNC_DIV}, {F_NUMERIC_DIV, CH_FUNC_DIV},
+	{F_INT4MOD, CH_FUNC_MOD}, {F_INT8MOD, CH_FUNC_MOD},
+	{F_INT4UM, CH_FUNC_NEG}, {F_INT8UM, CH_FUNC_NEG}, {F_FLOAT8UM, CH_FUNC_NEG}, {F_NUMERIC_UMINUS, CH_FUNC_NEG},
+	{F_INT4ABS, CH_FUNC_ABS}, {F_INT8ABS, CH_FUNC_ABS}, {F_FLOAT8ABS, CH_FUNC_ABS}, {F_NUMERIC_ABS, CH_FUNC_ABS},
+	{F_ABS_INT4, CH_FUNC_ABS}, {F_ABS_INT8, CH_FUNC_ABS}, {F_ABS_FLOAT8, CH_FUNC_ABS}, {F_ABS_NUMERIC, CH_FUNC_ABS},
+	{F_LOWER_TEXT, CH_FUNC_LOWER},
+	{F_UPPER_TEXT, CH_FUNC_UPPER},
+	{F_LENGTH_TEXT, CH_FUNC_LENGTH},
+	{F_CHAR_LENGTH_TEXT, CH_FUNC_LENGTH},
+	{F_TEXTCAT, CH_FUNC_CONCAT},
+};
+
+/* Conversions between numbers, whose result the target type decides alone. */
+static bool
+is_number(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID || type == FLOAT4OID ||
+		type == FLOAT8OID || type == NUMERICOID;
+}
+
+static bool
+find_function(Oid function, ChFuncId *id)
+{
+	for (int i = 0; i < lengthof(known); i++)
+		if (known[i].function == function)
+		{
+			*id = known[i].id;
+			return true;
+		}
+	return false;
+}
+
+static bool
+dissect_call(FuncExpr *call, ChFuncId *id, List **args)
+{
+	*args = call->args;
+	if (call->funcretset)
+		return false;
+	if ((call->funcformat == COERCE_EXPLICIT_CAST || call->funcformat == COERCE_IMPLICIT_CAST) &&
+		list_length(call->args) == 1 && is_number(call->funcresulttype) && is_number(exprType(linitial(call->args))))
+	{
+		*id = CH_FUNC_CAST;
+		return true;
+	}
+	return find_function(call->funcid, id);
+}
+
+/* Which function an expression calls, and with what. */
+static bool
+dissect(Node *node, ChFuncId *id, List **args)
+{
+	switch (nodeTag(node))
+	{
+		case T_FuncExpr:
+			return dissect_call((FuncExpr *) node, id, args);
+		case T_OpExpr:
+			*args = ((OpExpr *) node)->args;
+			return find_function(get_opcode(((OpExpr *) node)->opno), id);
+		case T_CoalesceExpr:
+			*args = ((CoalesceExpr *) node)->args;
+			*id = CH_FUNC_COALESCE;
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Does TimeZone make no difference?  Zones differ by whole seconds. */
+static bool
+zone_decides(Oid argtype, List *args)
+{
+	char	   *unit;
+
+	if (argtype != TIMESTAMPTZOID || list_length(args) == 3)
+		return false;
+	if (!IsA(linitial(args), Const))
+		return true;
+	unit = TextDatumGetCString(((Const *) linitial(args))->constvalue);
+	return !(pg_strncasecmp(unit, "second", 6) == 0 || pg_strncasecmp(unit, "milli", 5) == 0 ||
+			 pg_strncasecmp(unit, "micro", 5) == 0);
+}
+
+/* The number of a computed column that is there already, or 0. */
+static int
+find_computed(const ChTable *table, const ChFunc *func)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->computed)
+	{
+		ChColumn   *col = lfirst(lc);
+
+		if (equal(col->func, func))
+			return col->attno;
+	}
+	return 0;
+}
+
+ChColumn *
+ch_add_computed(ChTable *table, ChFunc *func, const char **reason)
+{
+	ChColumn   *col = ch_make_result_column(table, "an expression", func->type, func->typmod, func->collation);
+
+	col->attno = table->natts + list_length(table->computed) + 1;
+	col->func = func;
+	if (!table->driver->ship_func(table, col, reason))
+		return NULL;
+	table->computed = lappend(table->computed, col);
+	return col;
+}
+
+/* The arguments as ChFunc has them; false if one is neither column nor constant. */
+static bool
+take_args(PlannerInfo *root, RelOptInfo *rel, ChTable *table, ChFunc *func, List *args, const char **reason)
+{
+	bool		has_column = false;
+	ListCell   *lc;
+
+	foreach(lc, args)
+	{
+		Node	   *arg = lfirst(lc);
+		int			attno;
+
+		if (IsA(arg, Const) && !((Const *) arg)->constisnull)
+		{
+			func->args = lappend(func->args, arg);
+			continue;
+		}
+		attno = ch_operand(root, rel, table, arg, reason);
+		if (attno == 0)
+			return false;
+		has_column = true;
+		func->args = lappend(func->args, makeInteger(attno));
+	}
+	return has_column;
+}
+
+int
+ch_operand(PlannerInfo *root, RelOptInfo *rel, ChTable *table, Node *node, const char **reason)
+{
+	Var		   *var = ch_plain_column(node, rel->relid);
+	ChFuncId	id;
+	List	   *args;
+	ChFunc	   *func;
+	ChColumn   *col;
+	int			attno;
+
+	if (var)
+		return var->varattno;
+	check_stack_depth();
+	while (IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	if (table->driver->ship_func == NULL || !dissect(node, &id, &args))
+		return 0;
+	func = ch_make_func(id);
+	func->type = exprType(node);
+	func->typmod = exprTypmod(node);
+	func->collation = exprCollation(node);
+	func->expr = node;
+	if (!take_args(root, rel, table, func, args, reason))
+		return 0;
+	if (id == CH_FUNC_DATE_TRUNC && zone_decides(exprType(lsecond(args)), args))
+	{
+		*reason = "date_trunc depends on the session's time zone; name one as its third argument, or use date_bin";
+		return 0;
+	}
+	attno = find_computed(table, func);
+	if (attno != 0)
+		return attno;
+	col = ch_add_computed(table, func, reason);
+	return col ? col->attno : 0;
+}

@@ -273,6 +273,24 @@ ch_count_text(int64 count)
 	return CH_COUNT_IS_PARAM(count) ? psprintf("$%d", CH_COUNT_NUMBER(count)) : psprintf(INT64_FORMAT, count);
 }
 
+/* Conditions of joins; false if one proves that no row can be. */
+static bool
+bind_joins(BindContext *cxt)
+{
+	ChScan	   *scan = &cxt->state->scan;
+
+	for (int i = 0; i < scan->njoins; i++)
+	{
+		const ChJoin *join = list_nth(scan->query->joins, i);
+		ChCond	   *on = join->on ? bind_expr(cxt, join->on) : &always_true;
+
+		if (on == &always_false && (join->type == JOIN_INNER || join->type == JOIN_SEMI))
+			return false;
+		scan->joins[i].on = on == &always_true ? NULL : on;
+	}
+	return true;
+}
+
 /* Conditions of aggregates. */
 static void
 bind_targets(BindContext *cxt)
@@ -299,6 +317,8 @@ ch_bind(ChScanState *state, bool explain)
 
 	if (scan->query->filter)
 		filter = bind_expr(&cxt, scan->query->filter);
+	if (!bind_joins(&cxt))
+		filter = &always_false;
 	bind_targets(&cxt);
 	scan->limit = bind_count(&cxt, scan->query->limit, -1, "LIMIT", ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE);
 	scan->offset = bind_count(&cxt, scan->query->offset, 0, "OFFSET", ERRCODE_INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE);

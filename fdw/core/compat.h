@@ -64,6 +64,21 @@ ch_make_scan_path(PlannerInfo *root, RelOptInfo *rel, double rows,
 }
 
 static inline ForeignPath *
+ch_make_join_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup, Cost total,
+				  List *restrictinfo, List *fdw_private)
+{
+	return create_foreign_join_path(root, rel, NULL, rows,
+#if PG_VERSION_NUM >= 180000
+									0,
+#endif
+									startup, total, NIL, rel->lateral_relids, NULL,
+#if PG_VERSION_NUM >= 170000
+									restrictinfo,
+#endif
+									fdw_private);
+}
+
+static inline ForeignPath *
 ch_make_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target,
 				   double rows, Cost startup, Cost total, List *pathkeys,
 				   List *fdw_private)

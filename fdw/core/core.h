@@ -45,6 +45,7 @@ extern bool ch_enable_where_pushdown;
 extern bool ch_enable_sort_pushdown;
 extern bool ch_enable_limit_pushdown;
 extern bool ch_enable_aggregate_pushdown;
+extern bool ch_enable_join_pushdown;
 extern void ch_define_gucs(void);
 
 extern uint32 ch_wait_event(void);
@@ -67,12 +68,23 @@ typedef struct ChClause
 	const char *reason;			/* for NO and LOSSY */
 } ChClause;
 
+/* A table of a join. */
+typedef struct ChJoinMember
+{
+	RelOptInfo *rel;			/* the table's own */
+	JoinType	type;			/* how it is joined; the first one's says nothing */
+	List	   *on;				/* RestrictInfo of the join, and on the table alone */
+} ChJoinMember;
+
 /* Planner's state of a relation: fdw_private of its RelOptInfo. */
 typedef struct ChRel
 {
 	ChTable    *table;
-	RelOptInfo *base;			/* the foreign table's rel */
-	List	   *clauses;		/* ChClause of baserestrictinfo */
+	RelOptInfo *base;			/* the rel of the foreign table, or of the join */
+	List	   *members;		/* of a join: ChJoinMember */
+	List	   *where;			/* of a join: RestrictInfo that hold after it */
+	List	   *joins;			/* of a join: ChJoin, values are expressions */
+	List	   *clauses;		/* ChClause of baserestrictinfo, or of where */
 	bool		exact;			/* every one of them ships exactly */
 	double		remote_rows;	/* rows the store returns for them */
 	Cost		startup_cost;
@@ -118,9 +130,17 @@ extern ChColumn *ch_add_computed(ChTable *table, ChFunc *func, const char **reas
 /* A column that is a result, for value.c; its name is for messages. */
 extern ChColumn *ch_make_result_column(ChTable *table, const char *name, Oid type, int32 typmod, Oid collation);
 
-/* path.c, for group.c */
+/* The number that a plain column of the rel has in its table, or 0. */
+extern int	ch_var_number(RelOptInfo *rel, const Var *var);
+
+/* join.c: joins of tables of one server */
+extern void ch_get_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner,
+							  JoinType type, JoinPathExtraData *extra);
+
+/* path.c, for group.c and join.c */
 extern void ch_remark(ChRel *ch, const char *what, const char *why);
 extern bool ch_has_gate(RelOptInfo *base);
+extern bool ch_is_scan(const RelOptInfo *rel);	/* a table, or a join */
 
 /* group.c: GROUP BY, aggregates, DISTINCT and DISTINCT ON of one table */
 extern void ch_group_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, GroupPathExtraData *extra);

@@ -73,10 +73,21 @@ typedef struct ChTable
 	const ChColumn *mismatch_column;	/* the first of them */
 	char		mismatch_type[64];	/* and the store's name of its type */
 	void	   *priv;			/* driver's, set by describe_table */
+
+	/*
+	 * A join of tables: columns has copies of theirs, numbered through; a
+	 * column's own table is in ChColumn.table.  The rest is the first one's.
+	 */
+	int			nmembers;		/* 0: no join */
+	struct ChTable **members;
+	int		   *first;			/* of each member: its first column's number */
 } ChTable;
 
 /* Describe a foreign table, in the current memory context. */
 extern ChTable *ch_table_open(Oid relid);
+
+/* Several tables of one driver as one; describe_join is called. */
+extern ChTable *ch_table_join(List *tables);
 
 static inline ChColumn *
 ch_column(const ChTable *table, int attno)
@@ -109,6 +120,15 @@ typedef struct ChSet
 	int64		offset;
 } ChSet;
 
+/* A further table of a join, bound. */
+typedef struct ChBoundJoin
+{
+	JoinType	type;			/* INNER, LEFT, SEMI, ANTI */
+	ChTable    *table;
+	ChCond	   *on;				/* NULL: all pairs; CH_COND_FALSE only for LEFT and
+								 * ANTI */
+} ChBoundJoin;
+
 /* A column of a grouped query, bound. */
 typedef struct ChBoundTarget
 {
@@ -138,6 +158,10 @@ typedef struct ChScan
 	ChColumn  **columns;		/* columns to fetch, ascending attno; may be 0.
 								 * Of a grouped query: pseudo columns that have the
 								 * types of targets[i] */
+
+	/* joins: table is the joined one; filter holds after all of them */
+	int			njoins;			/* table->nmembers - 1, or 0 */
+	ChBoundJoin *joins;
 
 	/* grouped queries */
 	bool		grouped;
@@ -285,6 +309,15 @@ typedef struct ChDriver
 	 * returns none, core makes it (counts are 0, the rest is NULL).  NULL: none.
 	 */
 	bool		(*ship_group) (const ChTable *table, const ChQuery *query, const char **reason);
+
+	/*
+	 * Joins: query has joins, whose conditions ship one by one, and filter.
+	 * describe_join may change what is in the columns' copies (kind, extra) and
+	 * the joined table's priv; it is called once for each joined table, before
+	 * any column of it is asked about.  NULL: none.
+	 */
+	void		(*describe_join) (ChTable *joined);
+	bool		(*ship_join) (const ChTable *joined, const ChQuery *query, const char **reason);
 
 	/*
 	 * DISTINCT ON the first query->ndistinct keys of query->sort, which ship_sort

@@ -318,6 +318,29 @@ set_targets(ChScanState *state)
 	}
 }
 
+/* The table of a query, or its tables as one. */
+static void
+open_tables(ChScan *scan)
+{
+	const ChQuery *query = scan->query;
+	List	   *tables = list_make1(ch_table_open(query->relid));
+	ListCell   *lc;
+
+	scan->table = linitial(tables);
+	if (query->joins == NIL)
+		return;
+	scan->joins = palloc0(list_length(query->joins) * sizeof(ChBoundJoin));
+	foreach(lc, query->joins)
+	{
+		ChBoundJoin *join = &scan->joins[scan->njoins++];
+
+		join->type = ((ChJoin *) lfirst(lc))->type;
+		join->table = ch_table_open(((ChJoin *) lfirst(lc))->relid);
+		tables = lappend(tables, join->table);
+	}
+	scan->table = ch_table_join(tables);
+}
+
 /* What the store computes was asked about when the plan was made. */
 static void
 set_computed(ChTable *table, const ChQuery *query)
@@ -374,7 +397,7 @@ ch_begin_scan(ForeignScanState *node, int eflags)
 	scan->cxt = cxt;
 	scan->run_cxt = AllocSetContextCreate(cxt, "CipherHorizon run", ALLOCSET_DEFAULT_SIZES);
 	scan->query = linitial(plan->fdw_private);
-	scan->table = ch_table_open(scan->query->relid);
+	open_tables(scan);
 	scan->driver = scan->table->driver;
 	scan->userid = ch_scan_userid(plan, estate);
 	scan->limit = -1;
@@ -395,10 +418,8 @@ ch_rescan(ForeignScanState *node)
 }
 
 static void
-warn_of_mismatches(const ChScan *scan)
+warn_of_mismatches(const ChScan *scan, const ChTable *table)
 {
-	const ChTable *table = scan->table;
-
 	if (table->mismatches == 0)
 		return;
 	ereport(WARNING,
@@ -419,5 +440,8 @@ ch_end_scan(ForeignScanState *node)
 	if (state == NULL)
 		return;
 	ch_stop_scan(state);
-	warn_of_mismatches(&state->scan);
+	if (state->scan.njoins == 0)
+		warn_of_mismatches(&state->scan, state->scan.table);
+	for (int i = 0; i < state->scan.table->nmembers; i++)
+		warn_of_mismatches(&state->scan, state->scan.table->members[i]);
 }

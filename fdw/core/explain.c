@@ -51,6 +51,8 @@ pushed_parts(const ChQuery *query)
 
 	if (query->filter)
 		result = lappend(result, "filter");
+	if (query->joins)
+		result = lappend(result, "join");
 	if (query->group)
 		result = lappend(result, "group");
 	if (query->grouped && list_length(query->targets) > list_length(query->group))
@@ -70,8 +72,16 @@ pushed_parts(const ChQuery *query)
 static void
 explain_relation(const ChScan *scan, ExplainState *es)
 {
-	if (scan->query->upper)
-		ExplainPropertyText("Relations", es->verbose ? scan->table->name : get_rel_name(scan->query->relid), es);
+	ListCell   *lc;
+	StringInfoData names;
+
+	if (!scan->query->upper)
+		return;
+	initStringInfo(&names);
+	appendStringInfoString(&names, get_rel_name(scan->query->relid));
+	foreach(lc, scan->query->joins)
+		appendStringInfo(&names, ", %s", get_rel_name(((ChJoin *) lfirst(lc))->relid));
+	ExplainPropertyText("Relations", es->verbose ? scan->table->name : names.data, es);
 }
 
 /* Sentences with commas of their own: a line for each in text, else a list. */

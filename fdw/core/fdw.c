@@ -16,6 +16,7 @@ bool		ch_enable_where_pushdown;
 bool		ch_enable_sort_pushdown;
 bool		ch_enable_limit_pushdown;
 bool		ch_enable_aggregate_pushdown;
+bool		ch_enable_join_pushdown;
 
 FdwRoutine *
 ch_fdw_routine(void)
@@ -24,6 +25,7 @@ ch_fdw_routine(void)
 
 	routine->GetForeignRelSize = ch_get_rel_size;
 	routine->GetForeignPaths = ch_get_paths;
+	routine->GetForeignJoinPaths = ch_get_join_paths;
 	routine->GetForeignUpperPaths = ch_get_upper_paths;
 	routine->GetForeignPlan = ch_get_plan;
 	routine->BeginForeignScan = ch_begin_scan;
@@ -60,4 +62,7 @@ ch_define_gucs(void)
 	DefineCustomBoolVariable("cipherhorizon.enable_aggregate_pushdown",
 							 "Groups, aggregates and makes rows distinct in the store where it means the same.", NULL,
 							 &ch_enable_aggregate_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cipherhorizon.enable_join_pushdown",
+							 "Joins tables of one server in the store where it means the same.", NULL,
+							 &ch_enable_join_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 }

@@ -180,18 +180,17 @@ take_args(PlannerInfo *root, RelOptInfo *rel, ChTable *table, ChFunc *func, List
 int
 ch_operand(PlannerInfo *root, RelOptInfo *rel, ChTable *table, Node *node, const char **reason)
 {
-	Var		   *var = ch_plain_column(node, rel->relid);
+	int			attno;
 	ChFuncId	id;
 	List	   *args;
 	ChFunc	   *func;
 	ChColumn   *col;
-	int			attno;
 
-	if (var)
-		return var->varattno;
 	check_stack_depth();
 	while (IsA(node, RelabelType))
 		node = (Node *) ((RelabelType *) node)->arg;
+	if (IsA(node, Var))
+		return ch_var_number(rel, (Var *) node);
 	if (table->driver->ship_func == NULL || !dissect(node, &id, &args))
 		return 0;
 	func = ch_make_func(id);

@@ -1,7 +1,7 @@
 /*
  * group.c
- *	  GROUP BY, aggregates, DISTINCT and DISTINCT ON of a query on one table:
- *	  may the store do them?
+ *	  GROUP BY, aggregates, DISTINCT and DISTINCT ON of a query on one table, or
+ *	  on a join that the store does: may the store do them?
  *
  * A grouped scan returns one row for each group: keys and aggregates (ChTarget).
  * What of the select list is computed from these stays here, and so does
@@ -393,7 +393,7 @@ plain_input(PlannerInfo *root, RelOptInfo *input)
 {
 	ChRel	   *ch = input->fdw_private;
 
-	if (ch == NULL || (input->reloptkind != RELOPT_BASEREL && input->reloptkind != RELOPT_OTHER_MEMBER_REL) ||
+	if (ch == NULL || !ch_is_scan(input) ||
 		!bms_is_empty(ch->base->lateral_relids) || root->parse->commandType != CMD_SELECT ||
 		root->parse->hasTargetSRFs || root->parse->rowMarks)
 		return NULL;
@@ -490,6 +490,7 @@ begin_group(PlannerInfo *root, const ChRel *ch)
 	cxt.query = ch_make_query();
 	cxt.query->grouped = true;
 	cxt.query->filter = whole_filter(ch);
+	cxt.query->joins = ch->joins;
 	return cxt;
 }
 
@@ -518,7 +519,7 @@ ch_group_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, GroupPa
 	}
 	groups = clauses == NIL ? 1 : estimate_num_groups(root, get_sortgrouplist_exprs(clauses, root->processed_tlist),
 													  input->rows, NULL, NULL);
-	cxt.query->filter = NULL;
+	cxt.query->filter = NULL;	/* made again when the plan is made */
 	add_scan(root, &cxt, ch, output, output->reltarget, (List *) extra->havingQual, groups);
 }
 
@@ -567,7 +568,7 @@ set_distinct_on(GroupContext *cxt)
 	{
 		Var		   *var = lfirst(lc);
 
-		if (!IsA(var, Var) || var->varno != cxt->base->relid || var->varattno <= 0)
+		if (!IsA(var, Var) || ch_var_number(cxt->base, var) == 0)
 			return refuse(cxt, "the whole row or a system column is selected");
 	}
 	cxt->reason = NULL;
@@ -603,6 +604,6 @@ ch_distinct_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output)
 		return;
 	}
 	groups = estimate_num_groups(root, get_sortgrouplist_exprs(clauses, root->processed_tlist), input->rows, NULL, NULL);
-	cxt.query->filter = NULL;
+	cxt.query->filter = NULL;	/* made again when the plan is made */
 	add_scan(root, &cxt, ch, output, root->upper_targets[UPPERREL_DISTINCT], NIL, groups);
 }

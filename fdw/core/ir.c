@@ -13,6 +13,7 @@
 #define NAME_EXPR "CipherHorizonExpr"
 #define NAME_SORT "CipherHorizonSortKey"
 #define NAME_QUERY "CipherHorizonQuery"
+#define NAME_JOIN "CipherHorizonJoin"
 #define NAME_FUNC "CipherHorizonFunc"
 #define NAME_TARGET "CipherHorizonTarget"
 #define NAME_OUTPUT "CipherHorizonOutput"
@@ -46,6 +47,15 @@ ch_make_query(void)
 	q->hdr.extnodename = NAME_QUERY;
 	q->limit = q->offset = -1;
 	return q;
+}
+
+ChJoin *
+ch_make_join(void)
+{
+	ChJoin	   *j = (ChJoin *) newNode(sizeof(ChJoin), T_ExtensibleNode);
+
+	j->hdr.extnodename = NAME_JOIN;
+	return j;
 }
 
 ChFunc *
@@ -132,6 +142,22 @@ equal_sort(const ExtensibleNode *a, const ExtensibleNode *b)
 }
 
 static void
+copy_join(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
+{
+	COPY_BODY(newnode, oldnode, ChJoin);
+	((ChJoin *) newnode)->on = copyObject(((const ChJoin *) oldnode)->on);
+}
+
+static bool
+equal_join(const ExtensibleNode *a, const ExtensibleNode *b)
+{
+	const ChJoin *x = (const ChJoin *) a;
+	const ChJoin *y = (const ChJoin *) b;
+
+	return x->relid == y->relid && x->type == y->type && equal(x->on, y->on);
+}
+
+static void
 copy_func(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
 {
 	ChFunc	   *to = (ChFunc *) newnode;
@@ -197,6 +223,7 @@ copy_query(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
 	to->sort = copyObject(from->sort);
 	to->not_pushed = copyObject(from->not_pushed);
 	to->remarks = copyObject(from->remarks);
+	to->joins = copyObject(from->joins);
 	to->computed = copyObject(from->computed);
 	to->group = copyObject(from->group);
 	to->targets = copyObject(from->targets);
@@ -211,7 +238,7 @@ equal_query(const ExtensibleNode *a, const ExtensibleNode *b)
 
 	return x->relid == y->relid && x->upper == y->upper && x->limit == y->limit &&
 		x->offset == y->offset && x->grouped == y->grouped && x->ndistinct == y->ndistinct &&
-		equal(x->computed, y->computed) && equal(x->group, y->group) &&
+		equal(x->joins, y->joins) && equal(x->computed, y->computed) && equal(x->group, y->group) &&
 		equal(x->targets, y->targets) && equal(x->outputs, y->outputs) && equal(x->columns, y->columns) && equal(x->filter, y->filter) &&
 		equal(x->sort, y->sort) && equal(x->not_pushed, y->not_pushed) && equal(x->remarks, y->remarks);
 }
@@ -235,6 +262,14 @@ out_sort(StringInfo str, const ExtensibleNode *node)
 	const ChSortKey *k = (const ChSortKey *) node;
 
 	appendStringInfo(str, " :attno %d :descending %d :nulls_first %d", k->attno, k->descending, k->nulls_first);
+}
+
+static void
+out_join(StringInfo str, const ExtensibleNode *node)
+{
+	const ChJoin *j = (const ChJoin *) node;
+
+	appendStringInfo(str, " :relid %u :type %d :on %s", j->relid, (int) j->type, nodeToString(j->on));
 }
 
 static void
@@ -270,6 +305,7 @@ out_query(StringInfo str, const ExtensibleNode *node)
 	appendStringInfo(str, " :relid %u :columns %s :filter %s :sort %s :limit %d :offset %d", q->relid,
 					 nodeToString(q->columns), nodeToString(q->filter), nodeToString(q->sort),
 					 q->limit, q->offset);
+	appendStringInfo(str, " :joins %s", nodeToString(q->joins));
 	appendStringInfo(str, " :computed %s :grouped %d :group %s :targets %s :outputs %s :ndistinct %d",
 					 nodeToString(q->computed), q->grouped, nodeToString(q->group),
 					 nodeToString(q->targets), nodeToString(q->outputs), q->ndistinct);
@@ -288,6 +324,7 @@ ch_ir_register(void)
 		{NAME_EXPR, sizeof(ChExpr), copy_expr, equal_expr, out_expr, no_read},
 		{NAME_SORT, sizeof(ChSortKey), copy_sort, equal_sort, out_sort, no_read},
 		{NAME_QUERY, sizeof(ChQuery), copy_query, equal_query, out_query, no_read},
+		{NAME_JOIN, sizeof(ChJoin), copy_join, equal_join, out_join, no_read},
 		{NAME_FUNC, sizeof(ChFunc), copy_func, equal_func, out_func, no_read},
 		{NAME_TARGET, sizeof(ChTarget), copy_target, equal_target, out_target, no_read},
 		{NAME_OUTPUT, sizeof(ChOutput), copy_output, equal_output, out_output, no_read},

@@ -20,6 +20,7 @@
 #include "postgres.h"
 
 #include "nodes/extensible.h"
+#include "nodes/nodes.h"
 #include "nodes/pg_list.h"
 
 #include "value.h"
@@ -174,11 +175,25 @@ typedef struct ChOutput
 	Oid			type;			/* of the output */
 } ChOutput;
 
+/*
+ * A further table that is joined to those before it.  Columns are numbered
+ * through: those of the first table, then those of each further one.
+ */
+typedef struct ChJoin
+{
+	ExtensibleNode hdr;
+	Oid			relid;
+	JoinType	type;			/* INNER, LEFT, SEMI, ANTI */
+	ChExpr	   *on;				/* conditions of the join and on the table alone;
+								 * NULL: none */
+} ChJoin;
+
 /* One remote query in a plan; the only member of ForeignScan.fdw_private. */
 typedef struct ChQuery
 {
 	ExtensibleNode hdr;
-	Oid			relid;			/* the foreign table */
+	Oid			relid;			/* the foreign table, or the first of a join */
+	List	   *joins;			/* ChJoin: the others, in order */
 	List	   *columns;		/* int list: attribute numbers to fetch,
 								 * ascending; may be empty (count of rows) */
 	bool		upper;			/* true: the scan's tuple has just columns, in
@@ -203,6 +218,7 @@ typedef struct ChQuery
 extern ChExpr *ch_make_expr(ChCondKind kind);
 extern ChSortKey *ch_make_sort_key(void);
 extern ChQuery *ch_make_query(void);
+extern ChJoin *ch_make_join(void);
 extern ChFunc *ch_make_func(ChFuncId func);
 extern ChTarget *ch_make_target(ChAgg agg);
 extern ChOutput *ch_make_output(void);

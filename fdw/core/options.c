@@ -52,6 +52,7 @@ const ChOptionDef ch_common_options[] = {
 	{"enable_sort_pushdown", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "true", .help = "sort in the store"},
 	{"enable_limit_pushdown", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "true", .help = "LIMIT and OFFSET in the store"},
 	{"enable_aggregate_pushdown", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "true", .help = "GROUP BY, aggregates and DISTINCT in the store"},
+	{"enable_join_pushdown", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "true", .help = "joins of tables of the server in the store"},
 	{"fdw_startup_cost", CH_ON_SERVER, CH_OPT_REAL, "25", 0, 1e9, .help = "planner's cost of one request"},
 	{"fdw_tuple_cost", CH_ON_SERVER, CH_OPT_REAL, "0.05", 0, 1e9, .help = "planner's cost of one row's transfer"},
 	{"user", CH_ON_USER, CH_OPT_STRING, NULL, .help = "user name in the store"},

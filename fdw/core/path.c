@@ -260,7 +260,7 @@ target_is_plain(RelOptInfo *base, PathTarget *target)
 	{
 		Var		   *var = lfirst(lc);
 
-		if (!IsA(var, Var) || var->varno != base->relid || var->varattno <= 0)
+		if (!IsA(var, Var) || ch_var_number(base, var) == 0)
 			return false;
 	}
 	return true;
@@ -269,16 +269,26 @@ target_is_plain(RelOptInfo *base, PathTarget *target)
 void
 ch_remark(ChRel *ch, const char *what, const char *why)
 {
-	ch->remarks = lappend(ch->remarks, makeString(psprintf("%s: %s", what, why)));
+	Node	   *remark = (Node *) makeString(psprintf("%s: %s", what, why));
+
+	/* a join is considered in several orders */
+	ch->remarks = list_append_unique(ch->remarks, remark);
 }
 
-/* The plain table below an upper relation, if it is nothing else. */
+bool
+ch_is_scan(const RelOptInfo *rel)
+{
+	return rel->reloptkind == RELOPT_BASEREL || rel->reloptkind == RELOPT_OTHER_MEMBER_REL ||
+		rel->reloptkind == RELOPT_JOINREL || rel->reloptkind == RELOPT_OTHER_JOINREL;
+}
+
+/* The plain table or join below an upper relation, if it is nothing else. */
 static ChRel *
 plain_base(RelOptInfo *input)
 {
 	ChRel	   *ch = input->fdw_private;
 
-	return ch && (input->reloptkind == RELOPT_BASEREL || ch->ordered) ? ch : NULL;
+	return ch && (ch_is_scan(input) || ch->ordered) ? ch : NULL;
 }
 
 static void
@@ -289,7 +299,7 @@ take_ordered(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output)
 	const char *reason;
 	List	   *keys;
 
-	if (below == NULL || input->reloptkind != RELOPT_BASEREL)
+	if (below == NULL || !ch_is_scan(input))
 		return;
 	keys = ch_ship_pathkeys(root, input, below->table, root->sort_pathkeys, &reason);
 	if (keys == NIL && root->sort_pathkeys != NIL)
@@ -368,6 +378,7 @@ take_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalPathEx
 	output->fdw_private = own;
 	query = ch_make_query();
 	query->upper = true;
+	query->joins = ch->joins;
 	query->sort = ch->sort;
 	query->limit = query->offset = 0;	/* numbers come when the plan is made */
 	/* like core: a count that is not known yet takes a tenth of the rows */

@@ -82,11 +82,19 @@ make_filter(PlanContext *cxt, List *clauses)
 	return filter;
 }
 
-/* The conditions of aggregates have values as well. */
+/* The conditions of joins and of aggregates have values as well. */
 static void
-number_targets(PlanContext *cxt, ChQuery *query)
+number_parts(PlanContext *cxt, ChQuery *query)
 {
 	ListCell   *lc;
+
+	foreach(lc, query->joins)
+	{
+		ChJoin	   *join = lfirst(lc);
+
+		if (join->on)
+			number_values(cxt, join->on);
+	}
 
 	foreach(lc, query->targets)
 	{
@@ -130,21 +138,38 @@ add_limit(PlannerInfo *root, PlanContext *cxt, ChQuery *query)
 	query->offset = root->parse->limitOffset ? add_param(cxt, root->parse->limitOffset) : -1;
 }
 
-/* The scan's own row when it is not a row of the table: the plain columns. */
-static List *
-scan_tlist(PlannerInfo *root, RelOptInfo *base, const ChTable *table, List *columns)
+static int
+compare_numbers(const ListCell *a, const ListCell *b)
 {
+	return lfirst_int(a) - lfirst_int(b);
+}
+
+/*
+ * The scan's own row when it is not a row of the table: plain columns.  Those
+ * of a join keep what the planner has noted in them about outer joins.
+ */
+static List *
+scan_tlist(RelOptInfo *base, List *exprs, List **columns)
+{
+	List	   *vars = NIL;
 	List	   *tlist = NIL;
-	ListCell   *lc;
+	ListCell   *lc,
+			   *lc2;
 
-	foreach(lc, columns)
-	{
-		const ChColumn *col = ch_column(table, lfirst_int(lc));
-		Var		   *var = makeVar(base->relid, col->attno, col->typid,
-								  TupleDescAttr(table->desc, col->attno - 1)->atttypmod, col->collation, 0);
-
-		tlist = lappend(tlist, makeTargetEntry((Expr *) var, list_length(tlist) + 1, NULL, false));
-	}
+	foreach(lc, pull_var_clause((Node *) exprs, PVC_RECURSE_AGGREGATES | PVC_RECURSE_WINDOWFUNCS | PVC_RECURSE_PLACEHOLDERS))
+		vars = list_append_unique(vars, lfirst(lc));
+	*columns = NIL;
+	foreach(lc, vars)
+		*columns = lappend_int(*columns, ch_var_number(base, lfirst(lc)));
+	list_sort(*columns, compare_numbers);
+	foreach(lc, *columns)
+		foreach(lc2, vars)
+			if (ch_var_number(base, lfirst(lc2)) == lfirst_int(lc))
+			{
+				tlist = lappend(tlist, makeTargetEntry(lfirst(lc2), list_length(tlist) + 1, NULL, false));
+				vars = foreach_delete_current(vars, lc2);
+				break;
+			}
 	return tlist;
 }
 
@@ -163,7 +188,6 @@ grouped_tlist(List *exprs)
 static ForeignScan *
 plan_grouped(ChRel *ch, ChQuery *query, PlanContext *cxt, List *tlist, Plan *outer)
 {
-	number_targets(cxt, query);
 	for (int i = 0; i < list_length(ch->local_quals); i++)
 		query->not_pushed = lappend(query->not_pushed, makeString("HAVING is checked on the groups here"));
 	return make_foreignscan(tlist, ch->local_quals, 0, cxt->params, list_make1(query),
@@ -177,6 +201,8 @@ ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	ChRel	   *ch = rel->fdw_private;
 	ChQuery    *query = copyObject(linitial(path->fdw_private));
 	PlanContext cxt = {0};
+	List	   *tlist_exprs;
+	List	   *scan;
 	bool		exact;
 	Index		rti = ch->base->relid;
 
@@ -186,21 +212,24 @@ ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	query->not_pushed = cxt.not_pushed;
 	query->remarks = ch->remarks;
 	query->computed = computed_columns(ch->table);
+	number_parts(&cxt, query);
 	if (query->grouped)
 		return plan_grouped(ch, query, &cxt, tlist, outer);
 	if (query->limit >= 0)
 		add_limit(root, &cxt, query);
 
 	/* tlist may be left out when a projection above replaces it */
-	pull_varattnos((Node *) (query->upper ? path->path.pathtarget : rel->reltarget)->exprs, rti, &cxt.columns);
+	if (query->upper)
+	{
+		tlist_exprs = list_concat_copy(path->path.pathtarget->exprs, cxt.local);
+		scan = scan_tlist(ch->base, tlist_exprs, &query->columns);
+		return make_foreignscan(tlist, cxt.local, 0, cxt.params, list_make1(query), scan, NIL, outer);
+	}
+	pull_varattnos((Node *) rel->reltarget->exprs, rti, &cxt.columns);
 	pull_varattnos((Node *) cxt.local, rti, &cxt.columns);
 	/* a row that is locked or updated is checked again from its columns */
 	if (root->rowMarks || root->parse->commandType != CMD_SELECT)
 		pull_varattnos((Node *) cxt.recheck, rti, &cxt.columns);
 	query->columns = needed_columns(ch->table, cxt.columns);
-
-	if (query->upper)
-		return make_foreignscan(tlist, NIL, 0, cxt.params, list_make1(query),
-								scan_tlist(root, ch->base, ch->table, query->columns), NIL, outer);
 	return make_foreignscan(tlist, cxt.local, rti, cxt.params, list_make1(query), NIL, cxt.recheck, outer);
 }

@@ -68,11 +68,31 @@ ch_plain_column(Node *node, Index relid)
 	return var->varno == relid && var->varlevelsup == 0 && var->varattno > 0 ? var : NULL;
 }
 
+int
+ch_var_number(RelOptInfo *rel, const Var *var)
+{
+	ListCell   *lc;
+	const ChRel *ch = rel->fdw_private;
+
+	if (var->varlevelsup != 0 || var->varattno <= 0)
+		return 0;
+	if (rel->relid != 0)
+		return var->varno == rel->relid ? var->varattno : 0;
+	foreach(lc, ch->members)
+	{
+		const ChJoinMember *member = lfirst(lc);
+
+		if (member->rel->relid == var->varno)
+			return ch->table->first[foreach_current_index(lc)] + var->varattno - 1;
+	}
+	return 0;
+}
+
 /* Can this be computed before the scan starts? */
 static bool
 is_known_before(ShipContext *cxt, Node *node)
 {
-	if (bms_is_member(cxt->rel->relid, pull_varnos(cxt->root, node)))
+	if (bms_overlap(cxt->rel->relids, pull_varnos(cxt->root, node)))
 		cxt->reason = "it compares something other than a plain column with a value";
 	else if (contain_volatile_functions(node))
 		cxt->reason = "a volatile function must run for each row";

@@ -134,6 +134,48 @@ ch_table_open(Oid relid)
 	return table;
 }
 
+ChTable *
+ch_table_join(List *tables)
+{
+	ChTable    *joined = palloc(sizeof(ChTable));
+	StringInfoData name;
+	ListCell   *lc;
+
+	*joined = *(ChTable *) linitial(tables);
+	joined->nmembers = list_length(tables);
+	joined->members = palloc(joined->nmembers * sizeof(ChTable *));
+	joined->first = palloc(joined->nmembers * sizeof(int));
+	joined->natts = 0;
+	joined->computed = NIL;
+	initStringInfo(&name);
+	foreach(lc, tables)
+	{
+		joined->members[foreach_current_index(lc)] = lfirst(lc);
+		joined->first[foreach_current_index(lc)] = joined->natts + 1;
+		joined->natts += ((ChTable *) lfirst(lc))->natts;
+		joined->mismatch_null = joined->mismatch_null || ((ChTable *) lfirst(lc))->mismatch_null;
+		appendStringInfo(&name, "%s%s", name.len ? ", " : "", ((ChTable *) lfirst(lc))->name);
+	}
+	joined->name = name.data;
+	joined->columns = palloc0(joined->natts * sizeof(ChColumn *));
+	for (int m = 0; m < joined->nmembers; m++)
+		for (int i = 0; i < joined->members[m]->natts; i++)
+		{
+			const ChColumn *col = joined->members[m]->columns[i];
+			ChColumn   *copy = col ? palloc(sizeof(ChColumn)) : NULL;
+
+			if (copy)
+			{
+				*copy = *col;
+				copy->attno = joined->first[m] + i;
+				copy->unique = false;
+			}
+			joined->columns[joined->first[m] + i - 1] = copy;
+		}
+	joined->driver->describe_join(joined);
+	return joined;
+}
+
 bool
 ch_pushdown_enabled(const ChTable *table, bool guc, const char *option)
 {

@@ -1,0 +1,211 @@
+/*
+ * join.c
+ *	  Joins of foreign tables of one server that the store can do itself.
+ *
+ * A remote join is a chain: a first table, and further ones, each joined to
+ * all before it.  PostgreSQL builds joins pair by pair, so a chain grows by a
+ * table at a time, and its conditions are shipped anew for each length: the
+ * columns of all tables are numbered through, and the driver sees them as one
+ * table's (ch_table_join).  What holds for a table alone is part of its join's
+ * condition, which is where an outer join wants it.
+ *
+ * Conditions of a join must ship exactly.  Those that hold after it (WHERE)
+ * may stay local.
+ */
+#include "postgres.h"
+
+#include "fdw/core/compat.h"
+#include "fdw/core/core.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/paths.h"
+#include "optimizer/restrictinfo.h"
+
+/* Part of a row's transfer that it costs the store to join the row. */
+#define REMOTE_ROW_FACTOR 0.1
+
+static ChJoinMember *
+make_member(RelOptInfo *rel, JoinType type, List *on)
+{
+	ChJoinMember   *member = palloc(sizeof(ChJoinMember));
+
+	member->rel = rel;
+	member->type = type;
+	member->on = on;
+	return member;
+}
+
+/* The chain that outer is, with inner as its next table. */
+static ChRel *
+make_chain(RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner, JoinType type, List *restrictlist)
+{
+	const ChRel *o = outer->fdw_private;
+	const ChRel *i = inner->fdw_private;
+	ChRel	   *ch = palloc0(sizeof(ChRel));
+	List	   *on = NIL;
+	List	   *where = NIL;
+	List	   *tables = NIL;
+	ListCell   *lc;
+
+	foreach(lc, restrictlist)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		if (IS_OUTER_JOIN(type) && RINFO_IS_PUSHED_DOWN(rinfo, joinrel->relids))
+			where = lappend(where, rinfo);
+		else
+			on = lappend(on, rinfo);
+	}
+	ch->members = o->members ? list_copy(o->members) : list_make1(make_member(outer, JOIN_INNER, NIL));
+	ch->members = lappend(ch->members, make_member(inner, type, list_concat(on, inner->baserestrictinfo)));
+	ch->where = list_concat_copy(o->members ? o->where : outer->baserestrictinfo, where);
+	ch->base = joinrel;
+	ch->startup_cost = o->startup_cost;
+	ch->tuple_cost = Max(o->tuple_cost, i->tuple_cost);
+	foreach(lc, ch->members)
+		tables = lappend(tables, ((ChRel *) ((ChJoinMember *) lfirst(lc))->rel->fdw_private)->table);
+	ch->table = ch_table_join(tables);
+	return ch;
+}
+
+/* The condition of one table's join; false if it does not ship exactly. */
+static bool
+ship_on(PlannerInfo *root, RelOptInfo *joinrel, ChRel *ch, const ChJoinMember *member, const char **reason)
+{
+	ChJoin	   *join = ch_make_join();
+	bool		exact;
+	List	   *clauses = ch_ship_clauses(root, joinrel, ch->table, member->on, &exact);
+	List	   *args = NIL;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		ChClause   *c = lfirst(lc);
+
+		if (c->ship != CH_SHIP_EXACT)
+		{
+			*reason = c->reason ? c->reason : "a condition of the join stays local";
+			return false;
+		}
+		args = lappend(args, c->expr);
+	}
+	join->relid = ((ChRel *) member->rel->fdw_private)->table->relid;
+	join->type = member->type;
+	if (list_length(args) == 1)
+		join->on = linitial(args);
+	else if (args)
+	{
+		join->on = ch_make_expr(CH_COND_AND);
+		join->on->args = args;
+	}
+	ch->joins = lappend(ch->joins, join);
+	return true;
+}
+
+/* Only plain columns can be fetched from a join. */
+static bool
+target_is_plain(RelOptInfo *joinrel)
+{
+	ListCell   *lc;
+
+	foreach(lc, joinrel->reltarget->exprs)
+		if (!IsA(lfirst(lc), Var) || ch_var_number(joinrel, lfirst(lc)) == 0)
+			return false;
+	return true;
+}
+
+/* Why the chain does not ship, or NULL. */
+static const char *
+ship_chain(PlannerInfo *root, RelOptInfo *joinrel, ChRel *ch)
+{
+	const char *reason = NULL;
+	ChQuery    *query = ch_make_query();
+	ListCell   *lc;
+
+	if (!target_is_plain(joinrel))
+		return "the whole row or a system column is selected";
+	for_each_from(lc, ch->members, 1)
+		if (!ship_on(root, joinrel, ch, lfirst(lc), &reason))
+			return reason;
+	ch->clauses = ch_ship_clauses(root, joinrel, ch->table, ch->where, &ch->exact);
+	query->joins = ch->joins;
+	if (ch->table->driver->ship_join(ch->table, query, &reason))
+		return NULL;
+	return reason ? reason : "the store has no such form";
+}
+
+/* What the store has to look at: the rows of all tables. */
+static double
+rows_below(const ChRel *ch)
+{
+	double		rows = 0;
+	ListCell   *lc;
+
+	foreach(lc, ch->members)
+		rows += ((ChRel *) ((ChJoinMember *) lfirst(lc))->rel->fdw_private)->remote_rows;
+	return rows;
+}
+
+static void
+add_join_path(PlannerInfo *root, RelOptInfo *joinrel, ChRel *ch, List *restrictlist)
+{
+	ChQuery    *query = ch_make_query();
+	Cost		total = ch->startup_cost + rows_below(ch) * ch->tuple_cost * REMOTE_ROW_FACTOR +
+		joinrel->rows * (ch->tuple_cost + cpu_tuple_cost);
+
+	ch->remote_rows = joinrel->rows;
+	query->upper = true;
+	query->joins = ch->joins;
+	add_path(joinrel, (Path *) ch_make_join_path(root, joinrel, joinrel->rows, ch->startup_cost, total,
+												 restrictlist, list_make1(query)));
+}
+
+/* Is this a question for the store at all? */
+static bool
+is_candidate(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner, JoinType type, List *restrictlist)
+{
+	const ChRel *o = outer->fdw_private;
+	const ChRel *i = inner->fdw_private;
+	ListCell   *lc;
+
+	if (joinrel->fdw_private || o == NULL || i == NULL || i->members || o->table->driver->ship_join == NULL)
+		return false;
+	if (type != JOIN_INNER && type != JOIN_LEFT && type != JOIN_SEMI && type != JOIN_ANTI)
+		return false;
+	if (!bms_is_empty(joinrel->lateral_relids) || root->parse->commandType != CMD_SELECT || root->rowMarks)
+		return false;
+	if ((o->members == NIL && ch_has_gate(outer)) || ch_has_gate(inner))
+		return false;
+	foreach(lc, restrictlist)
+		if (lfirst_node(RestrictInfo, lc)->pseudoconstant)
+			return false;
+	return true;
+}
+
+void
+ch_get_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner,
+				  JoinType type, JoinPathExtraData *extra)
+{
+	ChRel	   *o = outer->fdw_private;
+	ChRel	   *ch;
+	const char *why;
+
+	if (!is_candidate(root, joinrel, outer, inner, type, extra->restrictlist))
+		return;
+	if (!ch_pushdown_enabled(o->table, ch_enable_join_pushdown, "enable_join_pushdown") ||
+		!ch_pushdown_enabled(((ChRel *) inner->fdw_private)->table, ch_enable_join_pushdown, "enable_join_pushdown"))
+	{
+		ch_remark(o, "join", "enable_join_pushdown is off");
+		return;
+	}
+	ch = make_chain(joinrel, outer, inner, type, extra->restrictlist);
+	joinrel->fdw_private = ch;	/* columns are found through it */
+	why = ship_chain(root, joinrel, ch);
+	if (why == NULL)
+	{
+		add_join_path(root, joinrel, ch, extra->restrictlist);
+		return;
+	}
+	joinrel->fdw_private = NULL;
+	ch_remark(o, "join", why);
+}

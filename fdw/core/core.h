@@ -46,6 +46,7 @@ extern bool ch_enable_sort_pushdown;
 extern bool ch_enable_limit_pushdown;
 extern bool ch_enable_aggregate_pushdown;
 extern bool ch_enable_join_pushdown;
+extern bool ch_enable_eager_start;
 extern void ch_define_gucs(void);
 
 extern uint32 ch_wait_event(void);
@@ -171,6 +172,7 @@ typedef struct ChScanState
 	bool		bound;			/* ch_bind is through: the query has a text */
 	bool		running;		/* send was called, close was not */
 	bool		done;			/* this run has no more rows */
+	bool		early;			/* sent at the plan's start, nothing read yet */
 	bool		timed;			/* measure remote_time */
 	bool		domains;		/* some column is of a domain */
 	Datum	   *values;			/* grouped: what the driver returned, by target */
@@ -188,6 +190,9 @@ extern void ch_end_scan(ForeignScanState *node);
  * parameter that is no constant keeps its number.  False if no row can match.
  */
 extern bool ch_bind(ChScanState *state, bool explain);
+
+/* May the scan send its request when the plan starts?  (eager.c) */
+extern bool ch_starts_early(const ChScanState *state, int eflags);
 
 /* End a run early: no further row is wanted. */
 extern void ch_stop_scan(ChScanState *state);

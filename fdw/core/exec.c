@@ -3,7 +3,7 @@
  *	  Running a remote query: begin, rows, rescan, end.
  *
  * A run goes from ch_bind and driver->send to driver->close; a rescan ends one
- * run and the next row starts another.  What an error leaves behind is found
+ * run and the next row starts another.  The first may start with the plan.  What an error leaves behind is found
  * by a callback of the run's memory context: it closes the driver's side and
  * drops the connection, whose answer nobody will read.
  */
@@ -217,7 +217,7 @@ next_row(ChScanState *state, TupleTableSlot *slot)
 	ChScan	   *scan = &state->scan;
 	bool		found;
 
-	if (!state->running)
+	if (!state->running && !state->done)
 		start_run(state);
 	if (scan->grouped)
 		found = next_group(state, slot);
@@ -238,6 +238,18 @@ next_row(ChScanState *state, TupleTableSlot *slot)
 	return false;
 }
 
+/* Send now what will be read later. */
+static void
+start_early(ChScanState *state)
+{
+	ErrorContextCallback context = {error_context_stack, remote_query_context, &state->scan};
+
+	error_context_stack = &context;
+	start_run(state);
+	state->early = true;
+	error_context_stack = context.previous;
+}
+
 TupleTableSlot *
 ch_iterate_scan(ForeignScanState *node)
 {
@@ -249,7 +261,8 @@ ch_iterate_scan(ForeignScanState *node)
 	bool		found = false;
 
 	ExecClearTuple(slot);
-	if (state->done)
+	state->early = false;
+	if (state->done && !state->empty_group)
 		return slot;
 	context.callback = remote_query_context;
 	context.arg = &state->scan;
@@ -406,6 +419,8 @@ ch_begin_scan(ForeignScanState *node, int eflags)
 	state->timed = (estate->es_instrument & INSTRUMENT_TIMER) != 0;
 	state->params = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
 	MemoryContextSwitchTo(old);
+	if (ch_starts_early(state, eflags))
+		start_early(state);
 }
 
 void
@@ -413,8 +428,11 @@ ch_rescan(ForeignScanState *node)
 {
 	ChScanState *state = node->fdw_state;
 
+	/* what was sent at the start is still good */
+	if (state->early && node->ss.ps.chgParam == NULL)
+		return;
 	ch_stop_scan(state);
-	state->done = false;
+	state->done = state->early = state->empty_group = false;
 }
 
 static void

@@ -17,6 +17,7 @@ bool		ch_enable_sort_pushdown;
 bool		ch_enable_limit_pushdown;
 bool		ch_enable_aggregate_pushdown;
 bool		ch_enable_join_pushdown;
+bool		ch_enable_eager_start;
 
 FdwRoutine *
 ch_fdw_routine(void)
@@ -65,4 +66,7 @@ ch_define_gucs(void)
 	DefineCustomBoolVariable("cipherhorizon.enable_join_pushdown",
 							 "Joins tables of one server in the store where it means the same.", NULL,
 							 &ch_enable_join_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cipherhorizon.enable_eager_start",
+							 "Sends the requests of a statement's scans together when it starts.", NULL,
+							 &ch_enable_eager_start, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 }

@@ -456,6 +456,8 @@ ask_driver(GroupContext *cxt, ChRel *ch)
 {
 	const ChDriver *driver = cxt->table->driver;
 
+	if (cxt->query->targets == NIL)
+		return refuse(cxt, "it asks for nothing of the table");
 	if (driver->ship_group == NULL)
 		return refuse(cxt, psprintf("%s does not group", driver->product));
 	cxt->reason = NULL;

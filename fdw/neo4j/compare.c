@@ -171,7 +171,7 @@ neo4j_put_value(Neo4jText *q, const ChValue *v)
 		put_literal(&q->text, v);
 		return;
 	}
-	put(q, "$p%d", ++q->nparams);
+	put(q, q->in_set ? "q.p%d" : "$p%d", ++q->nparams);
 	neo4j_pack_text(&q->params, psprintf("p%d", q->nparams));
 	neo4j_pack_value(&q->params, v);
 }
@@ -383,13 +383,31 @@ ship_null_test(const ChTable *table, const ChColumn *col, ChCondKind kind, const
 	return kind == CH_COND_NOT_NULL ? CH_SHIP_LOSSY : CH_SHIP_NO;
 }
 
-ChShip
-neo4j_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
+/* Equality of columns whose equal values are one value in Neo4j. */
+static ChShip
+ship_column_leaf(const ChColumn *a, const ChColumn *b, ChCmpOp op, const char **reason)
 {
-	const ChColumn *col = ch_column(table, leaf->attno);
+	if (op != CH_EQ)
+		return refuse(reason, "two columns are compared by = only");
+	if (!(IS_INT(a) && IS_INT(b)) && !(IS_TEXT(a) && IS_TEXT(b)) &&
+		!(a->basetype == b->basetype && (a->basetype == BOOLOID || a->basetype == DATEOID)))
+		return refuse(reason, "Neo4j compares columns of integers, strings, booleans and dates as PostgreSQL does");
+	if (a->typmod >= 0 || b->typmod >= 0)
+		return refuse(reason, "the column's type has a length or precision");
+	return CH_SHIP_EXACT;
+}
 
+ChShip
+neo4j_ship_leaf(const ChTable *joined, const ChExpr *leaf, const char **reason)
+{
+	const ChTable *table;
+	const ChColumn *col = ch_column(joined, leaf->attno);
+
+	table = col->table;
 	if (leaf->kind == CH_COND_IS_NULL || leaf->kind == CH_COND_NOT_NULL)
 		return ship_null_test(table, col, leaf->kind, reason);
+	if (leaf->kind == CH_COND_CMP_COLUMN)
+		return ship_column_leaf(col, ch_column(joined, leaf->other), leaf->op, reason);
 	if (col->basetype == UUIDOID)
 		return refuse(reason, "a UUID is a string in Neo4j, which may be written in several ways");
 	if (col->basetype == BYTEAOID)
@@ -950,10 +968,44 @@ put_null_test(Neo4jText *q, const ChCond *leaf)
 	put(q, is_null ? ", false)" : ")");
 }
 
+/*
+ * a = b.  A float is compared with an integer as a float, so integers that
+ * are equal so are compared as integers as well.
+ */
+static void
+put_column_cmp(Neo4jText *q, const ChCond *leaf)
+{
+	const char *a = NEO4J_EXPR(leaf->col);
+	const char *b = NEO4J_EXPR(leaf->other);
+	const ChColumn *cols[] = {leaf->col, leaf->other};
+
+	put(q, "(%s = %s", a, b);
+	if (IS_INT(leaf->col))
+		put(q, " AND toIntegerOrNull(%s) = toIntegerOrNull(%s)", a, b);
+	for (int i = 0; i < lengthof(cols); i++)
+		if (cols[i]->table->mismatch_null)
+		{
+			put(q, " AND ");
+			neo4j_put_fit(q, cols[i]);
+		}
+	put(q, ")");
+}
+
 void
 neo4j_put_leaf(Neo4jText *q, const ChCond *leaf)
 {
 	bool		fit;
+
+	if (leaf->kind == CH_COND_FALSE)
+	{
+		put(q, "false");
+		return;
+	}
+	if (leaf->kind == CH_COND_CMP_COLUMN)
+	{
+		put_column_cmp(q, leaf);
+		return;
+	}
 
 	if (leaf->kind == CH_COND_IS_NULL || leaf->kind == CH_COND_NOT_NULL)
 	{

@@ -23,8 +23,9 @@ refuse(const char **reason, const char *why)
 }
 
 static bool
-ship_key(const ChTable *table, const ChColumn *col, const char **reason)
+ship_key(const ChColumn *col, const char **reason)
 {
+	const ChTable *table = col->table;
 	const Neo4jTable *t = table->priv;
 
 	if (col->basetype == NUMERICOID)
@@ -44,7 +45,7 @@ neo4j_ship_sort(const ChTable *table, List *keys, const char **reason)
 	ListCell   *lc;
 
 	foreach(lc, keys)
-		if (!ship_key(table, ch_column(table, ((ChSortKey *) lfirst(lc))->attno), reason))
+		if (!ship_key(ch_column(table, ((ChSortKey *) lfirst(lc))->attno), reason))
 			return false;
 	return true;
 }
@@ -132,8 +133,8 @@ put_sort_key(Neo4jText *q, const ChColumn *col, const ChSortKey *key, bool last)
 
 /* ---- the query ------------------------------------------------------------------- */
 
-static void
-put_condition(Neo4jText *q, const ChCond *cond)
+void
+neo4j_put_condition(Neo4jText *q, const ChCond *cond)
 {
 	if (cond->kind != CH_COND_AND && cond->kind != CH_COND_OR)
 	{
@@ -148,34 +149,36 @@ put_condition(Neo4jText *q, const ChCond *cond)
 		if (i > 0)
 			appendStringInfoString(&q->text, cond->kind == CH_COND_AND ? " AND " : " OR ");
 		appendStringInfoString(&q->text, nested ? "(" : "");
-		put_condition(q, arg);
+		neo4j_put_condition(q, arg);
 		appendStringInfoString(&q->text, nested ? ")" : "");
 	}
 }
 
-/* Two columns of the same property would have the same name in the result. */
+/* Columns as c0, c1, ...: two may be of the same property. */
 static bool
-same_twice(const ChScan *scan)
+must_be_named(const ChScan *scan)
 {
 	for (int i = 0; i < scan->ncolumns; i++)
 		for (int j = 0; j < i; j++)
 			if (strcmp(NEO4J_EXPR(scan->columns[i]), NEO4J_EXPR(scan->columns[j])) == 0)
 				return true;
-	return false;
+	return scan->nsets > 0;
 }
 
 static void
 put_columns(Neo4jText *q, const ChScan *scan)
 {
-	bool		name = same_twice(scan);
+	bool		name = must_be_named(scan);
 
 	appendStringInfoString(&q->text, " RETURN ");
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
 		appendStringInfo(&q->text, "%s%s", i ? ", " : "", NEO4J_EXPR(scan->columns[i]));
 		if (name)
-			appendStringInfo(&q->text, " AS `_%d`", scan->columns[i]->attno);
+			appendStringInfo(&q->text, " AS c%d", i);
 	}
+	if (scan->ncolumns == 0)
+		appendStringInfoString(&q->text, "1 AS c0");
 }
 
 static void
@@ -201,52 +204,266 @@ put_count(Neo4jText *q, const char *keyword, int64 n)
 }
 
 static void
-put_limit(Neo4jText *q, const ChScan *scan)
+put_limit(Neo4jText *q, int64 limit, int64 offset)
 {
-	if (scan->offset != 0)
-		put_count(q, "SKIP", scan->offset);
-	if (scan->limit != -1)
-		put_count(q, "LIMIT", scan->limit);
+	if (offset != 0)
+		put_count(q, "SKIP", offset);
+	if (limit != -1)
+		put_count(q, "LIMIT", limit);
 }
 
-void
-neo4j_compile(ChScan *scan, Neo4jText *q, bool *count)
+/* Does the condition speak of the first table of a join only? */
+static bool
+is_of_first(const ChTable *joined, const ChCond *cond)
 {
-	const Neo4jTable *t = scan->table->priv;
+	for (int i = 0; i < cond->nargs; i++)
+		if (!is_of_first(joined, cond->args[i]))
+			return false;
+	if (cond->kind == CH_COND_AND || cond->kind == CH_COND_OR)
+		return true;
+	return cond->col->attno < joined->first[1] && (cond->other == NULL || cond->other->attno < joined->first[1]);
+}
 
-	initStringInfo(&q->text);
-	initStringInfo(&q->params);
-	q->nparams = 0;
-	*count = scan->ncolumns == 0;
-	appendStringInfoString(&q->text, t->from);
-	if (scan->filter)
+/*
+ * WITH DISTINCT the variables of the tables up to the join.  They tell the rows
+ * so far apart, so that a semi join is a join made distinct: the server may
+ * begin at either side, which it cannot with EXISTS.
+ */
+static void
+put_distinct(Neo4jText *q, const ChScan *scan, int njoins)
+{
+	const Neo4jTable *tables = scan->table->priv;
+
+	appendStringInfoString(&q->text, scan->nsets > 0 ? " WITH DISTINCT q" : " WITH DISTINCT ");
+	for (int m = 0; m <= njoins; m++)
+	{
+		if (m > 0 && (scan->joins[m - 1].type == JOIN_SEMI || scan->joins[m - 1].type == JOIN_ANTI))
+			continue;
+		appendStringInfoString(&q->text, m > 0 || scan->nsets > 0 ? ", " : "");
+		if (tables[m].form == NEO4J_NODES)
+			appendStringInfo(&q->text, "n%d", m + 1);
+		else
+			appendStringInfo(&q->text, "s%d, r%d, e%d", m + 1, m + 1, m + 1);
+	}
+}
+
+/* MATCH ... WHERE for each further table. */
+static void
+put_joins(Neo4jText *q, const ChScan *scan)
+{
+	const Neo4jTable *tables = scan->table->priv;
+
+	for (int i = 0; i < scan->njoins; i++)
+	{
+		const ChBoundJoin *join = &scan->joins[i];
+
+		if (join->type == JOIN_ANTI)
+			appendStringInfoString(&q->text, " WITH * WHERE NOT EXISTS { ");
+		else
+			appendStringInfoString(&q->text, join->type == JOIN_LEFT ? " OPTIONAL " : " ");
+		appendStringInfoString(&q->text, tables[i + 1].from);
+		if (join->on)
+		{
+			appendStringInfoString(&q->text, " WHERE ");
+			neo4j_put_condition(q, join->on);
+		}
+		if (join->type == JOIN_ANTI)
+			appendStringInfoString(&q->text, " }");
+		else if (join->type == JOIN_SEMI)
+			put_distinct(q, scan, i);
+	}
+}
+
+/* MATCH and WHERE of all tables. */
+static void
+put_rows(Neo4jText *q, const ChScan *scan, const ChCond *filter)
+{
+	bool		late = scan->njoins > 0 && filter && !is_of_first(scan->table, filter);
+
+	appendStringInfoString(&q->text, ((const Neo4jTable *) scan->table->priv)->from);
+	if (filter && !late)
 	{
 		appendStringInfoString(&q->text, " WHERE ");
-		put_condition(q, scan->filter);
+		neo4j_put_condition(q, filter);
 	}
-	if (!*count)
+	put_joins(q, scan);
+	if (late)
+	{
+		appendStringInfoString(&q->text, " WITH * WHERE ");
+		neo4j_put_condition(q, filter);
+	}
+}
+
+/* The query of one question, up to its last clause. */
+static void
+put_query(Neo4jText *q, const ChScan *scan, const ChCond *filter, int64 limit, int64 offset, Neo4jForms *forms)
+{
+	put_rows(q, scan, filter);
+	if (scan->grouped)
+		neo4j_put_groups(q, scan, &forms->checked);
+	else if (forms->count)
+	{
+		/* rows without a column are all alike: their number will do */
+		if (limit != -1 || offset != 0)
+		{
+			appendStringInfoString(&q->text, " WITH 1 AS `_`");
+			put_limit(q, limit, offset);
+		}
+		appendStringInfoString(&q->text, " RETURN count(*)");
+	}
+	else
 	{
 		put_columns(q, scan);
 		put_order(q, scan);
-		put_limit(q, scan);
+		put_limit(q, limit, offset);
+	}
+}
+
+/* ---- several questions at once ---------------------------------------------------- */
+
+/*
+ * Sets whose conditions read the same but for their values are rows of one
+ * parameter:
+ *
+ *	  UNWIND $s1 AS q CALL { WITH q MATCH ... WHERE n.x = q.p1 RETURN ... } RETURN q.i, ...
+ *
+ * A set whose values need other words (an integer that no float holds, say) is
+ * another part of a UNION ALL.
+ */
+typedef struct SetGroup
+{
+	char	   *text;
+	int			n;				/* sets */
+	StringInfoData sets;		/* packed maps */
+	Neo4jForms	forms;
+} SetGroup;
+
+int
+neo4j_ship_sets(const ChTable *table, const ChQuery *query)
+{
+	if (table->nmembers == 0 && ((const Neo4jTable *) table->priv)->form == NEO4J_RESULT)
+		return 0;
+	return 1000;
+}
+
+/* The text of one set; its values go into set. */
+static char *
+put_set(const ChScan *scan, const ChSet *set, StringInfo values, int *nvalues, Neo4jForms *forms)
+{
+	Neo4jText	q = {.in_set = true};
+
+	initStringInfo(&q.text);
+	initStringInfo(&q.params);
+	put_query(&q, scan, set->filter, -1, 0, forms);
+	/* LIMIT takes no value of a row: it is part of the text */
+	if (set->offset != 0)
+		appendStringInfo(&q.text, " SKIP " INT64_FORMAT, set->offset);
+	if (set->limit != -1)
+		appendStringInfo(&q.text, " LIMIT " INT64_FORMAT, set->limit);
+	*values = q.params;
+	*nvalues = q.nparams;
+	return q.text.data;
+}
+
+static SetGroup *
+find_group(List **groups, char *text, const Neo4jForms *forms)
+{
+	SetGroup   *group;
+	ListCell   *lc;
+
+	foreach(lc, *groups)
+	{
+		group = lfirst(lc);
+		if (strcmp(group->text, text) == 0)
+			return group;
+	}
+	group = palloc0(sizeof(SetGroup));
+	group->text = text;
+	group->forms = *forms;
+	initStringInfo(&group->sets);
+	*groups = lappend(*groups, group);
+	return group;
+}
+
+static void
+add_set(List **groups, const ChScan *scan, int number)
+{
+	StringInfoData values;
+	int			nvalues;
+	Neo4jForms	forms = {0};
+	char	   *text = put_set(scan, &scan->sets[number], &values, &nvalues, &forms);
+	SetGroup   *group = find_group(groups, text, &forms);
+	ChValue		i = {.kind = CH_INT};
+
+	i.u.i = number;
+	group->n++;
+	neo4j_pack_map(&group->sets, nvalues + 1);
+	neo4j_pack_text(&group->sets, "i");
+	neo4j_pack_value(&group->sets, &i);
+	appendBinaryStringInfo(&group->sets, values.data, values.len);
+}
+
+static void
+put_sets(Neo4jText *q, const ChScan *scan, Neo4jForms *forms)
+{
+	List	   *groups = NIL;
+	ListCell   *lc;
+
+	for (int i = 0; i < scan->nsets; i++)
+		add_set(&groups, scan, i);
+	forms->numbered = true;
+	foreach(lc, groups)
+	{
+		SetGroup   *group = lfirst(lc);
+		int			n;
+
+		*forms = group->forms;
+		forms->numbered = true;
+		n = Max(scan->ncolumns, 1) + list_length(forms->checked);
+		appendStringInfo(&q->text, "%sUNWIND $s%d AS q CALL { WITH q %s } RETURN q.i AS i",
+						 q->text.len ? " UNION ALL " : "", ++q->nparams, group->text);
+		for (int i = 0; i < n; i++)
+			appendStringInfo(&q->text, ", c%d", i);
+		neo4j_pack_text(&q->params, psprintf("s%d", q->nparams));
+		neo4j_pack_list(&q->params, group->n);
+		appendBinaryStringInfo(&q->params, group->sets.data, group->sets.len);
+	}
+}
+
+void
+neo4j_compile(ChScan *scan, Neo4jText *q, Neo4jForms *forms)
+{
+	initStringInfo(&q->text);
+	initStringInfo(&q->params);
+	q->nparams = 0;
+	memset(forms, 0, sizeof(*forms));
+	if (scan->nsets > 0)
+	{
+		put_sets(q, scan, forms);
 		return;
 	}
-	/* rows without a column are all alike: their number will do */
-	if (scan->limit != -1 || scan->offset != 0)
-	{
-		appendStringInfoString(&q->text, " WITH 1 AS `_`");
-		put_limit(q, scan);
-	}
-	appendStringInfoString(&q->text, " RETURN count(*)");
+	forms->count = !scan->grouped && scan->ncolumns == 0;
+	put_query(q, scan, scan->filter, scan->limit, scan->offset, forms);
+}
+
+bool
+neo4j_ship_join(const ChTable *joined, const ChQuery *query, const char **reason)
+{
+	const Neo4jTable *tables = joined->priv;
+
+	for (int m = 0; m < joined->nmembers; m++)
+		if (tables[m].form == NEO4J_RESULT)
+			return refuse(reason, "a table that is a Cypher text is joined by PostgreSQL only");
+	return true;
 }
 
 void
 neo4j_explain(ChScan *scan, StringInfo out)
 {
 	Neo4jText	q = {.explain = true};
-	bool		count;
+	Neo4jForms	forms;
 
-	neo4j_compile(scan, &q, &count);
+	neo4j_compile(scan, &q, &forms);
 	/* on one line, unless a comment would swallow the rest of it */
 	if (strstr(q.text.data, "//") == NULL)
 		for (char *c = q.text.data; *c; c++)

@@ -18,6 +18,7 @@ extern const ChOptionDef neo4j_options[];
 
 extern void neo4j_check_options(int where, List *options);
 extern void neo4j_describe_table(ChTable *table);
+extern void neo4j_describe_join(ChTable *joined);
 
 /* An URL of a server in parts, palloc'ed. Returns NULL, or what is wrong with it. */
 extern const char *neo4j_parse_url(const char *url, ChEndpoint *ep);
@@ -30,7 +31,7 @@ typedef enum Neo4jForm
 	NEO4J_RESULT				/* what a Cypher text returns */
 } Neo4jForm;
 
-/* ChTable.priv */
+/* ChTable.priv; of a join: an array, one for each table */
 typedef struct Neo4jTable
 {
 	Neo4jForm	form;
@@ -88,8 +89,9 @@ typedef struct Neo4jText
 {
 	StringInfoData text;
 	bool		explain;		/* values stand in the text */
+	bool		in_set;			/* values are those of one of several questions */
 	int			nparams;
-	StringInfoData params;		/* packed */
+	StringInfoData params;		/* packed: name, value, ... */
 } Neo4jText;
 
 extern ChShip neo4j_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason);
@@ -107,13 +109,37 @@ extern void neo4j_put_value(Neo4jText *q, const ChValue *v);
 extern bool neo4j_has_fit(const ChColumn *col);
 extern void neo4j_put_fit(Neo4jText *q, const ChColumn *col);
 
+/* ---- group.c --------------------------------------------------------------------- */
+
+extern bool neo4j_ship_group(const ChTable *table, const ChQuery *query, const char **reason);
+
+/*
+ * RETURN of a grouped query: keys and aggregates as c0, c1, ..., then for each
+ * column of *checked a value that its type does not hold, or null.
+ */
+extern void neo4j_put_groups(Neo4jText *q, const ChScan *scan, List **checked);
+
+/* A condition with AND and OR (deparse.c). */
+extern void neo4j_put_condition(Neo4jText *q, const ChCond *cond);
+
 /* ---- deparse.c ------------------------------------------------------------------- */
 
 extern bool neo4j_ship_sort(const ChTable *table, List *keys, const char **reason);
 extern void neo4j_explain(ChScan *scan, StringInfo out);
 
-/* The whole query of a scan. count: it returns the number of rows, not rows. */
-extern void neo4j_compile(ChScan *scan, Neo4jText *q, bool *count);
+extern bool neo4j_ship_join(const ChTable *joined, const ChQuery *query, const char **reason);
+extern int	neo4j_ship_sets(const ChTable *table, const ChQuery *query);
+
+/* What the answer to a query has besides, or in place of, the scan's columns. */
+typedef struct Neo4jForms
+{
+	bool		count;			/* one record: the number of rows, which are empty */
+	bool		numbered;		/* each record begins with the number of its set */
+	List	   *checked;		/* ChColumn: see neo4j_put_groups */
+} Neo4jForms;
+
+/* The whole query of a scan. */
+extern void neo4j_compile(ChScan *scan, Neo4jText *q, Neo4jForms *forms);
 
 /* ---- scan.c ------------------------------------------------------------------------ */
 

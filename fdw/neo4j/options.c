@@ -225,8 +225,12 @@ table_option(const ChTable *table, const char *name)
 	return value ? pg_server_to_any(value, strlen(value), PG_UTF8) : NULL;
 }
 
+/*
+ * What a table's rows are.  suffix tells the variables of the tables of a join
+ * apart.
+ */
 static Neo4jTable *
-describe_rows(const ChTable *table)
+describe_rows(const ChTable *table, const char *suffix)
 {
 	Neo4jTable *t = palloc0(sizeof(Neo4jTable));
 	const char *label = table_option(table, "label");
@@ -249,15 +253,15 @@ describe_rows(const ChTable *table)
 	{
 		t->form = NEO4J_RELATIONSHIPS;
 		appendStringInfoString(&buf, "MATCH ");
-		put_node(&buf, "s", table_option(table, "start_label"));
-		appendStringInfo(&buf, "-[r:%s]->", neo4j_quote(type));
-		put_node(&buf, "e", table_option(table, "end_label"));
+		put_node(&buf, psprintf("s%s", suffix), table_option(table, "start_label"));
+		appendStringInfo(&buf, "-[r%s:%s]->", suffix, neo4j_quote(type));
+		put_node(&buf, psprintf("e%s", suffix), table_option(table, "end_label"));
 	}
 	else
 	{
 		t->form = NEO4J_NODES;
 		appendStringInfoString(&buf, "MATCH ");
-		put_node(&buf, "n", label);
+		put_node(&buf, psprintf("n%s", suffix), label);
 	}
 	t->from = buf.data;
 	return t;
@@ -296,9 +300,9 @@ kind_of(const ChTable *table, const ChColumn *col)
 }
 
 static char *
-expression_of(const ChTable *table, const ChColumn *col, Neo4jForm form)
+expression_of(const ChColumn *col, Neo4jForm form, const char *suffix)
 {
-	const char *row = form == NEO4J_RELATIONSHIPS ? "r" : "n";
+	char	   *row = psprintf("%s%s", form == NEO4J_RELATIONSHIPS ? "r" : "n", suffix);
 	char	   *name = neo4j_quote(pg_server_to_any(col->remote, strlen(col->remote), PG_UTF8));
 
 	switch ((Neo4jKind) col->kind)
@@ -306,9 +310,9 @@ expression_of(const ChTable *table, const ChColumn *col, Neo4jForm form)
 		case NEO4J_PROPERTY:
 			return form == NEO4J_RESULT ? name : psprintf("%s.%s", row, name);
 		case NEO4J_START:
-			return psprintf("s.%s", name);
+			return psprintf("s%s.%s", suffix, name);
 		case NEO4J_END:
-			return psprintf("e.%s", name);
+			return psprintf("e%s.%s", suffix, name);
 		case NEO4J_ID:
 			return psprintf("elementId(%s)", row);
 		case NEO4J_LABELS:
@@ -324,7 +328,7 @@ expression_of(const ChTable *table, const ChColumn *col, Neo4jForm form)
 void
 neo4j_describe_table(ChTable *table)
 {
-	Neo4jTable *t = describe_rows(table);
+	Neo4jTable *t = describe_rows(table, "");
 
 	table->priv = t;
 	for (int i = 0; i < table->natts; i++)
@@ -342,6 +346,29 @@ neo4j_describe_table(ChTable *table)
 					 errdetail("start, end and type belong to a relationship, labels to a node, "
 							   "and what a Cypher text returns has only properties.")));
 		col->unique = col->kind == NEO4J_ID;
-		col->extra = expression_of(table, col, t->form);
+		col->extra = expression_of(col, t->form, "");
 	}
+}
+
+/* Each table of a join has variables of its own; priv is an array of them. */
+void
+neo4j_describe_join(ChTable *joined)
+{
+	Neo4jTable *tables = palloc(joined->nmembers * sizeof(Neo4jTable));
+
+	for (int m = 0; m < joined->nmembers; m++)
+	{
+		const ChTable *member = joined->members[m];
+		char	   *suffix = psprintf("%d", m + 1);
+
+		tables[m] = *describe_rows(member, suffix);
+		for (int i = 0; i < member->natts; i++)
+		{
+			ChColumn   *col = joined->columns[joined->first[m] + i - 1];
+
+			if (col)
+				col->extra = expression_of(col, tables[m].form, suffix);
+		}
+	}
+	joined->priv = tables;
 }

@@ -11,7 +11,11 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
 
 #include "fdw/neo4j/neo4j.h"
 
@@ -34,7 +38,7 @@ typedef struct Neo4jScan
 	uint64		counted;		/* bytes already in scan->bytes */
 	bool		running;		/* RUN is answered */
 	bool		finished;		/* nothing of the answer is missing */
-	bool		count;			/* the answer is a number of empty rows */
+	Neo4jForms	forms;			/* what is in a record */
 	int64		empty_rows;		/* of these, still to be returned */
 	int64		rows;
 } Neo4jScan;
@@ -72,7 +76,7 @@ neo4j_send(ChScan *scan)
 	s->counted = s->batch_start = ch_stream_bytes_in(s->bolt->stream);
 	scan->state = s;
 	choose_batch(s, scan);
-	neo4j_compile(scan, &q, &s->count);
+	neo4j_compile(scan, &q, &s->forms);
 	query.text = q.text.data;
 	query.nparams = q.nparams;
 	query.params = &q.params;
@@ -192,7 +196,8 @@ take_success(ChScan *scan, PackReader *body)
 		return;
 	}
 	s->finished = true;
-	if (s->rows == 0)
+	/* a group without keys is a row, whatever there is */
+	if (s->rows == 0 || scan->grouped)
 		check_known_names(scan, &summary);
 }
 
@@ -225,23 +230,109 @@ refuse_as_text(const ChColumn *col, ChValue *v)
 }
 
 static void
+unpack(const ChScan *scan, PackReader *body, ChValue *v)
+{
+	if (!neo4j_unpack(body, v))
+		raise_protocol(scan, body->error);
+}
+
+static ChValue
+decimal(char *text)
+{
+	ChValue		v = {.kind = CH_DECIMAL};
+
+	v.u.s.data = text;
+	v.u.s.len = strlen(text);
+	return v;
+}
+
+/* A sum of bigints comes as the sums of x / 2^32 and of x % 2^32. */
+static ChValue
+whole_sum(int64 high, int64 low)
+{
+	return decimal(DatumGetCString(DirectFunctionCall1(numeric_out,
+		DirectFunctionCall2(numeric_add,
+							DirectFunctionCall2(numeric_mul, NumericGetDatum(int64_to_numeric(high)),
+												NumericGetDatum(int64_to_numeric(INT64CONST(4294967296)))),
+							NumericGetDatum(int64_to_numeric(low))))));
+}
+
+/* A sum of floats comes with the number of those that are infinite. */
+static ChValue
+float_sum(double sum, int64 infinite)
+{
+	ChValue		v = {.kind = CH_FLOAT};
+
+	if (isinf(sum) && infinite == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("value out of range: overflow")));
+	v.u.f = sum;
+	return v;
+}
+
+static void
+finish_sum(const ChScan *scan, Oid type, ChValue *v)
+{
+	const ChValue *parts = v->u.list.items;
+
+	if (v->kind != CH_LIST)
+		return;
+	if (v->u.list.n != 2 || parts[1].kind != CH_INT)
+		raise_protocol(scan, "a sum has another form than was asked for");
+	if (parts[0].kind == CH_FLOAT)
+		*v = float_sum(parts[0].u.f, parts[1].u.i);
+	else if (parts[0].kind == CH_INT && type == NUMERICOID)
+		*v = whole_sum(parts[0].u.i, parts[1].u.i);
+}
+
+/* One of the values that a column does not hold: the error is that of a row. */
+static void
+refuse_misfits(ChScan *scan, PackReader *body)
+{
+	Neo4jScan  *s = scan->state;
+	ListCell   *lc;
+
+	foreach(lc, s->forms.checked)
+	{
+		ChValue		v;
+		Datum		unused;
+
+		unpack(scan, body, &v);
+		refuse_as_text(lfirst(lc), &v);
+		(void) ch_value_to_datum(lfirst(lc), &v, &unused);
+	}
+}
+
+static void
 take_row(ChScan *scan, PackReader *body, Datum *values, bool *nulls)
 {
+	Neo4jScan  *s = scan->state;
 	uint32		n;
+	ChValue		v;
+	int			expected = scan->ncolumns + list_length(s->forms.checked);
 
 	if (!neo4j_unpack_list(body, &n))
 		raise_protocol(scan, body->error);
-	if (n != scan->ncolumns)
+	if (s->forms.numbered)
+	{
+		expected = Max(expected, 1) + 1;
+		unpack(scan, body, &v);
+		if (v.kind != CH_INT || v.u.i < 0 || v.u.i >= scan->nsets)
+			raise_protocol(scan, "a record belongs to no question that was asked");
+		scan->current_set = (int) v.u.i;
+	}
+	if (n != expected)
 		raise_protocol(scan, "a record has another number of values than was asked for");
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
-		ChValue		v;
-
-		if (!neo4j_unpack(body, &v))
-			raise_protocol(scan, body->error);
+		unpack(scan, body, &v);
+		if (scan->grouped && scan->targets[i].agg == CH_AGG_SUM)
+			finish_sum(scan, scan->columns[i]->basetype, &v);
 		refuse_as_text(scan->columns[i], &v);
 		ch_set_column(scan, i, &v, values, nulls);
 	}
+	refuse_misfits(scan, body);
 }
 
 bool
@@ -260,7 +351,7 @@ neo4j_next(ChScan *scan, Datum *values, bool *nulls)
 		switch (neo4j_bolt_next(s->bolt, &body, &fail))
 		{
 			case BOLT_RECORD:
-				if (s->count)
+				if (s->forms.count)
 				{
 					take_count(scan, &body);
 					break;

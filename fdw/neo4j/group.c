@@ -1,0 +1,353 @@
+/*
+ * group.c
+ *	  How are groups and aggregates said in Cypher?
+ *
+ * Cypher groups by every expression of RETURN that has no aggregate.  What
+ * differs from SQL, and what is done about it:
+ *
+ *	- The same value in another form (1 and 1.0, -0.0, one moment in two zones,
+ *	  nanoseconds) must be one group: keys are brought to one form.
+ *	- sum of nothing is 0, and of integers it fails beyond int64: a count
+ *	  decides on NULL, and bigints are summed in two halves.
+ *	- Floats overflow to infinity without a word: the infinite ones are counted.
+ *	- A value that the column's type does not hold is NULL or an error here.
+ *	  With 'null' it is left out.  With 'error' one of them, if there is one,
+ *	  comes back with the group and is then refused like any other.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "fdw/neo4j/neo4j.h"
+
+#define IS_TEXT(col) ((col)->basetype == TEXTOID || (col)->basetype == VARCHAROID)
+#define IS_INT(col) \
+	((col)->basetype == INT2OID || (col)->basetype == INT4OID || (col)->basetype == INT8OID)
+
+/* ---- may it ship ---------------------------------------------------------------- */
+
+static bool
+refuse(const char **reason, const char *why)
+{
+	*reason = why;
+	return false;
+}
+
+/* Can equal values be brought to one form, and be told from what is no value? */
+static bool
+has_form(const ChColumn *col, const char **reason)
+{
+	if (!neo4j_has_fit(col) || col->basetype == NUMERICOID)
+		return refuse(reason, "values of the column's type have no single form in Neo4j");
+	return true;
+}
+
+static bool
+ship_target(const ChTable *table, const ChTarget *target, const char **reason)
+{
+	const ChColumn *col = target->attno ? ch_column(table, target->attno) : NULL;
+
+	if (col == NULL)
+		return true;
+	switch (target->agg)
+	{
+		case CH_AGG_COUNT:
+			if (!target->distinct)
+				return neo4j_has_fit(col) || col->basetype == JSONBOID ? true
+					: refuse(reason, "Neo4j cannot tell which values the column's type holds");
+			break;
+		case CH_AGG_SUM:
+			if (!IS_INT(col) && col->basetype != FLOAT8OID)
+				return refuse(reason, "Neo4j sums up integers and floats only");
+			break;
+		case CH_AGG_MIN:
+		case CH_AGG_MAX:
+			if (IS_TEXT(col))
+				return refuse(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
+			break;
+		case CH_AGG_FIRST:
+		case CH_AGG_LAST:
+			if (!has_form(ch_column(table, target->by), reason))
+				return false;
+			if (IS_TEXT(ch_column(table, target->by)))
+				return refuse(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
+			break;
+		default:
+			break;
+	}
+	return has_form(col, reason);
+}
+
+/* With 'error', the columns of a FILTER are looked at, too. */
+static bool
+ship_filter(const ChTable *table, const ChExpr *expr, const char **reason)
+{
+	ListCell   *lc;
+
+	if (expr == NULL)
+		return true;
+	foreach(lc, expr->args)
+		if (!ship_filter(table, lfirst(lc), reason))
+			return false;
+	if (expr->kind == CH_COND_AND || expr->kind == CH_COND_OR || neo4j_has_fit(ch_column(table, expr->attno)))
+		return true;
+	return refuse(reason, "Neo4j cannot tell which values the column's type holds");
+}
+
+bool
+neo4j_ship_group(const ChTable *table, const ChQuery *query, const char **reason)
+{
+	ListCell   *lc;
+
+	foreach(lc, query->group)
+		if (!has_form(ch_column(table, lfirst_int(lc)), reason))
+			return false;
+	foreach(lc, query->targets)
+	{
+		const ChTarget *target = lfirst(lc);
+
+		if (!ship_target(table, target, reason) || !ship_filter(table, target->filter, reason))
+			return false;
+	}
+	return true;
+}
+
+/* ---- values ------------------------------------------------------------------------ */
+
+/* The one form of a value that fits. */
+static char *
+form_of(const ChColumn *col)
+{
+	const char *p = NEO4J_EXPR(col);
+
+	switch (col->basetype)
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return psprintf("toInteger(%s)", p);
+		case FLOAT8OID:
+			return psprintf("CASE WHEN %s = 0 THEN 0.0 ELSE toFloat(%s) END", p, p);
+		case TIMESTAMPTZOID:
+			return psprintf("datetime({epochSeconds: %s.epochSeconds, nanosecond: %s.microsecond * 1000})", p, p);
+		case TIMESTAMPOID:
+			return psprintf("localdatetime.truncate('microsecond', %s)", p);
+		case TIMEOID:
+			return psprintf("localtime.truncate('microsecond', %s)", p);
+		default:
+			return pstrdup(p);
+	}
+}
+
+static void
+put_fits(Neo4jText *q, const ChColumn *col)
+{
+	appendStringInfoChar(&q->text, '(');
+	neo4j_put_fit(q, col);
+	appendStringInfoChar(&q->text, ')');
+}
+
+/* CASE WHEN it fits THEN its form [ELSE itself, to be refused] END */
+static void
+put_key(Neo4jText *q, const ChColumn *col)
+{
+	appendStringInfoString(&q->text, "CASE WHEN ");
+	put_fits(q, col);
+	appendStringInfo(&q->text, " THEN %s", form_of(col));
+	if (!col->table->mismatch_null)
+		appendStringInfo(&q->text, " ELSE %s", NEO4J_EXPR(col));
+	appendStringInfoString(&q->text, " END");
+}
+
+/* CASE WHEN it counts for the aggregate THEN value END */
+static void
+put_value(Neo4jText *q, const ChBoundTarget *t, const char *value)
+{
+	const ChColumn *cols[] = {t->col, t->by};
+	const char *and = "";
+
+	if (t->col == NULL && t->filter == NULL)
+	{
+		appendStringInfoString(&q->text, value);
+		return;
+	}
+	appendStringInfoString(&q->text, "CASE WHEN ");
+	for (int i = 0; i < lengthof(cols); i++)
+	{
+		if (cols[i] == NULL)
+			continue;
+		appendStringInfoString(&q->text, and);
+		if (neo4j_has_fit(cols[i]))
+			put_fits(q, cols[i]);
+		else
+			appendStringInfo(&q->text, "%s IS NOT NULL", NEO4J_EXPR(cols[i]));
+		and = " AND ";
+	}
+	if (t->filter)
+	{
+		appendStringInfo(&q->text, "%s(", and);
+		neo4j_put_condition(q, t->filter);
+		appendStringInfoChar(&q->text, ')');
+	}
+	appendStringInfo(&q->text, " THEN %s END", value);
+}
+
+/* function([DISTINCT] CASE ... END) */
+static void
+put_call(Neo4jText *q, const char *function, const ChBoundTarget *t, const char *value)
+{
+	appendStringInfo(&q->text, "%s(%s", function, t->distinct ? "DISTINCT " : "");
+	put_value(q, t, value);
+	appendStringInfoChar(&q->text, ')');
+}
+
+/* ---- aggregates ---------------------------------------------------------------------- */
+
+/* A sum that is NULL for nothing; what scan.c makes of the list, see there. */
+static void
+put_sum(Neo4jText *q, const ChBoundTarget *t)
+{
+	char	   *value = form_of(t->col);
+
+	appendStringInfoString(&q->text, "CASE WHEN ");
+	put_call(q, "count", t, value);
+	appendStringInfoString(&q->text, " > 0 THEN ");
+	if (t->col->basetype == INT8OID)
+	{
+		appendStringInfoChar(&q->text, '[');
+		put_call(q, "sum", t, psprintf("%s / 4294967296", value));
+		appendStringInfoString(&q->text, ", ");
+		put_call(q, "sum", t, psprintf("%s %% 4294967296", value));
+		appendStringInfoChar(&q->text, ']');
+	}
+	else if (t->col->basetype == FLOAT8OID)
+	{
+		appendStringInfoChar(&q->text, '[');
+		put_call(q, "sum", t, value);
+		appendStringInfoString(&q->text, ", ");
+		put_call(q, "count", t, psprintf("CASE WHEN abs(%s) = 1.0/0 THEN 1 END", NEO4J_EXPR(t->col)));
+		appendStringInfoChar(&q->text, ']');
+	}
+	else
+		put_call(q, "sum", t, value);
+	appendStringInfoString(&q->text, " END");
+}
+
+/* All of them, or any: the number of those that decide is 0 or not. */
+static void
+put_bool(Neo4jText *q, const ChBoundTarget *t)
+{
+	const char *p = NEO4J_EXPR(t->col);
+	bool		all = t->agg == CH_AGG_BOOL_AND;
+
+	appendStringInfoString(&q->text, "CASE WHEN ");
+	put_call(q, "count", t, p);
+	appendStringInfoString(&q->text, " > 0 THEN ");
+	put_call(q, "count", t, psprintf("CASE WHEN %s = %s THEN 1 END", p, all ? "false" : "true"));
+	appendStringInfo(&q->text, " %s 0 END", all ? "=" : ">");
+}
+
+static void
+put_target(Neo4jText *q, const ChBoundTarget *t)
+{
+	switch (t->agg)
+	{
+		case CH_AGG_KEY:
+			put_key(q, t->col);
+			break;
+		case CH_AGG_COUNT:
+			if (t->col == NULL && t->filter == NULL)
+				appendStringInfoString(&q->text, "count(*)");
+			else
+				put_call(q, "count", t, t->col && t->distinct ? form_of(t->col) : "1");
+			break;
+		case CH_AGG_SUM:
+			put_sum(q, t);
+			break;
+		case CH_AGG_MIN:
+			put_call(q, "min", t, form_of(t->col));
+			break;
+		case CH_AGG_MAX:
+			put_call(q, "max", t, form_of(t->col));
+			break;
+		case CH_AGG_FIRST:
+		case CH_AGG_LAST:
+			/* lists are ordered by their first items */
+			put_call(q, t->agg == CH_AGG_FIRST ? "min" : "max", t, psprintf("[%s, %s]", form_of(t->by), form_of(t->col)));
+			appendStringInfoString(&q->text, "[1]");
+			break;
+		case CH_AGG_BOOL_AND:
+		case CH_AGG_BOOL_OR:
+			put_bool(q, t);
+			break;
+	}
+}
+
+/* ---- values that do not fit -------------------------------------------------------------- */
+
+static List *
+add_checked(List *checked, ChColumn *col)
+{
+	return col && !col->table->mismatch_null && neo4j_has_fit(col) ? list_append_unique_ptr(checked, col) : checked;
+}
+
+static List *
+add_filter(List *checked, const ChCond *cond)
+{
+	if (cond == NULL || cond->kind == CH_COND_FALSE)
+		return checked;
+	for (int i = 0; i < cond->nargs; i++)
+		checked = add_filter(checked, cond->args[i]);
+	return add_checked(add_checked(checked, cond->col), cond->other);
+}
+
+static List *
+columns_to_check(const ChScan *scan)
+{
+	List	   *checked = NIL;
+
+	for (int i = 0; i < scan->ncolumns; i++)
+	{
+		const ChBoundTarget *t = &scan->targets[i];
+
+		/* a key shows itself */
+		if (t->agg != CH_AGG_KEY)
+			checked = add_checked(add_checked(checked, t->col), t->by);
+		checked = add_filter(checked, t->filter);
+	}
+	return checked;
+}
+
+/* max(CASE WHEN it is there and does not fit THEN it END) */
+static void
+put_misfit(Neo4jText *q, const ChColumn *col)
+{
+	appendStringInfo(&q->text, "max(CASE WHEN %s IS NOT NULL AND NOT coalesce(", NEO4J_EXPR(col));
+	put_fits(q, col);
+	appendStringInfo(&q->text, ", false) THEN %s END)", NEO4J_EXPR(col));
+}
+
+void
+neo4j_put_groups(Neo4jText *q, const ChScan *scan, List **checked)
+{
+	bool		only_keys = true;
+	int			n = 0;
+	ListCell   *lc;
+
+	*checked = columns_to_check(scan);
+	for (int i = 0; i < scan->ncolumns; i++)
+		only_keys = only_keys && scan->targets[i].agg == CH_AGG_KEY;
+	appendStringInfo(&q->text, " RETURN %s", only_keys ? "DISTINCT " : "");
+	for (int i = 0; i < scan->ncolumns; i++, n++)
+	{
+		appendStringInfoString(&q->text, n ? ", " : "");
+		put_target(q, &scan->targets[i]);
+		appendStringInfo(&q->text, " AS c%d", n);
+	}
+	foreach(lc, *checked)
+	{
+		appendStringInfoString(&q->text, n ? ", " : "");
+		put_misfit(q, lfirst(lc));
+		appendStringInfo(&q->text, " AS c%d", n++);
+	}
+}

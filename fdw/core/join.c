@@ -102,6 +102,22 @@ ship_on(PlannerInfo *root, RelOptInfo *joinrel, ChRel *ch, const ChJoinMember *m
 	return true;
 }
 
+/* Has a row of the join the column?  A semi or anti join has none of its second table. */
+static bool
+has_column(const ChRel *ch, const Var *var)
+{
+	ListCell   *lc;
+
+	foreach(lc, ch->members)
+	{
+		const ChJoinMember *member = lfirst(lc);
+
+		if (member->rel->relid == var->varno)
+			return member->type == JOIN_INNER || member->type == JOIN_LEFT;
+	}
+	return false;
+}
+
 /* Only plain columns can be fetched from a join. */
 static bool
 target_is_plain(RelOptInfo *joinrel)
@@ -109,8 +125,12 @@ target_is_plain(RelOptInfo *joinrel)
 	ListCell   *lc;
 
 	foreach(lc, joinrel->reltarget->exprs)
-		if (!IsA(lfirst(lc), Var) || ch_var_number(joinrel, lfirst(lc)) == 0)
+	{
+		const Var  *var = lfirst(lc);
+
+		if (!IsA(var, Var) || ch_var_number(joinrel, var) == 0 || !has_column(joinrel->fdw_private, var))
 			return false;
+	}
 	return true;
 }
 
@@ -123,7 +143,7 @@ ship_chain(PlannerInfo *root, RelOptInfo *joinrel, ChRel *ch)
 	ListCell   *lc;
 
 	if (!target_is_plain(joinrel))
-		return "the whole row or a system column is selected";
+		return "the whole row, a system column or a column of an anti join is selected";
 	for_each_from(lc, ch->members, 1)
 		if (!ship_on(root, joinrel, ch, lfirst(lc), &reason))
 			return reason;

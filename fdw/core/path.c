@@ -116,12 +116,35 @@ add_plain_path(PlannerInfo *root, RelOptInfo *rel, ChRel *ch)
 											 rel->lateral_relids, NIL, path_private(ch_make_query())));
 }
 
+/*
+ * The LIMIT of a query that is nothing but this scan, in its order.  Core plans
+ * min and max so, as ORDER BY with LIMIT 1, and never asks about the LIMIT.
+ */
+static bool
+takes_limit(PlannerInfo *root, RelOptInfo *rel, const ChRel *ch, List *keys)
+{
+	const Query *parse = root->parse;
+	const char *reason;
+
+	return parse->limitCount && IsA(parse->limitCount, Const) && !((Const *) parse->limitCount)->constisnull &&
+		DatumGetInt64(((Const *) parse->limitCount)->constvalue) == 1 &&
+		parse->limitOffset == NULL && parse->limitOption == LIMIT_OPTION_COUNT &&
+		!parse->hasAggs && !parse->hasWindowFuncs && !parse->hasTargetSRFs && parse->groupClause == NIL &&
+		parse->distinctClause == NIL && parse->havingQual == NULL && parse->setOperations == NULL &&
+		parse->rowMarks == NIL && parse->commandType == CMD_SELECT &&
+		bms_equal(rel->relids, root->all_baserels) && root->query_pathkeys == root->sort_pathkeys &&
+		ch->exact && !ch_has_gate(rel) &&
+		ch_pushdown_enabled(ch->table, ch_enable_limit_pushdown, "enable_limit_pushdown") &&
+		(ch->table->driver->ship_limit == NULL || ch->table->driver->ship_limit(ch->table, keys, false, &reason));
+}
+
 static void
 add_sorted_path(PlannerInfo *root, RelOptInfo *rel, ChRel *ch)
 {
 	const char *reason;
 	List	   *keys;
 	ChQuery    *query;
+	double		rows;
 	Cost		startup,
 				total;
 
@@ -137,8 +160,14 @@ add_sorted_path(PlannerInfo *root, RelOptInfo *rel, ChRel *ch)
 	}
 	query = ch_make_query();
 	query->sort = keys;
-	cost_scan(root, ch, ch->remote_rows, &startup, &total);
-	add_path(rel, (Path *) ch_make_scan_path(root, rel, rel->rows,
+	rows = rel->rows;
+	if (takes_limit(root, rel, ch, keys))
+	{
+		query->limit = 0;
+		rows = 1;
+	}
+	cost_scan(root, ch, query->limit >= 0 ? 1 : ch->remote_rows, &startup, &total);
+	add_path(rel, (Path *) ch_make_scan_path(root, rel, rows,
 											 startup * REMOTE_SORT_FACTOR, total * REMOTE_SORT_FACTOR,
 											 root->query_pathkeys, rel->lateral_relids, NIL,
 											 path_private(query)));

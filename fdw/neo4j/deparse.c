@@ -67,6 +67,13 @@ put_guarded(Neo4jText *q, const ChColumn *col, const char *type, const char *wha
 	appendStringInfo(&q->text, " THEN %s END", what);
 }
 
+/* The microsecond of a datetime, in UTC; epochSeconds would round to 1970. */
+char *
+neo4j_moment(const char *p)
+{
+	return psprintf("datetime.truncate('microsecond', datetime({datetime: %s, timezone: 'Z'}))", p);
+}
+
 static void
 put_direction(Neo4jText *q, bool descending)
 {
@@ -93,10 +100,7 @@ put_strict_key(Neo4jText *q, const ChColumn *col, bool descending)
 			put_guarded(q, col, NULL, psprintf("CASE WHEN %s = 0 THEN 0 ELSE %s END", p, p));
 			break;
 		case TIMESTAMPTZOID:
-			put_guarded(q, col, "ZONED DATETIME", psprintf("%s.epochSeconds", p));
-			put_direction(q, descending);
-			appendStringInfoString(&q->text, ", ");
-			put_guarded(q, col, "ZONED DATETIME", psprintf("%s.microsecond", p));
+			put_guarded(q, col, "ZONED DATETIME", neo4j_moment(p));
 			break;
 		case TIMESTAMPOID:
 			put_guarded(q, col, "LOCAL DATETIME", psprintf("localdatetime.truncate('microsecond', %s)", p));

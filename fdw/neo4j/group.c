@@ -5,8 +5,8 @@
  * Cypher groups by every expression of RETURN that has no aggregate.  What
  * differs from SQL, and what is done about it:
  *
- *	- The same value in another form (1 and 1.0, -0.0, one moment in two zones,
- *	  nanoseconds) must be one group: keys are brought to one form.
+ *	- The same value in another form (1 and 1.0, -0.0, NaN, one moment in two
+ *	  zones, nanoseconds) must be one group: keys are brought to one form.
  *	- sum of nothing is 0, and of integers it fails beyond int64: a count
  *	  decides on NULL, and bigints are summed in two halves.
  *	- Floats overflow to infinity without a word: the infinite ones are counted.
@@ -129,7 +129,7 @@ form_of(const ChColumn *col)
 		case FLOAT8OID:
 			return psprintf("CASE WHEN %s = 0 THEN 0.0 ELSE toFloat(%s) END", p, p);
 		case TIMESTAMPTZOID:
-			return psprintf("datetime({epochSeconds: %s.epochSeconds, nanosecond: %s.microsecond * 1000})", p, p);
+			return neo4j_moment(p);
 		case TIMESTAMPOID:
 			return psprintf("localdatetime.truncate('microsecond', %s)", p);
 		case TIMEOID:
@@ -147,13 +147,25 @@ put_fits(Neo4jText *q, const ChColumn *col)
 	appendStringInfoChar(&q->text, ')');
 }
 
+/*
+ * The same so that equal values are one: no NaN is the same as another, so it
+ * is a map, which no property can hold.
+ */
+static char *
+distinct_form(const ChColumn *col)
+{
+	if (col->basetype != FLOAT8OID)
+		return form_of(col);
+	return psprintf("CASE WHEN isNaN(toFloat(%s)) THEN {nan: true} ELSE %s END", NEO4J_EXPR(col), form_of(col));
+}
+
 /* CASE WHEN it fits THEN its form [ELSE itself, to be refused] END */
 static void
 put_key(Neo4jText *q, const ChColumn *col)
 {
 	appendStringInfoString(&q->text, "CASE WHEN ");
 	put_fits(q, col);
-	appendStringInfo(&q->text, " THEN %s", form_of(col));
+	appendStringInfo(&q->text, " THEN %s", distinct_form(col));
 	if (!col->table->mismatch_null)
 		appendStringInfo(&q->text, " ELSE %s", NEO4J_EXPR(col));
 	appendStringInfoString(&q->text, " END");
@@ -259,7 +271,7 @@ put_target(Neo4jText *q, const ChBoundTarget *t)
 			if (t->col == NULL && t->filter == NULL)
 				appendStringInfoString(&q->text, "count(*)");
 			else
-				put_call(q, "count", t, t->col && t->distinct ? form_of(t->col) : "1");
+				put_call(q, "count", t, t->col && t->distinct ? distinct_form(t->col) : "1");
 			break;
 		case CH_AGG_SUM:
 			put_sum(q, t);

@@ -119,6 +119,8 @@ extern bool neo4j_ship_group(const ChTable *table, const ChQuery *query, const c
  */
 extern void neo4j_put_groups(Neo4jText *q, const ChScan *scan, List **checked);
 
+extern char *neo4j_moment(const char *p);	/* deparse.c */
+
 /* A condition with AND and OR (deparse.c). */
 extern void neo4j_put_condition(Neo4jText *q, const ChCond *cond);
 

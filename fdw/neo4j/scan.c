@@ -14,6 +14,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "utils/float.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
@@ -329,6 +330,8 @@ take_row(ChScan *scan, PackReader *body, Datum *values, bool *nulls)
 		unpack(scan, body, &v);
 		if (scan->grouped && scan->targets[i].agg == CH_AGG_SUM)
 			finish_sum(scan, scan->columns[i]->basetype, &v);
+		if (scan->grouped && scan->targets[i].agg == CH_AGG_KEY && v.kind == CH_MAP)
+			v = (ChValue){.kind = CH_FLOAT, .u.f = get_float8_nan()};
 		refuse_as_text(scan->columns[i], &v);
 		ch_set_column(scan, i, &v, values, nulls);
 	}

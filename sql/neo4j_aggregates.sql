@@ -1,0 +1,91 @@
+-- Groups, aggregates and joins in Neo4j: the plan, the answer, and the same answer made here.
+\getenv url NEO4J_URL
+\getenv user NEO4J_USER
+\getenv password NEO4J_PASSWORD
+SET client_min_messages = warning;
+DROP SCHEMA IF EXISTS t_neo4j_aggregates CASCADE;
+DROP SERVER IF EXISTS t_neo4j_aggregates CASCADE;
+RESET client_min_messages;
+SET timezone = 'UTC';
+\! python3 test/load/neo4j.py test/data/neo4j_aggregates.cypher
+CREATE SCHEMA t_neo4j_aggregates;
+SET search_path = t_neo4j_aggregates;
+CREATE SERVER t_neo4j_aggregates FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'url', dbname 'neo4j');
+CREATE USER MAPPING FOR CURRENT_USER SERVER t_neo4j_aggregates OPTIONS (user :'user', password :'password');
+CREATE FOREIGN TABLE odd (id int, kind text COLLATE "C", n bigint, i int OPTIONS (property 'n'), f float8, s text COLLATE "C", t timestamptz, d date, b bool)
+SERVER t_neo4j_aggregates OPTIONS (label 'TAgg', on_type_mismatch 'null');
+CREATE FOREIGN TABLE strict (id int, kind text, n bigint, f float8, s text COLLATE "C", t timestamptz, b bool)
+SERVER t_neo4j_aggregates OPTIONS (label 'TAgg');
+CREATE FOREIGN TABLE person (id bigint, name text COLLATE "C") SERVER t_neo4j_aggregates OPTIONS (label 'TAggPerson');
+CREATE FOREIGN TABLE knows (a bigint OPTIONS (kind 'start', property 'id'), b bigint OPTIONS (kind 'end', property 'id'), w int)
+SERVER t_neo4j_aggregates OPTIONS (relationship 'TAGG_KNOWS', start_label 'TAggPerson', end_label 'TAggPerson');
+
+-- The rows of a query, and whether they are the same with nothing pushed but conditions
+CREATE FUNCTION same(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE pushed text[]; here text[];
+BEGIN
+  EXECUTE format('SELECT array_agg(r::text ORDER BY r::text) FROM (%s) r', query) INTO pushed;
+  PERFORM set_config('cipherhorizon.enable_aggregate_pushdown', 'off', true), set_config('cipherhorizon.enable_join_pushdown', 'off', true);
+  EXECUTE format('SELECT array_agg(r::text ORDER BY r::text) FROM (%s) r', query) INTO here;
+  PERFORM set_config('cipherhorizon.enable_aggregate_pushdown', 'on', true), set_config('cipherhorizon.enable_join_pushdown', 'on', true);
+  RETURN QUERY SELECT unnest(pushed);
+  RETURN NEXT CASE WHEN pushed IS NOT DISTINCT FROM here THEN 'the same here' ELSE 'HERE: ' || here::text END;
+END $$;
+SET client_min_messages = error;   -- values that do not fit are known
+
+-- One row of all
+EXPLAIN (VERBOSE, COSTS OFF) SELECT count(*), count(f), sum(i) FROM odd;
+SELECT same('SELECT count(*), count(n), count(i), count(f), count(s), count(t), count(b), count(DISTINCT n), count(DISTINCT f), count(DISTINCT s), count(DISTINCT t) FROM odd');
+SELECT same('SELECT sum(n), avg(n), sum(i), avg(i), min(n), max(n), min(i), max(i) FROM odd');
+SELECT same('SELECT sum(f), avg(f), min(f), max(f) FROM odd WHERE kind = ''small''');
+SELECT same('SELECT sum(f), avg(f), min(f), max(f) FROM odd WHERE kind = ''odd one''');
+SELECT same('SELECT min(t), max(t), min(d), max(d), bool_and(b), bool_or(b), every(b) FROM odd');
+SELECT same('SELECT count(*), count(n), sum(n), avg(n), sum(f), min(t), bool_and(b) FROM odd WHERE id > 1000');
+SELECT sum(f) FROM odd WHERE kind = 'large';
+SET cipherhorizon.enable_aggregate_pushdown = off;
+SELECT sum(f) FROM odd WHERE kind = 'large';
+RESET cipherhorizon.enable_aggregate_pushdown;
+
+-- Groups: what is equal here is one group there
+EXPLAIN (VERBOSE, COSTS OFF) SELECT kind, count(*), max(t) FROM odd GROUP BY kind HAVING count(*) > 2;
+SELECT same('SELECT kind, count(*), max(t) FROM odd GROUP BY kind HAVING count(*) > 2');
+SELECT same('SELECT n, count(*) FROM odd GROUP BY n');
+SELECT same('SELECT f + 0 AS f, count(*) FROM odd GROUP BY f');
+SELECT same('SELECT t, count(*) FROM odd GROUP BY t');
+SELECT same('SELECT b, kind, count(*) FILTER (WHERE id > 42), sum(id) FILTER (WHERE s = ''a'') FROM odd GROUP BY b, kind');
+SELECT same('SELECT DISTINCT s, b FROM odd');
+SELECT same('SELECT kind, cipherhorizon.first(f, t), cipherhorizon.last(f, t) FROM odd WHERE id <> 60 AND id <> 62 AND id <> 63 GROUP BY kind');
+EXPLAIN (VERBOSE, COSTS OFF) SELECT max(s) FROM odd;
+
+-- A value that does not fit is an error, as it is without the aggregate
+SELECT sum(n) FROM strict;
+SELECT kind, max(t) FROM strict GROUP BY kind;
+SELECT s, count(*) FROM strict GROUP BY s;
+SELECT count(*) FILTER (WHERE b) FROM strict;
+SELECT sum(n), max(f) FROM strict WHERE kind <> 'misfit' AND id < 20;
+
+-- Joins: inner, left, semi, anti; a loop, two edges alike, a missing key
+EXPLAIN (VERBOSE, COSTS OFF) SELECT p.name, k.w FROM person p JOIN knows k ON k.a = p.id WHERE p.id < 4;
+SELECT same('SELECT p.name, k.b, k.w FROM person p JOIN knows k ON k.a = p.id WHERE p.id < 4');
+EXPLAIN (VERBOSE, COSTS OFF) SELECT p.name, k.w FROM person p LEFT JOIN knows k ON k.a = p.id AND k.w > 12;
+SELECT same('SELECT p.name, k.w FROM person p LEFT JOIN knows k ON k.a = p.id AND k.w > 12');
+SELECT same('SELECT p.name, k.w FROM person p LEFT JOIN knows k ON k.a = p.id AND k.w > 12 WHERE k.w IS NULL');
+EXPLAIN (VERBOSE, COSTS OFF) SELECT p.name FROM person p WHERE EXISTS (SELECT FROM knows k WHERE k.a = p.id);
+SELECT same('SELECT p.name FROM person p WHERE EXISTS (SELECT FROM knows k WHERE k.a = p.id)');
+EXPLAIN (VERBOSE, COSTS OFF) SELECT p.name FROM person p WHERE NOT EXISTS (SELECT FROM knows k WHERE k.a = p.id);
+SELECT same('SELECT p.name FROM person p WHERE NOT EXISTS (SELECT FROM knows k WHERE k.a = p.id)');
+EXPLAIN (VERBOSE, COSTS OFF) SELECT DISTINCT k1.a FROM knows k1 JOIN knows k2 ON k2.a = k1.b WHERE k2.b = 3;
+SELECT same('SELECT DISTINCT k1.a FROM knows k1 JOIN knows k2 ON k2.a = k1.b WHERE k2.b = 3');
+SELECT same('SELECT k1.a, k1.b, k2.b AS c, k3.b AS d FROM knows k1 JOIN knows k2 ON k2.a = k1.b JOIN knows k3 ON k3.a = k2.b');
+SELECT same('SELECT p.name, count(*), sum(k.w) FROM person p JOIN knows k ON k.a = p.id GROUP BY p.name');
+SELECT p.name, k.w FROM person p JOIN knows k ON k.a = p.id ORDER BY k.w DESC, p.name LIMIT 3;
+PREPARE hop(bigint) AS SELECT count(*) FROM knows k1 LEFT JOIN knows k2 ON k2.a = k1.b AND k2.b = $1;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE hop(3);
+EXECUTE hop(NULL);
+RESET plan_cache_mode;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT count(*) FROM knows k1 FULL JOIN knows k2 ON k2.a = k1.b;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT p.name FROM person p JOIN knows k ON k.a < p.id AND k.b = p.id;
+
+DROP SCHEMA t_neo4j_aggregates CASCADE;
+DROP SERVER t_neo4j_aggregates CASCADE;

@@ -169,6 +169,8 @@ ch_table_join(List *tables)
 				*copy = *col;
 				copy->attno = joined->first[m] + i;
 				copy->unique = false;
+				/* an outer join makes NULLs */
+				copy->notnull = col->notnull && m == 0;
 			}
 			joined->columns[joined->first[m] + i - 1] = copy;
 		}

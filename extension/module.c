@@ -20,4 +20,5 @@ _PG_init(void)
 	ch_define_gucs();
 	MarkGUCPrefixReserved("cipherhorizon");
 	ch_ir_register();
+	ch_batch_init();
 }

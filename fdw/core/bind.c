@@ -31,6 +31,7 @@ typedef struct BindContext
 {
 	ChScanState *state;
 	bool		explain;		/* parameters have no values yet */
+	const ChMerge *merge;		/* values of many parameter sets, or NULL */
 } BindContext;
 
 /* ---- parameters ------------------------------------------------------------ */
@@ -111,6 +112,15 @@ collect_values(BindContext *cxt, const ChExpr *expr, ChCond *cond, bool *has_nul
 		Datum		d;
 		bool		isnull;
 
+		if (cxt->merge && cxt->merge->values[number])
+		{
+			for (int i = 0; i < cxt->merge->counts[number]; i++)
+			{
+				add_number(cond, &room, 0);
+				cond->values[cond->nvalues - 1] = cxt->merge->values[number][i];
+			}
+			continue;
+		}
 		if (!has_value(cxt, number))
 		{
 			add_number(cond, &room, number);
@@ -209,6 +219,8 @@ bind_leaf(BindContext *cxt, const ChExpr *expr)
 	}
 	else if (cond->nvalues == 0)
 		return &always_false;
+	if (cond->kind == CH_COND_CMP && cond->nvalues > 1)
+		cond->kind = CH_COND_IN;
 	if (cond->kind == CH_COND_IN || cond->kind == CH_COND_NOT_IN)
 		remove_duplicates(cond);
 	return cond;
@@ -307,10 +319,10 @@ bind_targets(BindContext *cxt)
 	}
 }
 
-bool
-ch_bind(ChScanState *state, bool explain)
+static bool
+bind_all(BindContext cxt)
 {
-	BindContext cxt = {.state = state,.explain = explain};
+	ChScanState *state = cxt.state;
 	ChScan	   *scan = &state->scan;
 	ChCond	   *filter = &always_true;
 	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
@@ -327,4 +339,16 @@ ch_bind(ChScanState *state, bool explain)
 	scan->filter = filter == &always_true ? NULL : filter;
 	state->bound = filter != &always_false;
 	return filter != &always_false && scan->limit != 0;
+}
+
+bool
+ch_bind(ChScanState *state, bool explain)
+{
+	return bind_all((BindContext) {.state = state,.explain = explain});
+}
+
+bool
+ch_bind_merged(ChScanState *state, const ChMerge *merge)
+{
+	return bind_all((BindContext) {.state = state,.merge = merge});
 }

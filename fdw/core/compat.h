@@ -94,6 +94,18 @@ ch_make_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target,
 									 fdw_private);
 }
 
+/* 18 counts disabled nodes apart from costs. */
+static inline void
+ch_copy_disabled(Path *to, const Path *from)
+{
+#if PG_VERSION_NUM >= 180000
+	to->disabled_nodes = from->disabled_nodes;
+#else
+	(void) to;
+	(void) from;
+#endif
+}
+
 /* The role whose user mapping a scan uses; moved to the plan node in 16. */
 static inline Oid
 ch_scan_userid(ForeignScan *plan, EState *estate)

@@ -7,6 +7,7 @@
 #define CH_CORE_H
 
 #include "fdw/core/driver.h"
+#include "lib/ilist.h"
 
 #include "foreign/fdwapi.h"
 #include "nodes/execnodes.h"
@@ -178,6 +179,11 @@ typedef struct ChScanState
 	Datum	   *values;			/* grouped: what the driver returned, by target */
 	bool	   *nulls;
 	bool		empty_group;	/* grouped without keys: the row of no rows is due */
+	dlist_node	registered;
+	struct ChPrefetch *prefetch;	/* of a batched join, or NULL */
+	bool		fresh;			/* no row was asked for since the last rescan */
+	bool		from_batch;		/* this run's rows were fetched ahead */
+	int64		batched;		/* parameter sets fetched ahead */
 } ChScanState;
 
 extern void ch_begin_scan(ForeignScanState *node, int eflags);
@@ -190,6 +196,56 @@ extern void ch_end_scan(ForeignScanState *node);
  * parameter that is no constant keeps its number.  False if no row can match.
  */
 extern bool ch_bind(ChScanState *state, bool explain);
+
+/* Values of many parameter sets for one: by number of expression, or NULL. */
+typedef struct ChMerge
+{
+	ChValue   **values;
+	int		   *counts;
+} ChMerge;
+
+/* ch_bind with column = value as column IN (values). */
+extern bool ch_bind_merged(ChScanState *state, const ChMerge *merge);
+
+/* Ask what is bound; the run lasts until ch_stop_scan. */
+extern void ch_send(ChScanState *state);
+
+/* The next row of the run, in the slot's values; false at the end. */
+extern bool ch_read_row(ChScanState *state, TupleTableSlot *slot);
+extern void ch_fill_empty_group(ChScanState *state, TupleTableSlot *slot);
+
+/* The running scan of a plan node, or NULL. */
+extern ChScanState *ch_find_scan(const EState *estate, const Plan *plan);
+
+/* ---- batched joins ------------------------------------------------------- */
+
+extern bool ch_enable_batch_join;
+extern int	ch_batch_join_size;
+
+/* prefetch.c: rows of one scan for many parameter sets */
+typedef struct ChPrefetch ChPrefetch;
+
+/*
+ * params: PARAM_EXEC numbers that a loop sets.  NULL if the scan cannot be
+ * asked for many sets.  In the scan's memory.
+ */
+extern ChPrefetch *ch_prefetch_make(ChScanState *state, const Bitmapset *params);
+extern void ch_prefetch_forget(ChPrefetch *pf);
+extern void ch_prefetch_add(ChPrefetch *pf);	/* the set that the parameters are now */
+extern bool ch_prefetch_fetch(ChPrefetch *pf);	/* false: too many rows to keep */
+extern bool ch_prefetch_find(ChPrefetch *pf);	/* the set that the parameters are now */
+extern bool ch_prefetch_next(ChPrefetch *pf, TupleTableSlot *slot);	/* its next row */
+
+/* batch_path.c */
+extern void ch_batch_init(void);	/* once for each process */
+
+/* batch_exec.c */
+extern Plan *ch_batch_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
+						   List *clauses, List *plans);
+extern void ch_batch_register(void);
+
+/* Does the scan compare column = value, where many values are no other question? */
+extern List *ch_merge_keys(const ChTable *table, List *exprs);
 
 /* May the scan send its request when the plan starts?  (eager.c) */
 extern bool ch_starts_early(const ChScanState *state, int eflags);

@@ -99,6 +99,21 @@ ch_stop_scan(ChScanState *state)
 	CHECK_FOR_INTERRUPTS();
 }
 
+void
+ch_send(ChScanState *state)
+{
+	ChScan	   *scan = &state->scan;
+	MemoryContext old;
+
+	watch_run(scan);
+	scan->conn = ch_conn_acquire(scan->table->serverid, scan->userid);
+	scan->conn->owner = scan;
+	state->running = true;
+	old = MemoryContextSwitchTo(scan->run_cxt);
+	scan->driver->send(scan);
+	MemoryContextSwitchTo(old);
+}
+
 /* Evaluate the parameters, and ask unless they prove that no row matches. */
 static void
 start_run(ChScanState *state)
@@ -108,21 +123,10 @@ start_run(ChScanState *state)
 	state->bound = false;
 	MemoryContextReset(scan->run_cxt);
 	state->empty_group = scan->grouped && scan->ngroup == 0;
-	if (!ch_bind(state, false))
-	{
+	if (ch_bind(state, false))
+		ch_send(state);
+	else
 		state->done = true;
-		return;
-	}
-	watch_run(scan);
-	scan->conn = ch_conn_acquire(scan->table->serverid, scan->userid);
-	scan->conn->owner = scan;
-	state->running = true;
-	{
-		MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
-
-		scan->driver->send(scan);
-		MemoryContextSwitchTo(old);
-	}
 }
 
 /* ---- rows -------------------------------------------------------------------- */
@@ -194,48 +198,58 @@ fill_empty_group(ChScanState *state)
 	}
 }
 
-static bool
-next_group(ChScanState *state, TupleTableSlot *slot)
+void
+ch_fill_empty_group(ChScanState *state, TupleTableSlot *slot)
+{
+	fill_empty_group(state);
+	fill_outputs(state, slot);
+}
+
+bool
+ch_read_row(ChScanState *state, TupleTableSlot *slot)
 {
 	ChScan	   *scan = &state->scan;
-	bool		found;
 
-	memset(state->nulls, true, scan->ncolumns * sizeof(bool));
-	found = !state->done && scan->driver->next(scan, state->values, state->nulls);
-	if (!found && state->empty_group)
-		fill_empty_group(state);
-	else if (!found)
-		return false;
-	state->empty_group = false;
-	fill_outputs(state, slot);
+	if (scan->grouped)
+	{
+		memset(state->nulls, true, scan->ncolumns * sizeof(bool));
+		if (!scan->driver->next(scan, state->values, state->nulls))
+			return false;
+		fill_outputs(state, slot);
+	}
+	else
+	{
+		memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
+		if (!scan->driver->next(scan, slot->tts_values, slot->tts_isnull))
+			return false;
+		check_null_domains(state, slot);
+	}
+	scan->rows++;
 	return true;
 }
 
 static bool
 next_row(ChScanState *state, TupleTableSlot *slot)
 {
-	ChScan	   *scan = &state->scan;
-	bool		found;
-
+	if (state->fresh)
+		state->from_batch = state->prefetch && ch_prefetch_find(state->prefetch);
+	state->fresh = false;
+	if (state->from_batch)
+		return ch_prefetch_next(state->prefetch, slot);
 	if (!state->running && !state->done)
 		start_run(state);
-	if (scan->grouped)
-		found = next_group(state, slot);
-	else
+	if (!state->done && ch_read_row(state, slot))
 	{
-		memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
-		found = !state->done && scan->driver->next(scan, slot->tts_values, slot->tts_isnull);
-		if (found)
-			check_null_domains(state, slot);
-	}
-	if (found)
-	{
-		scan->rows++;
+		state->empty_group = false;
 		return true;
 	}
 	state->done = true;
 	ch_stop_scan(state);
-	return false;
+	if (!state->empty_group)
+		return false;
+	state->empty_group = false;
+	ch_fill_empty_group(state, slot);
+	return true;
 }
 
 /* Send now what will be read later. */
@@ -395,6 +409,43 @@ set_columns(ChScanState *state)
 		scan->sort[foreach_current_index(lc)] = lfirst(lc);
 }
 
+/* ---- which scans there are ----------------------------------------------------- */
+
+static dlist_head scans = DLIST_STATIC_INIT(scans);
+
+static void
+scan_context_gone(void *arg)
+{
+	dlist_delete(&((ChScanState *) arg)->registered);
+}
+
+/* Until its memory goes, so that a key batch finds the scan of a plan node. */
+static void
+register_scan(ChScanState *state)
+{
+	MemoryContextCallback *gone = MemoryContextAllocZero(state->scan.cxt, sizeof(MemoryContextCallback));
+
+	gone->func = scan_context_gone;
+	gone->arg = state;
+	MemoryContextRegisterResetCallback(state->scan.cxt, gone);
+	dlist_push_head(&scans, &state->registered);
+}
+
+ChScanState *
+ch_find_scan(const EState *estate, const Plan *plan)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &scans)
+	{
+		ChScanState *state = dlist_container(ChScanState, registered, iter.cur);
+
+		if (state->node->ss.ps.state == estate && state->node->ss.ps.plan == plan)
+			return state;
+	}
+	return NULL;
+}
+
 void
 ch_begin_scan(ForeignScanState *node, int eflags)
 {
@@ -407,7 +458,9 @@ ch_begin_scan(ForeignScanState *node, int eflags)
 
 	node->fdw_state = state;
 	state->node = node;
+	state->fresh = true;
 	scan->cxt = cxt;
+	register_scan(state);
 	scan->run_cxt = AllocSetContextCreate(cxt, "CipherHorizon run", ALLOCSET_DEFAULT_SIZES);
 	scan->query = linitial(plan->fdw_private);
 	open_tables(scan);
@@ -433,6 +486,7 @@ ch_rescan(ForeignScanState *node)
 		return;
 	ch_stop_scan(state);
 	state->done = state->early = state->empty_group = false;
+	state->fresh = true;
 }
 
 static void

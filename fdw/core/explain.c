@@ -124,6 +124,8 @@ ch_explain_scan(ForeignScanState *node, ExplainState *es)
 	if (!es->analyze)
 		return;
 	ExplainPropertyInteger("Requests", NULL, scan->requests, es);
+	if (state->batched > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Batched Keys", NULL, state->batched, es);
 	ExplainPropertyInteger("Remote Rows", NULL, scan->rows, es);
 	if (es->timing)
 		ExplainPropertyFloat("Remote Time", "ms", INSTR_TIME_GET_MILLISEC(scan->remote_time), 3, es);

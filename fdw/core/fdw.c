@@ -18,6 +18,8 @@ bool		ch_enable_limit_pushdown;
 bool		ch_enable_aggregate_pushdown;
 bool		ch_enable_join_pushdown;
 bool		ch_enable_eager_start;
+bool		ch_enable_batch_join;
+int			ch_batch_join_size;
 
 FdwRoutine *
 ch_fdw_routine(void)
@@ -69,4 +71,10 @@ ch_define_gucs(void)
 	DefineCustomBoolVariable("cipherhorizon.enable_eager_start",
 							 "Sends the requests of a statement's scans together when it starts.", NULL,
 							 &ch_enable_eager_start, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cipherhorizon.enable_batch_join",
+							 "Fetches the inner side of nested loops for many outer rows at once.", NULL,
+							 &ch_enable_batch_join, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("cipherhorizon.batch_join_size",
+							"Outer rows of a nested loop whose inner rows are fetched at once.", NULL,
+							&ch_batch_join_size, 1000, 1, 100000, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 }

@@ -224,6 +224,7 @@ copy_query(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
 	to->not_pushed = copyObject(from->not_pushed);
 	to->remarks = copyObject(from->remarks);
 	to->joins = copyObject(from->joins);
+	to->merge_keys = copyObject(from->merge_keys);
 	to->computed = copyObject(from->computed);
 	to->group = copyObject(from->group);
 	to->targets = copyObject(from->targets);
@@ -238,7 +239,8 @@ equal_query(const ExtensibleNode *a, const ExtensibleNode *b)
 
 	return x->relid == y->relid && x->upper == y->upper && x->limit == y->limit &&
 		x->offset == y->offset && x->grouped == y->grouped && x->ndistinct == y->ndistinct &&
-		equal(x->joins, y->joins) && equal(x->computed, y->computed) && equal(x->group, y->group) &&
+		equal(x->joins, y->joins) && equal(x->merge_keys, y->merge_keys) &&
+		equal(x->computed, y->computed) && equal(x->group, y->group) &&
 		equal(x->targets, y->targets) && equal(x->outputs, y->outputs) && equal(x->columns, y->columns) && equal(x->filter, y->filter) &&
 		equal(x->sort, y->sort) && equal(x->not_pushed, y->not_pushed) && equal(x->remarks, y->remarks);
 }

@@ -210,6 +210,9 @@ typedef struct ChQuery
 	List	   *outputs;		/* ChOutput */
 	int			ndistinct;		/* DISTINCT ON: of the rows that agree in these
 								 * first sort keys the first one; 0: none */
+	List	   *merge_keys;		/* int list: columns of top-level conditions
+								 * "column = value" that may be asked for many
+								 * values by IN */
 	List	   *not_pushed;		/* String: reasons, one for each local qual in
 								 * plan order, "" where none is known */
 	List	   *remarks;		/* String: why a sort or limit stayed local */

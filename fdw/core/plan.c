@@ -22,6 +22,7 @@ typedef struct PlanContext
 	List	   *local;			/* quals that the executor checks */
 	List	   *recheck;		/* quals only for a recheck of the whole row */
 	List	   *not_pushed;		/* String, one for each of local */
+	List	   *merge_keys;		/* see ChQuery */
 	Bitmapset  *columns;		/* attnos - FirstLowInvalidHeapAttributeNumber */
 } PlanContext;
 
@@ -47,7 +48,7 @@ number_values(PlanContext *cxt, ChExpr *expr)
 }
 
 static ChExpr *
-make_filter(PlanContext *cxt, List *clauses)
+make_filter(PlanContext *cxt, const ChTable *table, List *clauses)
 {
 	List	   *args = NIL;
 	ChExpr	   *filter;
@@ -71,6 +72,7 @@ make_filter(PlanContext *cxt, List *clauses)
 	}
 	if (args == NIL)
 		return NULL;
+	cxt->merge_keys = ch_merge_keys(table, args);
 	if (list_length(args) == 1)
 		filter = linitial(args);
 	else
@@ -201,13 +203,14 @@ ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	ChRel	   *ch = rel->fdw_private;
 	ChQuery    *query = copyObject(linitial(path->fdw_private));
 	PlanContext cxt = {0};
+	ListCell   *lc;
 	List	   *tlist_exprs;
 	List	   *scan;
 	bool		exact;
 	Index		rti = ch->base->relid;
 
 	query->relid = ch->table->relid;
-	query->filter = make_filter(&cxt, query->upper ? ch->clauses :
+	query->filter = make_filter(&cxt, ch->table, query->upper ? ch->clauses :
 								ch_ship_clauses(root, rel, ch->table, scan_clauses, &exact));
 	query->not_pushed = cxt.not_pushed;
 	query->remarks = ch->remarks;
@@ -230,6 +233,10 @@ ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	/* a row that is locked or updated is checked again from its columns */
 	if (root->rowMarks || root->parse->commandType != CMD_SELECT)
 		pull_varattnos((Node *) cxt.recheck, rti, &cxt.columns);
+	/* rows for many keys are told apart by them */
+	query->merge_keys = cxt.merge_keys;
+	foreach(lc, query->merge_keys)
+		cxt.columns = bms_add_member(cxt.columns, lfirst_int(lc) - FirstLowInvalidHeapAttributeNumber);
 	query->columns = needed_columns(ch->table, cxt.columns);
 	return make_foreignscan(tlist, cxt.local, rti, cxt.params, list_make1(query), NIL, cxt.recheck, outer);
 }

@@ -543,6 +543,52 @@ ship_node(ShipContext *cxt, Node *node, bool negate, ChShip *ship)
 	}
 }
 
+/* ---- many values for one ------------------------------------------------------------------ */
+
+/* Does the store find column IN (values) at least as well as column = value? */
+static bool
+can_merge(const ChTable *table, ChExpr *expr)
+{
+	const char *reason;
+	ChExpr	   *in;
+	ChShip		ship;
+
+	if (expr->kind != CH_COND_CMP || expr->op != CH_EQ || expr->attno > table->natts || linitial_int(expr->is_array))
+		return false;
+	ship = table->driver->ship_leaf(table, expr, &reason);
+	in = copyObject(expr);
+	in->kind = CH_COND_IN;
+	return table->driver->ship_leaf(table, in, &reason) >= ship;
+}
+
+/* A value of an outer row, also of one that is a parameter already. */
+static bool
+changes_by_row(Node *node, void *unused)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) || IsA(node, PlaceHolderVar) ||
+		(IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC))
+		return true;
+	return expression_tree_walker(node, changes_by_row, unused);
+}
+
+List *
+ch_merge_keys(const ChTable *table, List *exprs)
+{
+	List	   *keys = NIL;
+	ListCell   *lc;
+
+	foreach(lc, exprs)
+	{
+		ChExpr	   *expr = lfirst(lc);
+
+		if (can_merge(table, expr) && changes_by_row(linitial(expr->values), NULL))
+			keys = list_append_unique_int(keys, expr->attno);
+	}
+	return keys;
+}
+
 /* ---- all clauses of a scan --------------------------------------------------------------- */
 
 static ChClause *

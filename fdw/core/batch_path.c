@@ -1,0 +1,367 @@
+/*
+ * batch_path.c
+ *	  When is a nested loop better with its outer side read ahead?
+ *
+ * For each pair of an outer path and an inner path that takes its parameters
+ * from it, this looks for foreign scans in the inner path that could be asked
+ * for many parameter sets at once, and offers the same nested loop with a key
+ * batch (batch_exec.c) between it and its outer side, at the cost of the
+ * requests that are left.
+ *
+ * A parameter is an outer column in a clause of a parameterised path, or, in
+ * a LATERAL subquery, which was planned before, a PARAM_EXEC number.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "fdw/core/compat.h"
+#include "fdw/core/core.h"
+#include "nodes/extensible.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/restrictinfo.h"
+
+static set_join_pathlist_hook_type previous_hook;
+
+/* What the outer side is, as values of scans refer to it. */
+typedef struct Outer
+{
+	Relids		relids;			/* at the level of the join */
+	Bitmapset  *params;			/* below a subquery: numbers of parameters */
+} Outer;
+
+typedef struct Finder
+{
+	List	   *scans;			/* ChRel of those that can be batched */
+	Cost		request;		/* of a request to each of them */
+} Finder;
+
+/* ---- does a scan depend on the outer side, and in which form? ---------------------- */
+
+static bool
+refers(Node *node, void *arg)
+{
+	const Outer *outer = arg;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+		return ((Var *) node)->varlevelsup == 0 && bms_is_member(((Var *) node)->varno, outer->relids);
+	if (IsA(node, PlaceHolderVar))
+		return ((PlaceHolderVar *) node)->phlevelsup == 0 && bms_overlap(((PlaceHolderVar *) node)->phrels, outer->relids);
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind == PARAM_EXEC && bms_is_member(((Param *) node)->paramid, outer->params);
+	return expression_tree_walker(node, refers, arg);
+}
+
+static bool
+condition_refers(const ChExpr *expr, const Outer *outer)
+{
+	ListCell   *lc;
+
+	foreach(lc, expr->args)
+		if (condition_refers(lfirst(lc), outer))
+			return true;
+	foreach(lc, expr->values)
+		if (refers(lfirst(lc), (void *) outer))
+			return true;
+	return false;
+}
+
+/* The conditions that the scan of a path sends. */
+static List *
+conditions_of(PlannerInfo *root, Path *path, const ChRel *ch, const ChQuery *query)
+{
+	List	   *clauses = ch->clauses;
+	List	   *conditions = NIL;
+	bool		exact;
+	ListCell   *lc;
+
+	if (!query->upper && path->param_info)
+		clauses = ch_ship_clauses(root, path->parent, ch->table,
+								  list_concat_copy(path->parent->baserestrictinfo, path->param_info->ppi_clauses), &exact);
+	foreach(lc, clauses)
+		if (((ChClause *) lfirst(lc))->expr)
+			conditions = lappend(conditions, ((ChClause *) lfirst(lc))->expr);
+	return conditions;
+}
+
+static bool
+is_batchable(PlannerInfo *root, Path *path, const ChRel *ch, const Outer *outer)
+{
+	const ChQuery *query = linitial(((ForeignPath *) path)->fdw_private);
+	List	   *conditions = conditions_of(root, path, ch, query);
+	List	   *keys = ch_merge_keys(ch->table, conditions);
+	bool		merged = !query->upper && query->limit < 0;
+	bool		depends = false;
+	ListCell   *lc;
+
+	foreach(lc, conditions)
+	{
+		ChExpr	   *expr = lfirst(lc);
+
+		if (!condition_refers(expr, outer))
+			continue;
+		depends = true;
+		merged = merged && expr->kind == CH_COND_CMP && list_member_int(keys, expr->attno);
+	}
+	return depends && (merged ||
+					   (ch->table->driver->ship_sets && ch->table->driver->ship_sets(ch->table, query) > 1));
+}
+
+/* ---- scans below a path --------------------------------------------------------------- */
+
+static bool
+is_ours(const Path *path)
+{
+	return IsA(path, ForeignPath) && path->parent->fdwroutine &&
+		path->parent->fdwroutine->GetForeignPlan == ch_get_plan && path->parent->fdw_private;
+}
+
+/* Rows that the query locks or changes are not read ahead. */
+static bool
+is_locked(const PlannerInfo *root, const RelOptInfo *rel)
+{
+	ListCell   *lc;
+
+	if (rel->relid != 0 && root->parse->resultRelation == rel->relid)
+		return true;
+	foreach(lc, root->rowMarks)
+	{
+		const PlanRowMark *mark = lfirst(lc);
+
+		if (mark->strength != LCS_NONE && bms_is_member(mark->rti, rel->relids))
+			return true;
+	}
+	return false;
+}
+
+static void find_scans(PlannerInfo *root, Path *path, const Outer *outer, bool partial, Finder *finder);
+
+/* Of the subquery's parameters, those that are columns of the outer side. */
+static void
+find_in_subquery(PlannerInfo *root, SubqueryScanPath *path, const Outer *outer, bool partial, Finder *finder)
+{
+	RelOptInfo *rel = path->path.parent;
+	Outer		below = {NULL, bms_copy(outer->params)};
+	ListCell   *lc;
+
+	foreach(lc, rel->subplan_params)
+	{
+		const PlannerParamItem *item = lfirst(lc);
+
+		if (refers(item->item, (void *) outer))
+			below.params = bms_add_member(below.params, item->paramId);
+	}
+	if (below.params)
+		find_scans(rel->subroot, path->subpath, &below, partial, finder);
+}
+
+static void
+find_in_list(PlannerInfo *root, List *paths, const Outer *outer, bool partial, Finder *finder)
+{
+	ListCell   *lc;
+
+	foreach(lc, paths)
+		find_scans(root, lfirst(lc), outer, partial, finder);
+}
+
+/* partial: something above may end the scan early, so not all its rows are wanted */
+static void
+find_scans(PlannerInfo *root, Path *path, const Outer *outer, bool partial, Finder *finder)
+{
+	check_stack_depth();
+	switch (nodeTag(path))
+	{
+		case T_ForeignPath:
+			if (is_ours(path) && !is_locked(root, path->parent))
+			{
+				ChRel	   *ch = path->parent->fdw_private;
+				const ChQuery *query = linitial(((ForeignPath *) path)->fdw_private);
+
+				if ((partial && query->limit < 0) || !is_batchable(root, path, ch, outer))
+					return;
+				finder->scans = lappend(finder->scans, ch);
+				finder->request += ch->startup_cost;
+			}
+			break;
+		case T_SubqueryScanPath:
+			find_in_subquery(root, (SubqueryScanPath *) path, outer, partial, finder);
+			break;
+		case T_LimitPath:
+			find_scans(root, ((LimitPath *) path)->subpath, outer, true, finder);
+			break;
+		case T_SortPath:
+			find_scans(root, ((SortPath *) path)->subpath, outer, false, finder);
+			break;
+		case T_IncrementalSortPath:
+			find_scans(root, ((IncrementalSortPath *) path)->spath.subpath, outer, partial, finder);
+			break;
+		case T_AggPath:
+			find_scans(root, ((AggPath *) path)->subpath, outer,
+					   partial && ((AggPath *) path)->aggstrategy == AGG_SORTED, finder);
+			break;
+		case T_GroupPath:
+			find_scans(root, ((GroupPath *) path)->subpath, outer, partial, finder);
+			break;
+		case T_UpperUniquePath:
+			find_scans(root, ((UpperUniquePath *) path)->subpath, outer, partial, finder);
+			break;
+		case T_WindowAggPath:
+			find_scans(root, ((WindowAggPath *) path)->subpath, outer, partial, finder);
+			break;
+		case T_ProjectionPath:
+			find_scans(root, ((ProjectionPath *) path)->subpath, outer, partial, finder);
+			break;
+		case T_ProjectSetPath:
+			find_scans(root, ((ProjectSetPath *) path)->subpath, outer, partial, finder);
+			break;
+		case T_MaterialPath:
+			find_scans(root, ((MaterialPath *) path)->subpath, outer, partial, finder);
+			break;
+		case T_MemoizePath:
+			find_scans(root, ((MemoizePath *) path)->subpath, outer, partial, finder);
+			break;
+		case T_AppendPath:
+			find_in_list(root, ((AppendPath *) path)->subpaths, outer, partial, finder);
+			break;
+		case T_MergeAppendPath:
+			find_in_list(root, ((MergeAppendPath *) path)->subpaths, outer, partial, finder);
+			break;
+		case T_CustomPath:
+			find_in_list(root, ((CustomPath *) path)->custom_paths, outer, partial, finder);
+			break;
+		case T_NestPath:
+		case T_MergePath:
+		case T_HashPath:
+			find_scans(root, ((JoinPath *) path)->outerjoinpath, outer, partial, finder);
+			find_scans(root, ((JoinPath *) path)->innerjoinpath, outer, partial, finder);
+			break;
+		case T_MinMaxAggPath:
+			{
+				ListCell   *lc;
+
+				foreach(lc, ((MinMaxAggPath *) path)->mmaggregates)
+				{
+					MinMaxAggInfo *info = lfirst(lc);
+
+					find_scans(info->subroot, info->path, outer, true, finder);
+				}
+				break;
+			}
+		default:
+			break;
+	}
+}
+
+/* ---- the path --------------------------------------------------------------------------- */
+
+static const CustomPathMethods path_methods = {
+	.CustomName = "CipherHorizon Key Batch",
+	.PlanCustomPath = ch_batch_plan,
+};
+
+static CustomPath *
+make_batch(PlannerInfo *root, Path *outer)
+{
+	CustomPath *path = makeNode(CustomPath);
+
+	path->path.pathtype = T_CustomScan;
+	path->path.parent = outer->parent;
+	path->path.pathtarget = outer->pathtarget;
+	path->path.param_info = outer->param_info;
+	path->path.rows = outer->rows;
+	path->path.startup_cost = outer->startup_cost;
+	path->path.total_cost = outer->total_cost + outer->rows * cpu_tuple_cost;
+	path->path.pathkeys = outer->pathkeys;
+	ch_copy_disabled(&path->path, outer);
+	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	path->custom_paths = list_make1(outer);
+	/* with a LIMIT above, the first batches are small */
+	path->custom_private = list_make1(makeInteger(root->tuple_fraction <= 0));
+	path->methods = &path_methods;
+	return path;
+}
+
+/* Requests that many outer rows take, in batches of 8, 64 and then the largest. */
+static double
+batches_of(double rows, bool greedy)
+{
+	if (greedy)
+		return ceil(rows / ch_batch_join_size);
+	if (rows <= 8)
+		return 1;
+	return rows <= 72 ? 2 : 2 + ceil((rows - 72) / ch_batch_join_size);
+}
+
+static void
+add_loop(PlannerInfo *root, RelOptInfo *joinrel, Path *outer, Path *inner, JoinType type, JoinPathExtraData *extra)
+{
+	Finder		finder = {0};
+	Outer		side = {outer->parent->relids, NULL};
+	Relids		required = calc_nestloop_required_outer(outer->parent->relids, PATH_REQ_OUTER(outer),
+														inner->parent->relids, PATH_REQ_OUTER(inner));
+	JoinCostWorkspace workspace;
+	CustomPath *batch;
+	NestPath   *loop;
+	Cost		saved;
+
+	if (required && !bms_overlap(required, extra->param_source_rels))
+		return;
+	find_scans(root, inner, &side, false, &finder);
+	if (finder.scans == NIL)
+		return;
+	batch = make_batch(root, outer);
+	initial_cost_nestloop(root, &workspace, type, &batch->path, inner, extra);
+	loop = create_nestloop_path(root, joinrel, type, &workspace, extra, &batch->path, inner, extra->restrictlist,
+								build_join_pathkeys(root, joinrel, type, outer->pathkeys), required);
+	loop->jpath.path.parallel_safe = false;
+	saved = finder.request * Max(0, outer->rows - batches_of(outer->rows, root->tuple_fraction <= 0));
+	loop->jpath.path.total_cost = Max(loop->jpath.path.total_cost - saved,
+									  batch->path.total_cost + inner->total_cost);
+	add_path(joinrel, (Path *) loop);
+}
+
+static void
+batch_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
+			JoinType type, JoinPathExtraData *extra)
+{
+	ListCell   *lc,
+			   *lc2;
+
+	if (previous_hook)
+		previous_hook(root, joinrel, outerrel, innerrel, type, extra);
+	if (!ch_enable_batch_join || joinrel->reloptkind != RELOPT_JOINREL)
+		return;
+	if (type != JOIN_INNER && type != JOIN_LEFT && type != JOIN_SEMI && type != JOIN_ANTI)
+		return;
+	foreach(lc, innerrel->cheapest_parameterized_paths)
+	{
+		Path	   *inner = lfirst(lc);
+
+		if (!bms_overlap(PATH_REQ_OUTER(inner), outerrel->relids))
+			continue;
+		foreach(lc2, outerrel->pathlist)
+		{
+			Path	   *outer = lfirst(lc2);
+
+			/* one that costs more must at least be in an order */
+			if (bms_overlap(PATH_REQ_OUTER(outer), innerrel->relids) ||
+				(outer != outerrel->cheapest_total_path && outer->pathkeys == NIL))
+				continue;
+			add_loop(root, joinrel, outer, inner, type, extra);
+		}
+	}
+}
+
+void
+ch_batch_init(void)
+{
+	previous_hook = set_join_pathlist_hook;
+	set_join_pathlist_hook = batch_paths;
+	ch_batch_register();
+}

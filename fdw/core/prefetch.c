@@ -1,0 +1,642 @@
+/*
+ * prefetch.c
+ *	  The rows of one scan for many parameter sets, fetched ahead in one request
+ *	  or a few.
+ *
+ * A parameter set is what the scan's expressions that depend on the loop
+ * evaluate to.  Sets are noted one by one (ch_prefetch_add), duplicates once,
+ * then all are asked for (ch_prefetch_fetch), and each rescan finds its own
+ * (ch_prefetch_find).  A set that is not found is no error: the scan asks for
+ * itself.
+ *
+ * There are two ways to ask for many:
+ *
+ *	- Merged.  All that depends on the loop is "column = value": one query has
+ *	  column IN (all values), and rows are told apart by the column.  Every
+ *	  driver can do that.
+ *	- In sets.  The driver takes the questions one by one and asks them in one
+ *	  request (ship_sets); its rows say whose they are.
+ *
+ * Rows are kept up to work_mem.  If they are more, all are dropped and the
+ * caller is told to ask for fewer.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "fdw/core/compat.h"
+#include "fdw/core/core.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/float.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+
+/* ---- sets by their bytes ---------------------------------------------------- */
+
+typedef struct Key
+{
+	const char *data;
+	int			len;
+} Key;
+
+typedef struct KeyEntry
+{
+	Key			key;
+	int			set;			/* the first one with this key */
+	char		status;
+} KeyEntry;
+
+#define SH_PREFIX keys
+#define SH_ELEMENT_TYPE KeyEntry
+#define SH_KEY_TYPE Key
+#define SH_KEY key
+#define SH_HASH_KEY(tb, k) hash_bytes((const unsigned char *) (k).data, (k).len)
+#define SH_EQUAL(tb, a, b) ((a).len == (b).len && memcmp((a).data, (b).data, (a).len) == 0)
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* A parameter set and its rows. */
+typedef struct Set
+{
+	Datum	   *values;			/* of ChPrefetch.numbers */
+	bool	   *nulls;
+	bool		never;			/* no row can match */
+	ChSet		question;		/* in sets */
+	int			same;			/* merged: next set with an equal key, or -1 */
+	int			nrows;
+	int			room;
+	MinimalTuple *rows;
+} Set;
+
+struct ChPrefetch
+{
+	ChScanState *state;
+	bool		merged;
+	int			max_sets;		/* in sets: of one request */
+	int			n;				/* expressions that depend on the loop */
+	int		   *numbers;		/* in fdw_exprs */
+	ExprState **exprs;
+	Oid		   *types;
+	int			nkeys;			/* merged: keys, each of a column and an expression */
+	int		   *key_numbers;	/* of each key: index in numbers */
+	ChColumn  **key_columns;
+	int		   *key_targets;	/* where it is in the scan's slot */
+
+	/* the batch */
+	MemoryContext cxt;
+	bool		fetched;
+	struct keys_hash *by_value; /* sets, by the bytes of their values */
+	struct keys_hash *by_key;	/* merged: the same by what equals the columns */
+	int			nsets;
+	int			room;
+	Set		   *sets;
+	Size		bytes;
+
+	Set		   *current;
+	int			at;
+};
+
+/* ---- what depends on the loop ---------------------------------------------------- */
+
+static bool
+has_param(Node *node, void *arg)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind == PARAM_EXEC && bms_is_member(((Param *) node)->paramid, arg);
+	return expression_tree_walker(node, has_param, arg);
+}
+
+static bool
+depends(const ForeignScan *plan, int number, const Bitmapset *params)
+{
+	return has_param(list_nth(plan->fdw_exprs, number), unconstify(Bitmapset *, params));
+}
+
+static bool
+condition_depends(const ForeignScan *plan, const ChExpr *expr, const Bitmapset *params)
+{
+	ListCell   *lc;
+
+	if (expr == NULL)
+		return false;
+	foreach(lc, expr->args)
+		if (condition_depends(plan, lfirst(lc), params))
+			return true;
+	foreach(lc, expr->values)
+		if (depends(plan, lfirst_int(lc), params))
+			return true;
+	return false;
+}
+
+/* Conditions of joins and aggregates are common to all sets. */
+static bool
+parts_depend(const ForeignScan *plan, const ChQuery *query, const Bitmapset *params)
+{
+	ListCell   *lc;
+
+	foreach(lc, query->joins)
+		if (condition_depends(plan, ((ChJoin *) lfirst(lc))->on, params))
+			return true;
+	foreach(lc, query->targets)
+		if (condition_depends(plan, ((ChTarget *) lfirst(lc))->filter, params))
+			return true;
+	return false;
+}
+
+/* Where the scan's slot has a column, or -1. */
+static int
+target_of(const ChScanState *state, const ChColumn *col)
+{
+	for (int i = 0; i < state->scan.ncolumns; i++)
+		if (state->scan.columns[i] == col)
+			return state->target[i];
+	return -1;
+}
+
+static int
+index_of(const ChPrefetch *pf, int number)
+{
+	for (int i = 0; i < pf->n; i++)
+		if (pf->numbers[i] == number)
+			return i;
+	return -1;
+}
+
+/* One condition of those that all hold: a key, or nothing that depends. */
+static bool
+add_key(ChPrefetch *pf, const ForeignScan *plan, const ChExpr *expr, const Bitmapset *params)
+{
+	const ChScanState *state = pf->state;
+
+	if (!condition_depends(plan, expr, params))
+		return true;
+	if (expr->kind != CH_COND_CMP || expr->op != CH_EQ || !list_member_int(state->scan.query->merge_keys, expr->attno))
+		return false;
+	pf->key_columns[pf->nkeys] = ch_column(state->scan.table, expr->attno);
+	pf->key_targets[pf->nkeys] = target_of(state, pf->key_columns[pf->nkeys]);
+	pf->key_numbers[pf->nkeys] = index_of(pf, linitial_int(expr->values));
+	return pf->key_targets[pf->nkeys++] >= 0;
+}
+
+static bool
+can_merge(ChPrefetch *pf, const ForeignScan *plan, const Bitmapset *params)
+{
+	const ChQuery *query = pf->state->scan.query;
+	ListCell   *lc;
+
+	if (query->filter == NULL || query->grouped || query->ndistinct > 0 || query->limit >= 0 || query->offset >= 0)
+		return false;
+	pf->key_columns = palloc(pf->n * sizeof(ChColumn *));
+	pf->key_targets = palloc(pf->n * sizeof(int));
+	pf->key_numbers = palloc(pf->n * sizeof(int));
+	if (query->filter->kind != CH_COND_AND)
+		return add_key(pf, plan, query->filter, params) && pf->nkeys == pf->n;
+	foreach(lc, query->filter->args)
+		if (!add_key(pf, plan, lfirst(lc), params))
+			return false;
+	return pf->nkeys == pf->n;
+}
+
+static void
+note_expressions(ChPrefetch *pf, const ForeignScan *plan, const Bitmapset *params)
+{
+	int			all = list_length(plan->fdw_exprs);
+
+	pf->numbers = palloc(all * sizeof(int));
+	pf->exprs = palloc(all * sizeof(ExprState *));
+	pf->types = palloc(all * sizeof(Oid));
+	for (int number = 0; number < all; number++)
+	{
+		if (!depends(plan, number, params))
+			continue;
+		pf->numbers[pf->n] = number;
+		pf->exprs[pf->n] = list_nth(pf->state->params, number);
+		pf->types[pf->n++] = exprType(list_nth(plan->fdw_exprs, number));
+	}
+}
+
+ChPrefetch *
+ch_prefetch_make(ChScanState *state, const Bitmapset *params)
+{
+	const ForeignScan *plan = (ForeignScan *) state->node->ss.ps.plan;
+	MemoryContext old = MemoryContextSwitchTo(state->scan.cxt);
+	ChPrefetch *pf = palloc0(sizeof(ChPrefetch));
+	const ChDriver *driver = state->scan.driver;
+
+	pf->state = state;
+	note_expressions(pf, plan, params);
+	if (pf->n > 0 && !parts_depend(plan, state->scan.query, params))
+	{
+		pf->merged = can_merge(pf, plan, params);
+		pf->max_sets = driver->ship_sets ? driver->ship_sets(state->scan.table, state->scan.query) : 0;
+	}
+	if (pf->merged || pf->max_sets > 1)
+		pf->cxt = AllocSetContextCreate(state->scan.cxt, "CipherHorizon batch", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(old);
+	return pf->cxt ? pf : NULL;
+}
+
+/* ---- keys -------------------------------------------------------------------------- */
+
+/* The bytes of a value as it is; what has the same bytes is the same value. */
+static void
+append_image(StringInfo key, Datum value, bool isnull, Oid type)
+{
+	int16		len;
+	bool		byval;
+
+	appendStringInfoChar(key, isnull);
+	if (isnull)
+		return;
+	get_typlenbyval(type, &len, &byval);
+	if (byval)
+		appendBinaryStringInfo(key, (char *) &value, sizeof(Datum));
+	else if (len == -1)
+	{
+		struct varlena *v = PG_DETOAST_DATUM_PACKED(value);
+		int			size = VARSIZE_ANY_EXHDR(v);
+
+		appendBinaryStringInfo(key, (char *) &size, sizeof(int));
+		appendBinaryStringInfo(key, VARDATA_ANY(v), size);
+	}
+	else
+		appendBinaryStringInfo(key, DatumGetPointer(value), len == -2 ? strlen(DatumGetCString(value)) + 1 : len);
+}
+
+static void
+append_bytes(StringInfo key, const char *data, int len)
+{
+	appendBinaryStringInfo(key, (char *) &len, sizeof(int));
+	appendBinaryStringInfo(key, data, len);
+}
+
+/* The bytes of a value so that equal values have the same. */
+static void
+append_value(StringInfo key, const ChValue *v)
+{
+	switch (v->kind)
+	{
+		case CH_FLOAT:
+			{
+				double		f = isnan(v->u.f) ? get_float8_nan() : v->u.f == 0 ? 0.0 : v->u.f;
+
+				appendBinaryStringInfo(key, (char *) &f, sizeof(f));
+				break;
+			}
+		case CH_DECIMAL:
+			{
+				Datum		n = DirectFunctionCall3(numeric_in, CStringGetDatum(pnstrdup(v->u.s.data, v->u.s.len)),
+													ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+				char	   *text = numeric_normalize(DatumGetNumeric(n));
+
+				append_bytes(key, text, strlen(text));
+				break;
+			}
+		case CH_STRING:
+		case CH_BYTES:
+		case CH_UUID:
+			append_bytes(key, v->u.s.data, v->u.s.len);
+			break;
+		case CH_BOOL:
+			appendStringInfoChar(key, v->u.b);
+			break;
+		default:
+			appendBinaryStringInfo(key, (char *) &v->u.i, sizeof(int64));
+	}
+}
+
+static void
+append_datum(StringInfo key, Datum value, Oid type)
+{
+	ChValue		v;
+
+	if (!ch_datum_to_value(value, getBaseType(type), &v))
+		elog(ERROR, "type %u has no form for a store", type);
+	append_value(key, &v);
+}
+
+static Key
+key_of(const StringInfoData *buf)
+{
+	return (Key) {buf->data, buf->len};
+}
+
+/* ---- noting sets ----------------------------------------------------------------------- */
+
+void
+ch_prefetch_forget(ChPrefetch *pf)
+{
+	MemoryContextReset(pf->cxt);
+	pf->fetched = false;
+	pf->by_value = pf->by_key = NULL;
+	pf->sets = NULL;
+	pf->nsets = pf->room = 0;
+	pf->bytes = 0;
+	pf->current = NULL;
+}
+
+/* The values that the parameters are now; key: their bytes.  In the current context. */
+static void
+evaluate(ChPrefetch *pf, Datum *values, bool *nulls, StringInfo key)
+{
+	ExprContext *econtext = pf->state->node->ss.ps.ps_ExprContext;
+
+	initStringInfo(key);
+	for (int i = 0; i < pf->n; i++)
+	{
+		values[i] = ExecEvalExpr(pf->exprs[i], econtext, &nulls[i]);
+		append_image(key, values[i], nulls[i], pf->types[i]);
+	}
+}
+
+static Set *
+new_set(ChPrefetch *pf)
+{
+	Set		   *set;
+
+	if (pf->nsets == pf->room)
+	{
+		pf->room = Max(16, pf->room * 2);
+		pf->sets = pf->sets ? repalloc_array(pf->sets, Set, pf->room) : palloc_array(Set, pf->room);
+	}
+	set = &pf->sets[pf->nsets++];
+	memset(set, 0, sizeof(Set));
+	set->same = -1;
+	return set;
+}
+
+/* Merged: a set without NULLs is asked for; the key is what rows compare with. */
+static void
+index_by_key(ChPrefetch *pf, int number)
+{
+	Set		   *set = &pf->sets[number];
+	StringInfoData key;
+	KeyEntry   *entry;
+	bool		found;
+
+	initStringInfo(&key);
+	for (int i = 0; i < pf->nkeys; i++)
+	{
+		int			n = pf->key_numbers[i];
+
+		if (set->nulls[n])
+		{
+			set->never = true;
+			return;
+		}
+		append_datum(&key, set->values[n], pf->types[n]);
+	}
+	entry = keys_insert(pf->by_key, key_of(&key), &found);
+	set->same = found ? entry->set : -1;
+	entry->set = number;
+}
+
+void
+ch_prefetch_add(ChPrefetch *pf)
+{
+	MemoryContext old = MemoryContextSwitchTo(pf->cxt);
+	ChScan	   *scan = &pf->state->scan;
+	Datum	   *values = palloc(pf->n * sizeof(Datum));
+	bool	   *nulls = palloc(pf->n * sizeof(bool));
+	StringInfoData key;
+	KeyEntry   *entry;
+	Set		   *set;
+	bool		found;
+
+	if (pf->nsets == 0)
+	{
+		ch_stop_scan(pf->state);
+		MemoryContextReset(scan->run_cxt);
+		pf->by_value = keys_create(pf->cxt, 64, NULL);
+		pf->by_key = keys_create(pf->cxt, 64, NULL);
+	}
+	evaluate(pf, values, nulls, &key);
+	entry = keys_insert(pf->by_value, key_of(&key), &found);
+	if (!found)
+	{
+		entry->set = pf->nsets;
+		set = new_set(pf);
+		set->values = values;
+		set->nulls = nulls;
+		for (int i = 0; i < pf->n; i++)
+			if (!nulls[i])
+				values[i] = datumCopy(values[i], get_typbyval(pf->types[i]), get_typlen(pf->types[i]));
+		if (pf->merged)
+			index_by_key(pf, entry->set);
+		else
+		{
+			set->never = !ch_bind(pf->state, false);
+			set->question.filter = scan->filter;
+			set->question.limit = scan->limit;
+			set->question.offset = scan->offset;
+		}
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* ---- fetching ------------------------------------------------------------------------------ */
+
+static bool
+keep_row(ChPrefetch *pf, Set *set, TupleTableSlot *slot)
+{
+	MemoryContext old = MemoryContextSwitchTo(pf->cxt);
+
+	if (set->nrows == set->room)
+	{
+		set->room = Max(4, set->room * 2);
+		set->rows = set->rows ? repalloc_array(set->rows, MinimalTuple, set->room) : palloc_array(MinimalTuple, set->room);
+	}
+	set->rows[set->nrows] = heap_form_minimal_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+	pf->bytes += set->rows[set->nrows++]->t_len + sizeof(MinimalTuple);
+	MemoryContextSwitchTo(old);
+	return pf->bytes <= work_mem * (Size) 1024;
+}
+
+/* Give a row to each set that has its key. */
+static bool
+keep_merged(ChPrefetch *pf, TupleTableSlot *slot)
+{
+	StringInfoData key;
+	KeyEntry   *entry;
+
+	initStringInfo(&key);
+	for (int i = 0; i < pf->nkeys; i++)
+	{
+		if (slot->tts_isnull[pf->key_targets[i]])
+			return true;
+		append_datum(&key, slot->tts_values[pf->key_targets[i]], pf->key_columns[i]->basetype);
+	}
+	entry = keys_lookup(pf->by_key, key_of(&key));
+	for (int i = entry ? entry->set : -1; i >= 0; i = pf->sets[i].same)
+		if (!keep_row(pf, &pf->sets[i], slot))
+			return false;
+	return true;
+}
+
+/* Read all rows of a run; false if they are too many.  asked: the numbers of its sets. */
+static bool
+read_rows(ChPrefetch *pf, int *asked)
+{
+	ChScanState *state = pf->state;
+	TupleTableSlot *slot = state->node->ss.ss_ScanTupleSlot;
+	MemoryContext row = AllocSetContextCreate(pf->cxt, "CipherHorizon row", ALLOCSET_DEFAULT_SIZES);
+	bool		fits = true;
+
+	ExecClearTuple(slot);
+	while (fits)
+	{
+		MemoryContext old;
+		bool		found;
+
+		MemoryContextReset(row);
+		old = MemoryContextSwitchTo(row);
+		found = ch_read_row(state, slot);
+		if (found)
+			fits = pf->merged ? keep_merged(pf, slot) : keep_row(pf, &pf->sets[asked[state->scan.current_set]], slot);
+		MemoryContextSwitchTo(old);
+		if (!found)
+			break;
+	}
+	ch_stop_scan(state);
+	MemoryContextDelete(row);
+	return fits;
+}
+
+static bool
+fetch_merged(ChPrefetch *pf)
+{
+	int			all = list_length(pf->state->params);
+	ChMerge		merge = {palloc0(all * sizeof(ChValue *)), palloc0(all * sizeof(int))};
+	int			asked = 0;
+
+	for (int k = 0; k < pf->nkeys; k++)
+	{
+		int			n = pf->key_numbers[k];
+		ChValue    *values = palloc(pf->nsets * sizeof(ChValue));
+
+		asked = 0;
+		for (int i = 0; i < pf->nsets; i++)
+			if (!pf->sets[i].never)
+				(void) ch_datum_to_value(pf->sets[i].values[n], getBaseType(pf->types[n]), &values[asked++]);
+		merge.values[pf->numbers[n]] = values;
+		merge.counts[pf->numbers[n]] = asked;
+	}
+	if (asked == 0 || !ch_bind_merged(pf->state, &merge))
+		return true;
+	ch_send(pf->state);
+	return read_rows(pf, NULL);
+}
+
+/* Ask the sets from *next on, as many as one request takes. */
+static bool
+fetch_some_sets(ChPrefetch *pf, int *next)
+{
+	ChScan	   *scan = &pf->state->scan;
+	int		   *asked = palloc(pf->max_sets * sizeof(int));
+	bool		fits;
+
+	scan->sets = palloc(pf->max_sets * sizeof(ChSet));
+	scan->nsets = 0;
+	for (; *next < pf->nsets && scan->nsets < pf->max_sets; (*next)++)
+	{
+		if (pf->sets[*next].never)
+			continue;
+		asked[scan->nsets] = *next;
+		scan->sets[scan->nsets++] = pf->sets[*next].question;
+	}
+	if (scan->nsets == 0)
+		return true;
+	ch_send(pf->state);
+	fits = read_rows(pf, asked);
+	scan->nsets = 0;
+	return fits;
+}
+
+/* A group of no rows is a row all the same. */
+static void
+add_empty_groups(ChPrefetch *pf)
+{
+	TupleTableSlot *slot = pf->state->node->ss.ss_ScanTupleSlot;
+
+	if (!pf->state->scan.grouped || pf->state->scan.ngroup > 0)
+		return;
+	for (int i = 0; i < pf->nsets; i++)
+		if (pf->sets[i].nrows == 0)
+		{
+			ch_fill_empty_group(pf->state, slot);
+			(void) keep_row(pf, &pf->sets[i], slot);
+		}
+}
+
+bool
+ch_prefetch_fetch(ChPrefetch *pf)
+{
+	MemoryContext old = MemoryContextSwitchTo(pf->cxt);
+	int			next = 0;
+	bool		fits = true;
+
+	if (pf->merged)
+		fits = fetch_merged(pf);
+	else
+		while (fits && next < pf->nsets)
+			fits = fetch_some_sets(pf, &next);
+	if (fits)
+		add_empty_groups(pf);
+	MemoryContextSwitchTo(old);
+	if (!fits)
+	{
+		ch_prefetch_forget(pf);
+		return false;
+	}
+	pf->state->batched += pf->nsets;
+	pf->fetched = true;
+	return true;
+}
+
+/* ---- serving ---------------------------------------------------------------------------------- */
+
+bool
+ch_prefetch_find(ChPrefetch *pf)
+{
+	Datum		values[FUNC_MAX_ARGS];
+	bool		nulls[FUNC_MAX_ARGS];
+	StringInfoData key;
+	KeyEntry   *entry;
+
+	if (!pf->fetched)
+		return false;
+	evaluate(pf, pf->n <= FUNC_MAX_ARGS ? values : palloc(pf->n * sizeof(Datum)),
+			 pf->n <= FUNC_MAX_ARGS ? nulls : palloc(pf->n * sizeof(bool)), &key);
+	entry = keys_lookup(pf->by_value, key_of(&key));
+	pf->current = entry ? &pf->sets[entry->set] : NULL;
+	pf->at = 0;
+	return entry != NULL;
+}
+
+bool
+ch_prefetch_next(ChPrefetch *pf, TupleTableSlot *slot)
+{
+	MinimalTuple row;
+	HeapTupleData tuple = {0};
+
+	if (pf->current == NULL || pf->at == pf->current->nrows)
+		return false;
+	row = pf->current->rows[pf->at++];
+	tuple.t_len = row->t_len + MINIMAL_TUPLE_OFFSET;
+	tuple.t_data = (HeapTupleHeader) ((char *) row - MINIMAL_TUPLE_OFFSET);
+	heap_deform_tuple(&tuple, slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+	return true;
+}

@@ -186,6 +186,13 @@ influx_ship_sort(const ChTable *table, List *keys, const char **reason)
 	return true;
 }
 
+/* A statement for each question; the server runs them one after the other. */
+int
+influx_ship_sets(const ChTable *table, const ChQuery *query)
+{
+	return table_of(table)->sql ? 0 : 1000;
+}
+
 /* ---- literals ------------------------------------------------------------ */
 
 static void

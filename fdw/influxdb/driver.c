@@ -20,6 +20,7 @@ const ChDriver ch_influxdb_driver = {
 	.ship_leaf = influx_ship_leaf,
 	.ship_bool = influx_ship_bool,
 	.ship_sort = influx_ship_sort,
+	.ship_sets = influx_ship_sets,
 	.connect = influx_connect,
 	.disconnect = influx_disconnect,
 	.alive = influx_alive,

@@ -129,6 +129,7 @@ typedef struct InfluxQuery
 extern ChShip influx_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason);
 extern ChShip influx_ship_bool(const ChTable *table, const ChExpr *expr, ChShip given, const char **reason);
 extern bool influx_ship_sort(const ChTable *table, List *keys, const char **reason);
+extern int	influx_ship_sets(const ChTable *table, const ChQuery *query);
 extern void influx_append_measurement(StringInfo buf, const ChTable *table);
 extern void influx_compile(const ChScan *scan, InfluxQuery *query);
 extern void influx_explain(ChScan *scan, StringInfo out);

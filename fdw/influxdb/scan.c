@@ -47,6 +47,9 @@ typedef struct InfluxScan
 	InfluxQuery query;
 	InfluxAnswer *answer;
 	bool		checking;		/* the keys come before the rows */
+	bool		checked_first;	/* so they did */
+	int		   *set_of;			/* several questions: whose each statement is */
+	int			nstatements;
 	List	   *fields;			/* char *: names the store knows */
 	List	   *floats;			/* those of them that are floats */
 	List	   *others;			/* those that are something else, somewhere */
@@ -204,6 +207,7 @@ static void
 check_columns(ChScan *scan)
 {
 	InfluxScan  *state = scan->state;
+	InfluxChecked *seen;
 
 	if (state->fields == NIL)
 		no_measurement(scan);
@@ -219,10 +223,47 @@ check_columns(ChScan *scan)
 			wrong_kind(col, "field");
 	}
 	state->checking = false;
-	refuse_inexact(note_checked(scan), scan->filter);
+	seen = note_checked(scan);
+	refuse_inexact(seen, scan->filter);
+	for (int i = 0; i < scan->nsets; i++)
+		refuse_inexact(seen, scan->sets[i].filter);
 }
 
 /* ---- the scan ---------------------------------------------------------- */
+
+/* The statement of one question; false if no point can match. */
+static bool
+append_statement(ChScan *scan, StringInfo text, const InfluxChecked *seen)
+{
+	InfluxScan  *state = scan->state;
+
+	influx_compile(scan, &state->query);
+	if (state->query.never)
+		return false;
+	if (!state->checking)
+		refuse_inexact(seen, scan->filter);
+	appendBinaryStringInfo(text, state->query.text.data, state->query.text.len);
+	return true;
+}
+
+/* One statement for each set. */
+static void
+append_sets(ChScan *scan, StringInfo text, const InfluxChecked *seen)
+{
+	InfluxScan  *state = scan->state;
+
+	state->set_of = palloc(scan->nsets * sizeof(int));
+	for (int i = 0; i < scan->nsets; i++)
+	{
+		scan->filter = scan->sets[i].filter;
+		scan->limit = scan->sets[i].limit;
+		scan->offset = scan->sets[i].offset;
+		if (!append_statement(scan, text, seen))
+			continue;
+		appendStringInfoString(text, "; ");
+		state->set_of[state->nstatements++] = i;
+	}
+}
 
 void
 influx_send(ChScan *scan)
@@ -230,21 +271,20 @@ influx_send(ChScan *scan)
 	const InfluxTable *t = scan->table->priv;
 	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
 	InfluxScan  *state = palloc0(sizeof(InfluxScan));
-	InfluxChecked *seen;
+	InfluxChecked *seen = find_checked(scan->conn->handle, scan->table->relid);
 	StringInfoData text;
 
 	scan->state = state;
-	influx_compile(scan, &state->query);
-	if (!state->query.never)
+	initStringInfo(&text);
+	state->checking = state->checked_first = !t->sql && must_check(seen);
+	if (state->checking)
+		append_questions(scan, &text);
+	if (scan->nsets > 0)
+		append_sets(scan, &text, seen);
+	else if (append_statement(scan, &text, seen))
+		state->nstatements = 1;
+	if (state->nstatements > 0)
 	{
-		initStringInfo(&text);
-		seen = find_checked(scan->conn->handle, scan->table->relid);
-		state->checking = !t->sql && must_check(seen);
-		if (state->checking)
-			append_questions(scan, &text);
-		else if (seen)
-			refuse_inexact(seen, scan->filter);
-		appendBinaryStringInfo(&text, state->query.text.data, state->query.text.len);
 		state->answer = influx_ask(scan->conn, text.data,
 								   scan->table->fetch_size > 0 ? scan->table->fetch_size : CHUNK_SIZE);
 		if (t->sql)
@@ -278,6 +318,14 @@ next_row(ChScan *scan)
 
 		note_key(state, a);
 		MemoryContextSwitchTo(old);
+	}
+	if (found && scan->nsets > 0)
+	{
+		int			statement = a->statement - (state->checked_first ? QUERY : 0);
+
+		if (statement < 0 || statement >= state->nstatements)
+			influx_garbled(a, "a result of a statement that was not sent");
+		scan->current_set = state->set_of[statement];
 	}
 	if (state->checking)
 		check_columns(scan);

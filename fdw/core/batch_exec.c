@@ -198,15 +198,11 @@ prepare(BatchState *bs)
 /* ---- a batch ------------------------------------------------------------------- */
 
 static void
-forget_batch(BatchState *bs)
+forget_rows(BatchState *bs)
 {
-	ListCell   *lc;
-
 	MemoryContextReset(bs->cxt);
 	bs->rows = NULL;
 	bs->nrows = bs->next = 0;
-	foreach(lc, bs->prefetches)
-		ch_prefetch_forget(lfirst(lc));
 }
 
 static void
@@ -269,14 +265,13 @@ grow(BatchState *bs)
 	bs->size = bs->size < SECOND_BATCH ? Min(SECOND_BATCH, bs->largest) : bs->largest;
 }
 
+/* Let the scans note what the rows of this batch ask. */
 static void
-fetch_batch(BatchState *bs)
+note_rows(BatchState *bs)
 {
 	EState	   *estate = bs->css.ss.ps.state;
 	TupleTableSlot *slot = bs->css.ss.ss_ScanTupleSlot;
-	int			n = list_length(bs->loop->nestParams);
-	ParamExecData *saved = palloc(Max(n, 1) * sizeof(ParamExecData));
-	bool		fits = true;
+	ParamExecData *saved = palloc(Max(list_length(bs->loop->nestParams), 1) * sizeof(ParamExecData));
 	ListCell   *lc;
 
 	foreach(lc, bs->loop->nestParams)
@@ -285,12 +280,34 @@ fetch_batch(BatchState *bs)
 	{
 		ExecForceStoreMinimalTuple(bs->rows[i], slot, false);
 		note_sets(bs, slot);
-		ResetPerTupleExprContext(estate);
 	}
 	foreach(lc, bs->loop->nestParams)
 		estate->es_param_exec_vals[((NestLoopParam *) lfirst(lc))->paramno] = saved[foreach_current_index(lc)];
+}
+
+/* Rows of earlier batches may have to go for those of this one. */
+static bool
+fetch_for(BatchState *bs, ChPrefetch *pf)
+{
+	bool		had = ch_prefetch_has(pf);
+
+	if (ch_prefetch_fetch(pf))
+		return true;
+	if (!had)
+		return false;
+	note_rows(bs);
+	return ch_prefetch_fetch(pf);
+}
+
+static void
+fetch_batch(BatchState *bs)
+{
+	bool		fits = true;
+	ListCell   *lc;
+
+	note_rows(bs);
 	foreach(lc, bs->prefetches)
-		fits = ch_prefetch_fetch(lfirst(lc)) && fits;
+		fits = fetch_for(bs, lfirst(lc)) && fits;
 	bs->batches++;
 	if (fits)
 		grow(bs);
@@ -325,7 +342,7 @@ next_tuple(CustomScanState *node)
 	{
 		if (bs->exhausted)
 			return slot;
-		forget_batch(bs);
+		forget_rows(bs);
 		read_ahead(bs);
 		/* for one row the scan's own request is as good */
 		if (bs->nrows > 1 && bs->prefetches)
@@ -360,8 +377,12 @@ rescan_batch(CustomScanState *node)
 {
 	BatchState *bs = (BatchState *) node;
 	PlanState  *child = linitial(node->custom_ps);
+	ListCell   *lc;
 
-	forget_batch(bs);
+	/* another loop around this one may have changed what the scans ask */
+	forget_rows(bs);
+	foreach(lc, bs->prefetches)
+		ch_prefetch_forget(lfirst(lc));
 	bs->exhausted = false;
 	if (bs->prepared)
 		bs->size = bs->greedy ? bs->largest : Min(FIRST_BATCH, bs->largest);

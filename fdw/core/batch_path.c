@@ -24,6 +24,7 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
+#include "utils/selfuncs.h"
 
 static set_join_pathlist_hook_type previous_hook;
 
@@ -36,8 +37,8 @@ typedef struct Outer
 
 typedef struct Finder
 {
-	List	   *scans;			/* ChRel of those that can be batched */
-	Cost		request;		/* of a request to each of them */
+	List	   *keys;			/* what they depend on, of the outer side */
+	Cost		request;		/* of a request to each of those that can be batched */
 } Finder;
 
 /* ---- does a scan depend on the outer side, and in which form? ---------------------- */
@@ -58,18 +59,19 @@ refers(Node *node, void *arg)
 	return expression_tree_walker(node, refers, arg);
 }
 
-static bool
-condition_refers(const ChExpr *expr, const Outer *outer)
+/* The values of a condition that depend on the outer side. */
+static List *
+values_of(const ChExpr *expr, const Outer *outer)
 {
+	List	   *values = NIL;
 	ListCell   *lc;
 
 	foreach(lc, expr->args)
-		if (condition_refers(lfirst(lc), outer))
-			return true;
+		values = list_concat(values, values_of(lfirst(lc), outer));
 	foreach(lc, expr->values)
 		if (refers(lfirst(lc), (void *) outer))
-			return true;
-	return false;
+			values = lappend(values, lfirst(lc));
+	return values;
 }
 
 /* The conditions that the scan of a path sends. */
@@ -91,25 +93,26 @@ conditions_of(PlannerInfo *root, Path *path, const ChRel *ch, const ChQuery *que
 }
 
 static bool
-is_batchable(PlannerInfo *root, Path *path, const ChRel *ch, const Outer *outer)
+is_batchable(PlannerInfo *root, Path *path, const ChRel *ch, const Outer *outer, List **values)
 {
 	const ChQuery *query = linitial(((ForeignPath *) path)->fdw_private);
 	List	   *conditions = conditions_of(root, path, ch, query);
 	List	   *keys = ch_merge_keys(ch->table, conditions);
 	bool		merged = !query->upper && query->limit < 0;
-	bool		depends = false;
 	ListCell   *lc;
 
+	*values = NIL;
 	foreach(lc, conditions)
 	{
 		ChExpr	   *expr = lfirst(lc);
+		List	   *some = values_of(expr, outer);
 
-		if (!condition_refers(expr, outer))
+		if (some == NIL)
 			continue;
-		depends = true;
+		*values = list_concat(*values, some);
 		merged = merged && expr->kind == CH_COND_CMP && list_member_int(keys, expr->attno);
 	}
-	return depends && (merged ||
+	return *values && (merged ||
 					   (ch->table->driver->ship_sets && ch->table->driver->ship_sets(ch->table, query) > 1));
 }
 
@@ -148,17 +151,26 @@ find_in_subquery(PlannerInfo *root, SubqueryScanPath *path, const Outer *outer, 
 {
 	RelOptInfo *rel = path->path.parent;
 	Outer		below = {NULL, bms_copy(outer->params)};
+	List	   *items = NIL;
+	Finder		inside = {0};
 	ListCell   *lc;
 
 	foreach(lc, rel->subplan_params)
 	{
 		const PlannerParamItem *item = lfirst(lc);
 
-		if (refers(item->item, (void *) outer))
-			below.params = bms_add_member(below.params, item->paramId);
+		if (!refers(item->item, (void *) outer))
+			continue;
+		below.params = bms_add_member(below.params, item->paramId);
+		items = lappend(items, item->item);
 	}
 	if (below.params)
-		find_scans(rel->subroot, path->subpath, &below, partial, finder);
+		find_scans(rel->subroot, path->subpath, &below, partial, &inside);
+	if (inside.keys == NIL)
+		return;
+	/* at this level, what its parameters stand for */
+	finder->keys = list_concat(finder->keys, items);
+	finder->request += inside.request;
 }
 
 static void
@@ -182,10 +194,11 @@ find_scans(PlannerInfo *root, Path *path, const Outer *outer, bool partial, Find
 			{
 				ChRel	   *ch = path->parent->fdw_private;
 				const ChQuery *query = linitial(((ForeignPath *) path)->fdw_private);
+				List	   *values;
 
-				if ((partial && query->limit < 0) || !is_batchable(root, path, ch, outer))
+				if ((partial && query->limit < 0) || !is_batchable(root, path, ch, outer, &values))
 					return;
-				finder->scans = lappend(finder->scans, ch);
+				finder->keys = list_concat(finder->keys, values);
 				finder->request += ch->startup_cost;
 			}
 			break;
@@ -308,19 +321,27 @@ add_loop(PlannerInfo *root, RelOptInfo *joinrel, Path *outer, Path *inner, JoinT
 	JoinCostWorkspace workspace;
 	CustomPath *batch;
 	NestPath   *loop;
+	double		distinct;
+	double		requests;
 	Cost		saved;
 
 	if (required && !bms_overlap(required, extra->param_source_rels))
 		return;
 	find_scans(root, inner, &side, false, &finder);
-	if (finder.scans == NIL)
+	if (finder.keys == NIL)
 		return;
 	batch = make_batch(root, outer);
 	initial_cost_nestloop(root, &workspace, type, &batch->path, inner, extra);
 	loop = create_nestloop_path(root, joinrel, type, &workspace, extra, &batch->path, inner, extra->restrictlist,
 								build_join_pathkeys(root, joinrel, type, outer->pathkeys), required);
 	loop->jpath.path.parallel_safe = false;
-	saved = finder.request * Max(0, outer->rows - batches_of(outer->rows, root->tuple_fraction <= 0));
+	/* a key is fetched once, and what is here already costs no transfer */
+	distinct = estimate_num_groups(root, finder.keys, outer->rows, NULL, NULL);
+	requests = batches_of(outer->rows, root->tuple_fraction <= 0);
+	if (distinct < ch_batch_join_size)
+		requests = Min(requests, 3);	/* later batches find nearly all keys there */
+	saved = finder.request * Max(0, outer->rows - requests) +
+		Max(0, outer->rows - distinct) * Max(0, inner->total_cost - finder.request - inner->rows * cpu_tuple_cost);
 	loop->jpath.path.total_cost = Max(loop->jpath.path.total_cost - saved,
 									  batch->path.total_cost + inner->total_cost);
 	add_path(joinrel, (Path *) loop);

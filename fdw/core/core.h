@@ -232,7 +232,8 @@ typedef struct ChPrefetch ChPrefetch;
 extern ChPrefetch *ch_prefetch_make(ChScanState *state, const Bitmapset *params);
 extern void ch_prefetch_forget(ChPrefetch *pf);
 extern void ch_prefetch_add(ChPrefetch *pf);	/* the set that the parameters are now */
-extern bool ch_prefetch_fetch(ChPrefetch *pf);	/* false: too many rows to keep */
+extern bool ch_prefetch_fetch(ChPrefetch *pf);	/* false: too many rows; all are forgotten */
+extern bool ch_prefetch_has(const ChPrefetch *pf);	/* rows of earlier batches? */
 extern bool ch_prefetch_find(ChPrefetch *pf);	/* the set that the parameters are now */
 extern bool ch_prefetch_next(ChPrefetch *pf, TupleTableSlot *slot);	/* its next row */
 

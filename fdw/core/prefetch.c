@@ -5,9 +5,9 @@
  *
  * A parameter set is what the scan's expressions that depend on the loop
  * evaluate to.  Sets are noted one by one (ch_prefetch_add), duplicates once,
- * then all are asked for (ch_prefetch_fetch), and each rescan finds its own
- * (ch_prefetch_find).  A set that is not found is no error: the scan asks for
- * itself.
+ * then those that are new are asked for (ch_prefetch_fetch), and each rescan
+ * finds its own (ch_prefetch_find).  A set that is not found is no error: the
+ * scan asks for itself.  Sets stay for later batches.
  *
  * There are two ways to ask for many:
  *
@@ -18,7 +18,7 @@
  *	  request (ship_sets); its rows say whose they are.
  *
  * Rows are kept up to work_mem.  If they are more, all are dropped and the
- * caller is told to ask for fewer.
+ * caller is told, to begin anew with fewer.
  */
 #include "postgres.h"
 
@@ -95,10 +95,10 @@ struct ChPrefetch
 
 	/* the batch */
 	MemoryContext cxt;
-	bool		fetched;
 	struct keys_hash *by_value; /* sets, by the bytes of their values */
 	struct keys_hash *by_key;	/* merged: the same by what equals the columns */
 	int			nsets;
+	int			nfetched;		/* the first ones: kept for later batches */
 	int			room;
 	Set		   *sets;
 	Size		bytes;
@@ -340,12 +340,17 @@ void
 ch_prefetch_forget(ChPrefetch *pf)
 {
 	MemoryContextReset(pf->cxt);
-	pf->fetched = false;
 	pf->by_value = pf->by_key = NULL;
 	pf->sets = NULL;
-	pf->nsets = pf->room = 0;
+	pf->nsets = pf->nfetched = pf->room = 0;
 	pf->bytes = 0;
 	pf->current = NULL;
+}
+
+bool
+ch_prefetch_has(const ChPrefetch *pf)
+{
+	return pf->nfetched > 0;
 }
 
 /* The values that the parameters are now; key: their bytes.  In the current context. */
@@ -416,10 +421,13 @@ ch_prefetch_add(ChPrefetch *pf)
 	Set		   *set;
 	bool		found;
 
-	if (pf->nsets == 0)
+	if (pf->nsets == pf->nfetched)
 	{
 		ch_stop_scan(pf->state);
 		MemoryContextReset(scan->run_cxt);
+	}
+	if (pf->by_value == NULL)
+	{
 		pf->by_value = keys_create(pf->cxt, 64, NULL);
 		pf->by_key = keys_create(pf->cxt, 64, NULL);
 	}
@@ -480,7 +488,7 @@ keep_merged(ChPrefetch *pf, TupleTableSlot *slot)
 		append_datum(&key, slot->tts_values[pf->key_targets[i]], pf->key_columns[i]->basetype);
 	}
 	entry = keys_lookup(pf->by_key, key_of(&key));
-	for (int i = entry ? entry->set : -1; i >= 0; i = pf->sets[i].same)
+	for (int i = entry ? entry->set : -1; i >= pf->nfetched; i = pf->sets[i].same)
 		if (!keep_row(pf, &pf->sets[i], slot))
 			return false;
 	return true;
@@ -528,7 +536,7 @@ fetch_merged(ChPrefetch *pf)
 		ChValue    *values = palloc(pf->nsets * sizeof(ChValue));
 
 		asked = 0;
-		for (int i = 0; i < pf->nsets; i++)
+		for (int i = pf->nfetched; i < pf->nsets; i++)
 			if (!pf->sets[i].never)
 				(void) ch_datum_to_value(pf->sets[i].values[n], getBaseType(pf->types[n]), &values[asked++]);
 		merge.values[pf->numbers[n]] = values;
@@ -573,7 +581,7 @@ add_empty_groups(ChPrefetch *pf)
 
 	if (!pf->state->scan.grouped || pf->state->scan.ngroup > 0)
 		return;
-	for (int i = 0; i < pf->nsets; i++)
+	for (int i = pf->nfetched; i < pf->nsets; i++)
 		if (pf->sets[i].nrows == 0)
 		{
 			ch_fill_empty_group(pf->state, slot);
@@ -585,7 +593,7 @@ bool
 ch_prefetch_fetch(ChPrefetch *pf)
 {
 	MemoryContext old = MemoryContextSwitchTo(pf->cxt);
-	int			next = 0;
+	int			next = pf->nfetched;
 	bool		fits = true;
 
 	if (pf->merged)
@@ -601,8 +609,8 @@ ch_prefetch_fetch(ChPrefetch *pf)
 		ch_prefetch_forget(pf);
 		return false;
 	}
-	pf->state->batched += pf->nsets;
-	pf->fetched = true;
+	pf->state->batched += pf->nsets - pf->nfetched;
+	pf->nfetched = pf->nsets;
 	return true;
 }
 
@@ -616,14 +624,14 @@ ch_prefetch_find(ChPrefetch *pf)
 	StringInfoData key;
 	KeyEntry   *entry;
 
-	if (!pf->fetched)
+	if (pf->nfetched == 0)
 		return false;
 	evaluate(pf, pf->n <= FUNC_MAX_ARGS ? values : palloc(pf->n * sizeof(Datum)),
 			 pf->n <= FUNC_MAX_ARGS ? nulls : palloc(pf->n * sizeof(bool)), &key);
 	entry = keys_lookup(pf->by_value, key_of(&key));
-	pf->current = entry ? &pf->sets[entry->set] : NULL;
+	pf->current = entry && entry->set < pf->nfetched ? &pf->sets[entry->set] : NULL;
 	pf->at = 0;
-	return entry != NULL;
+	return pf->current != NULL;
 }
 
 bool

@@ -1,0 +1,152 @@
+-- The batched dependent join: few requests, and always the rows that single requests give.
+\set ECHO none
+\getenv redis_host REDIS_HOST
+\getenv redis_port REDIS_PORT
+\getenv redis_password REDIS_PASSWORD
+\getenv influx_url INFLUXDB_URL
+\getenv influx_user INFLUXDB_USER
+\getenv influx_password INFLUXDB_PASSWORD
+\getenv mongo_host MONGODB_HOST
+\getenv mongo_port MONGODB_PORT
+\getenv mongo_user MONGODB_USER
+\getenv mongo_password MONGODB_PASSWORD
+\getenv neo4j_url NEO4J_URL
+\getenv neo4j_user NEO4J_USER
+\getenv neo4j_password NEO4J_PASSWORD
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS cipherhorizon;
+CREATE SCHEMA t_batch_join;
+SET search_path = t_batch_join;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+\! test/load/redis.sh redis_batch_join
+\! python3 test/load/neo4j.py test/data/neo4j_batch_join.cypher
+\! test/load/influx.sh reset batch_join
+\! seq 0 1199 | awk '{ printf "batch_join,symbol=S%d price=%s,qty=%di %d000000000\n", $1 % 30, $1 / 8, $1 % 50, 1767225600 + $1 }' | test/load/influx.sh write
+\! make -s -C test/load build/mongo_load && test/load/build/mongo_load --drop t_batch_join.docs >/dev/null && seq 1 1200 | awk '{ printf "t_batch_join\tdocs\t{\"_id\": %d, \"g\": %d, \"name\": \"n%d\", \"at\": {\"$date\": {\"$numberLong\": \"%d\"}}}\n", $1, $1 % 40, $1 % 10, 1767225600000 + $1 * 1000 }' | test/load/build/mongo_load --load 2>/dev/null
+CREATE SERVER t_batch_redis FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host :'redis_host', port :'redis_port');
+CREATE USER MAPPING FOR CURRENT_USER SERVER t_batch_redis OPTIONS (password :'redis_password');
+CREATE SERVER t_batch_influx FOREIGN DATA WRAPPER cipherhorizon_influxdb OPTIONS (url :'influx_url', dbname 't_influx');
+CREATE USER MAPPING FOR CURRENT_USER SERVER t_batch_influx OPTIONS (user :'influx_user', password :'influx_password');
+CREATE SERVER t_batch_mongo FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (host :'mongo_host', port :'mongo_port', database 't_batch_join');
+CREATE USER MAPPING FOR CURRENT_USER SERVER t_batch_mongo OPTIONS (user :'mongo_user', password :'mongo_password');
+CREATE SERVER t_batch_neo4j FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'neo4j_url', dbname 'neo4j');
+CREATE USER MAPPING FOR CURRENT_USER SERVER t_batch_neo4j OPTIONS (user :'neo4j_user', password :'neo4j_password');
+CREATE FOREIGN TABLE r (k bigint OPTIONS (kind 'key'), n int, s text) SERVER t_batch_redis OPTIONS (type 'hash', key_prefix 't_redis_batch_join:k:');
+CREATE FOREIGN TABLE rnum (k text OPTIONS (kind 'key'), n int) SERVER t_batch_redis OPTIONS (type 'hash', key_prefix 't_redis_batch_join:num:');
+CREATE FOREIGN TABLE i (time timestamptz NOT NULL, symbol text OPTIONS (kind 'tag'), price float8 NOT NULL, qty bigint) SERVER t_batch_influx OPTIONS (measurement 'batch_join');
+CREATE FOREIGN TABLE m (_id int NOT NULL, g int, name text, at timestamptz) SERVER t_batch_mongo OPTIONS (collection 'docs');
+CREATE FOREIGN TABLE n (k int, g int, name text, at timestamptz, score float8) SERVER t_batch_neo4j OPTIONS (label 'TBatch');
+CREATE TABLE nr AS SELECT * FROM r;
+CREATE TABLE ni AS SELECT * FROM i;
+CREATE TABLE nm AS SELECT * FROM m;
+CREATE TABLE nn AS SELECT * FROM n;
+CREATE TABLE keys AS SELECT x AS k, (x % 40)::int AS g, 'S' || x % 33 AS symbol, '2026-01-01'::timestamptz + x * interval '1.3 sec' AS at FROM generate_series(1::bigint, 1000) x;
+INSERT INTO keys VALUES (NULL, NULL, NULL, NULL), (5, 5, 'S5', '2026-01-01 00:10');
+CREATE TABLE few AS SELECT * FROM keys WHERE k <= 20 OR k IS NULL;
+ANALYZE;
+
+-- What the scans of a query cost
+CREATE FUNCTION requests(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE plan jsonb;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, VERBOSE, FORMAT json) ' || query INTO plan;
+  RETURN format('%s requests, %s keys', (SELECT sum(x::int) FROM jsonb_path_query(plan, 'strict $.**."Requests"') x),
+                (SELECT sum(x::int) FROM jsonb_path_query(plan, 'strict $.**."Batched Keys"') x));
+END $$;
+-- The rows of a query: batched, not batched, and of the native tables nr, ni, nm, nn in place of r, i, m, n
+CREATE FUNCTION compare(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE answers text[] := '{}'; one text; cost text;
+BEGIN
+  cost := requests(query);
+  FOR pass IN 1 .. 3 LOOP
+    PERFORM set_config('cipherhorizon.enable_batch_join', (pass = 1)::text, true);
+    EXECUTE format('SELECT md5(string_agg(q::text, chr(10) ORDER BY q::text)) || '' '' || count(*) FROM (%s) q',
+                   CASE WHEN pass = 3 THEN regexp_replace(query, '\m(r|i|m|n)\M (\w+ )?(?=/)', 'n\1 \2', 'g') ELSE query END) INTO one;
+    answers := answers || one;
+  END LOOP;
+  PERFORM set_config('cipherhorizon.enable_batch_join', 'on', true);
+  RETURN cost || ', ' || split_part(answers[1], ' ', 2) || ' rows' ||
+    CASE WHEN answers[1] = answers[2] AND answers[2] = answers[3] THEN '' ELSE ' DIFFER ' || answers::text END;
+END $$;
+-- the loop is what is to be tested, not the choice between it and others
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+\set ECHO queries
+
+-- A thousand keys in each store
+SELECT compare('SELECT t.k, x.n FROM keys t JOIN r x /**/ ON x.k = t.k');
+SELECT compare('SELECT t.k, x.name FROM keys t JOIN m x /**/ ON x._id = t.k');
+SELECT compare('SELECT t.k, x.name FROM keys t JOIN n x /**/ ON x.k = t.k');
+SELECT compare('SELECT t.k, x.price FROM keys t JOIN i x /**/ ON x.symbol = t.symbol WHERE t.k <= 200 AND x.qty = 7');
+EXPLAIN (VERBOSE, COSTS OFF) SELECT t.k, x.n FROM keys t JOIN r x ON x.k = t.k;
+
+-- Each kind of join
+SELECT compare('SELECT t.k, x.n FROM keys t LEFT JOIN r x /**/ ON x.k = t.k AND x.n > 100');
+SELECT compare('SELECT t.k FROM keys t WHERE EXISTS (SELECT FROM r x /**/ WHERE x.k = t.k AND x.s = ''v3'')');
+SELECT compare('SELECT t.k FROM keys t WHERE NOT EXISTS (SELECT FROM r x /**/ WHERE x.k = t.k)');
+SELECT compare('SELECT t.k, x.k FROM keys t JOIN n x /**/ ON x.k = t.k AND x.g = t.g');
+SELECT compare('SELECT t.k, x.n, y.name, z.name FROM few t JOIN r x /**/ ON x.k = t.k LEFT JOIN m y /**/ ON y._id = t.k JOIN n z /**/ ON z.k = t.k');
+
+-- Top-N, aggregates and ranges for each row
+SELECT compare('SELECT t.k, x.* FROM few t CROSS JOIN LATERAL (SELECT k, at FROM n y /**/ WHERE y.g = t.g ORDER BY at DESC LIMIT 2) x');
+SELECT compare('SELECT t.k, x.* FROM few t LEFT JOIN LATERAL (SELECT time, price FROM i y /**/ WHERE y.symbol = t.symbol ORDER BY time DESC LIMIT 1) x ON true');
+SELECT compare('SELECT t.k, x.* FROM keys t LEFT JOIN LATERAL (SELECT time, price FROM i y /**/ WHERE y.symbol = t.symbol AND y.time <= t.at AND y.time > t.at - interval ''1 min'' ORDER BY time DESC LIMIT 1) x ON true');
+SELECT compare('SELECT t.k, x.* FROM few t LEFT JOIN LATERAL (SELECT count(*), max(at), sum(k) FROM n y /**/ WHERE y.g = t.g AND y.k > t.k * 2) x ON true');
+SELECT compare('SELECT t.k, x.* FROM few t LEFT JOIN LATERAL (SELECT name, count(*), max(score) FROM n y /**/ WHERE y.g = t.g GROUP BY name) x ON true');
+SELECT compare('SELECT t.k, x.* FROM few t CROSS JOIN LATERAL (SELECT y.k, y.name || z.s AS v FROM n y /**/ JOIN r z /**/ ON z.k = y.k WHERE y.g = t.g) x');
+
+-- Duplicates and NULLs are asked for once and not at all; text keys; a key by an expression
+SELECT requests('SELECT x.n FROM (SELECT k % 5 + 1 AS k FROM keys WHERE k <= 100) t JOIN r x ON x.k = t.k');
+SELECT requests('SELECT x.n FROM (SELECT k FROM keys WHERE k IS NULL UNION ALL SELECT NULL) t LEFT JOIN r x ON x.k = t.k');
+SELECT t.v, x.n FROM (VALUES ('1'), ('2'), ('01'), (''), (NULL)) t(v) LEFT JOIN rnum x ON x.k = t.v ORDER BY 1;
+
+-- A LIMIT above ends early, and little is fetched for nothing
+SELECT requests('SELECT t.k, x.n FROM keys t JOIN r x ON x.k = t.k LIMIT 3');
+SELECT requests('SELECT t.k, x.n FROM keys t JOIN r x ON x.k = t.k LIMIT 30');
+
+-- Batches smaller than the outer side, and one that memory does not hold
+SET cipherhorizon.batch_join_size = 100;
+SELECT compare('SELECT t.k, x.n FROM keys t JOIN r x /**/ ON x.k = t.k');
+RESET cipherhorizon.batch_join_size;
+SET work_mem = '64kB';
+SELECT compare('SELECT t.k, x.* FROM few t CROSS JOIN LATERAL (SELECT k, name FROM n y /**/ WHERE y.k > t.k ORDER BY k LIMIT 1000) x');
+RESET work_mem;
+
+-- Rescans of the whole, Memoize, partitions, UNION ALL, a foreign outer side, generic plans, cursors
+SELECT compare('SELECT o.v, (SELECT sum(x.n) FROM few t JOIN r x /**/ ON x.k = t.k + o.v) FROM (VALUES (0), (1), (2)) o(v)');
+SELECT compare('SELECT t.k, x.n FROM (SELECT k % 3 + 1 AS k FROM keys WHERE k < 200) t JOIN r x /**/ ON x.k = t.k');
+CREATE TABLE parts (k bigint, v int) PARTITION BY RANGE (k);
+CREATE TABLE parts1 PARTITION OF parts FOR VALUES FROM (0) TO (500);
+CREATE TABLE parts2 PARTITION OF parts FOR VALUES FROM (500) TO (2000);
+INSERT INTO parts SELECT x, x FROM generate_series(1, 700) x;
+ANALYZE parts;
+SELECT compare('SELECT t.k, x.n FROM parts t JOIN r x /**/ ON x.k = t.k');
+SELECT compare('SELECT t.k, x.n FROM (SELECT k FROM few UNION ALL SELECT k + 1000 FROM few) t JOIN r x /**/ ON x.k = t.k');
+SELECT compare('SELECT t.k, x.n FROM n t /**/ JOIN r x /**/ ON x.k = t.k WHERE t.g < 3');
+PREPARE p(bigint, int) AS SELECT count(*), sum(x.n) FROM keys t JOIN r x ON x.k = t.k AND x.n > $2 WHERE t.k < $1;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE p(100, 20);
+EXECUTE p(500, 0);
+EXECUTE p(NULL, 0);
+RESET plan_cache_mode;
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT t.k, x.n FROM few t JOIN r x ON x.k = t.k ORDER BY t.k;
+FETCH 2 FROM c;
+MOVE LAST FROM c;
+FETCH BACKWARD 2 FROM c;
+CLOSE c;
+-- rows that are locked or changed
+SELECT t.k, x.n FROM few t JOIN r x ON x.k = t.k WHERE t.k < 4 ORDER BY 1 FOR UPDATE OF t;
+UPDATE few t SET g = x.n FROM r x WHERE x.k = t.k AND t.k < 4 RETURNING t.k, t.g;
+ROLLBACK;
+-- an error in a batch leaves nothing behind
+SELECT count(*) FROM keys t JOIN r x ON x.k = t.k WHERE 1000 / (t.k - 500) > 0 AND x.n > 0;
+SELECT compare('SELECT t.k, x.n FROM few t JOIN r x /**/ ON x.k = t.k');
+
+\set ECHO none
+\! test/load/redis.sh redis_batch_join drop
+\! python3 test/load/neo4j.py -c 'MATCH (n:TBatch) DETACH DELETE n'
+\! test/load/build/mongo_load --drop t_batch_join.docs >/dev/null
+DROP SCHEMA t_batch_join CASCADE;
+DROP SERVER t_batch_redis, t_batch_influx, t_batch_mongo, t_batch_neo4j CASCADE;

@@ -94,6 +94,13 @@ ch_make_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target,
 									 fdw_private);
 }
 
+/* 18 tells what the delay is for. */
+#if PG_VERSION_NUM >= 180000
+#define vacuum_delay_point_compat() vacuum_delay_point(true)
+#else
+#define vacuum_delay_point_compat() vacuum_delay_point()
+#endif
+
 /* 18 counts disabled nodes apart from costs. */
 static inline void
 ch_copy_disabled(Path *to, const Path *from)

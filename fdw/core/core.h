@@ -158,6 +158,15 @@ extern void ch_get_upper_paths(PlannerInfo *root, UpperRelationKind stage,
 extern ForeignScan *ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid,
 								ForeignPath *path, List *tlist, List *clauses, Plan *outer);
 
+/* stats.c */
+extern bool ch_learn;
+extern double ch_remote_count(ChTable *table);	/* by use_remote_estimate; -1: not known */
+extern bool ch_analyze(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages);
+extern void ch_learn_costs(Oid serverid, double request_ms, double rest_ms, int64 rows);
+
+/* What the planner takes a request and a row to cost: options, else what was learnt. */
+extern void ch_get_costs(const ChTable *table, Cost *request, Cost *row);
+
 /* Pushdown switches: GUC and option together. */
 extern bool ch_pushdown_enabled(const ChTable *table, bool guc, const char *option);
 
@@ -174,6 +183,7 @@ typedef struct ChScanState
 	bool		running;		/* send was called, close was not */
 	bool		done;			/* this run has no more rows */
 	bool		early;			/* sent at the plan's start, nothing read yet */
+	bool		was_early;		/* its first run was */
 	bool		timed;			/* measure remote_time */
 	bool		domains;		/* some column is of a domain */
 	Datum	   *values;			/* grouped: what the driver returned, by target */
@@ -184,6 +194,9 @@ typedef struct ChScanState
 	bool		fresh;			/* no row was asked for since the last rescan */
 	bool		from_batch;		/* this run's rows were fetched ahead */
 	int64		batched;		/* parameter sets fetched ahead */
+	instr_time	sent;			/* for learnt costs */
+	double		first_ms;		/* until the first row; < 0: not there yet */
+	int64		rows_before;	/* scan.rows when the request was sent */
 } ChScanState;
 
 extern void ch_begin_scan(ForeignScanState *node, int eflags);
@@ -206,6 +219,9 @@ typedef struct ChMerge
 
 /* ch_bind with column = value as column IN (values). */
 extern bool ch_bind_merged(ChScanState *state, const ChMerge *merge);
+
+/* Which columns to fetch, and where each goes in the scan's slot. */
+extern void ch_set_columns(ChScanState *state);
 
 /* Ask what is bound; the run lasts until ch_stop_scan. */
 extern void ch_send(ChScanState *state);

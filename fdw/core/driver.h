@@ -371,6 +371,12 @@ typedef struct ChDriver
 	/* Tables of a remote schema: list of ChImportTable. Core applies LIMIT TO. */
 	List	   *(*import_schema) (ChConn *conn, const char *remote_schema, List *options);
 
+	/*
+	 * The number of rows of a table, if the store keeps it or a good estimate:
+	 * no scan.  -1: it does not.  NULL: never.
+	 */
+	double		(*count_rows) (ChConn *conn, const ChTable *table);
+
 	/* One step of check_store; detail may be added. Raises on failure. */
 	void		(*probe) (ChConn *conn, ChProbe step, StringInfo detail);
 } ChDriver;

@@ -109,9 +109,39 @@ ch_send(ChScanState *state)
 	scan->conn = ch_conn_acquire(scan->table->serverid, scan->userid);
 	scan->conn->owner = scan;
 	state->running = true;
+	state->first_ms = -1;
+	state->rows_before = scan->rows;
+	INSTR_TIME_SET_CURRENT(state->sent);
 	old = MemoryContextSwitchTo(scan->run_cxt);
 	scan->driver->send(scan);
 	MemoryContextSwitchTo(old);
+}
+
+static double
+ms_since(instr_time start)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, start);
+	return INSTR_TIME_GET_MILLISEC(now);
+}
+
+/* Of a request that was read at once, not of one that waited for its turn. */
+static void
+note_first_row(ChScanState *state)
+{
+	if (state->first_ms < 0)
+		state->first_ms = ms_since(state->sent);
+}
+
+static void
+note_end(ChScanState *state)
+{
+	note_first_row(state);
+	if (!state->was_early)
+		ch_learn_costs(state->scan.table->serverid, state->first_ms, ms_since(state->sent) - state->first_ms,
+					   state->scan.rows - state->rows_before);
 }
 
 /* Evaluate the parameters, and ask unless they prove that no row matches. */
@@ -209,21 +239,28 @@ bool
 ch_read_row(ChScanState *state, TupleTableSlot *slot)
 {
 	ChScan	   *scan = &state->scan;
+	bool		found;
 
 	if (scan->grouped)
 	{
 		memset(state->nulls, true, scan->ncolumns * sizeof(bool));
-		if (!scan->driver->next(scan, state->values, state->nulls))
-			return false;
-		fill_outputs(state, slot);
+		found = scan->driver->next(scan, state->values, state->nulls);
+		if (found)
+			fill_outputs(state, slot);
 	}
 	else
 	{
 		memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
-		if (!scan->driver->next(scan, slot->tts_values, slot->tts_isnull))
-			return false;
-		check_null_domains(state, slot);
+		found = scan->driver->next(scan, slot->tts_values, slot->tts_isnull);
+		if (found)
+			check_null_domains(state, slot);
 	}
+	if (!found)
+	{
+		note_end(state);
+		return false;
+	}
+	note_first_row(state);
 	scan->rows++;
 	return true;
 }
@@ -260,7 +297,7 @@ start_early(ChScanState *state)
 
 	error_context_stack = &context;
 	start_run(state);
-	state->early = true;
+	state->early = state->was_early = true;
 	error_context_stack = context.previous;
 }
 
@@ -381,8 +418,8 @@ set_computed(ChTable *table, const ChQuery *query)
 }
 
 /* Which columns to fetch, and where each goes in the scan's slot. */
-static void
-set_columns(ChScanState *state)
+void
+ch_set_columns(ChScanState *state)
 {
 	ChScan	   *scan = &state->scan;
 	ListCell   *lc;
@@ -468,7 +505,7 @@ ch_begin_scan(ForeignScanState *node, int eflags)
 	scan->userid = ch_scan_userid(plan, estate);
 	scan->limit = -1;
 	set_computed(scan->table, scan->query);
-	set_columns(state);
+	ch_set_columns(state);
 	state->timed = (estate->es_instrument & INSTRUMENT_TIMER) != 0;
 	state->params = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
 	MemoryContextSwitchTo(old);

@@ -20,6 +20,7 @@ bool		ch_enable_join_pushdown;
 bool		ch_enable_eager_start;
 bool		ch_enable_batch_join;
 int			ch_batch_join_size;
+bool		ch_learn;
 
 FdwRoutine *
 ch_fdw_routine(void)
@@ -36,6 +37,7 @@ ch_fdw_routine(void)
 	routine->ReScanForeignScan = ch_rescan;
 	routine->EndForeignScan = ch_end_scan;
 	routine->ExplainForeignScan = ch_explain_scan;
+	routine->AnalyzeForeignTable = ch_analyze;
 	routine->ImportForeignSchema = ch_import_schema;
 	return routine;
 }
@@ -74,6 +76,9 @@ ch_define_gucs(void)
 	DefineCustomBoolVariable("cipherhorizon.enable_batch_join",
 							 "Fetches the inner side of nested loops for many outer rows at once.", NULL,
 							 &ch_enable_batch_join, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cipherhorizon.learn_costs",
+							 "Takes the planner's costs of a server from the requests of this session.", NULL,
+							 &ch_learn, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomIntVariable("cipherhorizon.batch_join_size",
 							"Outer rows of a nested loop whose inner rows are fetched at once.", NULL,
 							&ch_batch_join_size, 1000, 1, 100000, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);

@@ -69,8 +69,9 @@ ch_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 
 	ch->table = table;
 	ch->base = rel;
-	ch->startup_cost = ch_opt_real(table->driver, table->options, "fdw_startup_cost");
-	ch->tuple_cost = ch_opt_real(table->driver, table->options, "fdw_tuple_cost");
+	ch_get_costs(table, &ch->startup_cost, &ch->tuple_cost);
+	if (rel->tuples <= 0)
+		rel->tuples = ch_remote_count(table);
 	if (rel->tuples <= 0)
 		rel->tuples = DEFAULT_TUPLES;
 	set_baserel_size_estimates(root, rel);

@@ -28,5 +28,6 @@ const ChDriver ch_mongodb_driver = {
 	.close = mongo_close,
 	.explain = mongo_explain,
 	.import_schema = mongo_import_schema,
+	.count_rows = mongo_count_rows,
 	.probe = mongo_probe,
 };

@@ -206,6 +206,10 @@ extern void mongo_send(ChScan *scan);
 extern bool mongo_next(ChScan *scan, Datum *values, bool *nulls);
 extern bool mongo_close(ChScan *scan, bool failed);
 
+/* ---- stats.c ------------------------------------------------------------- */
+
+extern double mongo_count_rows(ChConn *conn, const ChTable *table);
+
 /* ---- import.c ----------------------------------------------------------- */
 
 extern List *mongo_import_schema(ChConn *conn, const char *remote_schema, List *options);

@@ -35,5 +35,6 @@ const ChDriver ch_neo4j_driver = {
 	.close = neo4j_close,
 	.explain = neo4j_explain,
 	.import_schema = neo4j_import_schema,
+	.count_rows = neo4j_count_rows,
 	.probe = neo4j_probe,
 };

@@ -149,6 +149,10 @@ extern void neo4j_send(ChScan *scan);
 extern bool neo4j_next(ChScan *scan, Datum *values, bool *nulls);
 extern bool neo4j_close(ChScan *scan, bool failed);
 
+/* ---- stats.c --------------------------------------------------------------------------- */
+
+extern double neo4j_count_rows(ChConn *conn, const ChTable *table);
+
 /* ---- import.c ------------------------------------------------------------------------ */
 
 extern List *neo4j_import_schema(ChConn *conn, const char *remote_schema, List *options);

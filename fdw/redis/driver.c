@@ -30,5 +30,6 @@ const ChDriver ch_redis_driver = {
 	.close = redis_close,
 	.explain = redis_explain,
 	.import_schema = redis_import_schema,
+	.count_rows = redis_count_rows,
 	.probe = redis_probe,
 };

@@ -268,6 +268,8 @@ extern bool redis_is_descending(const ChScan *scan);
 extern char *redis_match_pattern(RedisBytes prefix);
 extern void redis_explain(ChScan *scan, StringInfo out);
 
+extern double redis_count_rows(ChConn *conn, const ChTable *table);	/* stats.c */
+
 /* ---- scan.c and import.c ------------------------------------------------- */
 
 extern void redis_send(ChScan *scan);

@@ -1,0 +1,97 @@
+-- ANALYZE, the stores' own counts, and what the planner makes of them.
+\set ECHO none
+\getenv redis_host REDIS_HOST
+\getenv redis_port REDIS_PORT
+\getenv redis_password REDIS_PASSWORD
+\getenv influx_url INFLUXDB_URL
+\getenv influx_user INFLUXDB_USER
+\getenv influx_password INFLUXDB_PASSWORD
+\getenv mongo_host MONGODB_HOST
+\getenv mongo_port MONGODB_PORT
+\getenv mongo_user MONGODB_USER
+\getenv mongo_password MONGODB_PASSWORD
+\getenv neo4j_url NEO4J_URL
+\getenv neo4j_user NEO4J_USER
+\getenv neo4j_password NEO4J_PASSWORD
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS cipherhorizon;
+CREATE SCHEMA t_statistics;
+SET search_path = t_statistics;
+SET timezone = 'UTC';
+\! test/load/redis.sh redis_statistics
+\! python3 test/load/neo4j.py test/data/neo4j_statistics.cypher
+\! test/load/influx.sh reset statistics
+\! seq 0 1999 | awk '{ printf "statistics,symbol=S%d price=%s,qty=%di %d000000000\n", $1 % 20, $1 / 8, $1 % 50, 1767225600 + $1 }' | test/load/influx.sh write
+\! make -s -C test/load build/mongo_load && test/load/build/mongo_load --drop t_statistics.docs >/dev/null && seq 1 2000 | awk '{ printf "t_statistics\tdocs\t{\"_id\": %d, \"g\": %s, \"name\": \"n%d\"}\n", $1, $1 % 4 ? $1 % 40 : "null", $1 % 10 }' | test/load/build/mongo_load --load 2>/dev/null
+CREATE SERVER t_stat_redis FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host :'redis_host', port :'redis_port');
+CREATE USER MAPPING FOR CURRENT_USER SERVER t_stat_redis OPTIONS (password :'redis_password');
+CREATE SERVER t_stat_influx FOREIGN DATA WRAPPER cipherhorizon_influxdb OPTIONS (url :'influx_url', dbname 't_influx');
+CREATE USER MAPPING FOR CURRENT_USER SERVER t_stat_influx OPTIONS (user :'influx_user', password :'influx_password');
+CREATE SERVER t_stat_mongo FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (host :'mongo_host', port :'mongo_port', database 't_statistics');
+CREATE USER MAPPING FOR CURRENT_USER SERVER t_stat_mongo OPTIONS (user :'mongo_user', password :'mongo_password');
+CREATE SERVER t_stat_neo4j FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'neo4j_url', dbname 'neo4j');
+CREATE USER MAPPING FOR CURRENT_USER SERVER t_stat_neo4j OPTIONS (user :'neo4j_user', password :'neo4j_password');
+CREATE FOREIGN TABLE r (k bigint OPTIONS (kind 'key'), n int, s text) SERVER t_stat_redis OPTIONS (type 'hash', key_prefix 't_redis_statistics:k:');
+CREATE FOREIGN TABLE z (member text OPTIONS (kind 'member'), score float8 OPTIONS (kind 'score')) SERVER t_stat_redis OPTIONS (type 'zset', key 't_redis_statistics:z');
+CREATE FOREIGN TABLE i (time timestamptz NOT NULL, symbol text OPTIONS (kind 'tag'), price float8 NOT NULL, qty bigint) SERVER t_stat_influx OPTIONS (measurement 'statistics');
+CREATE FOREIGN TABLE m (_id int NOT NULL, g int, name text) SERVER t_stat_mongo OPTIONS (collection 'docs');
+CREATE FOREIGN TABLE n (k int, g int, name text) SERVER t_stat_neo4j OPTIONS (label 'TStat');
+CREATE TABLE nr AS SELECT * FROM r;
+CREATE TABLE ni AS SELECT * FROM i;
+CREATE TABLE nm AS SELECT * FROM m;
+CREATE TABLE nn AS SELECT * FROM n;
+CREATE FUNCTION rows_of(query text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE plan json;
+BEGIN
+  EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan;
+  RETURN (plan -> 0 -> 'Plan' ->> 'Plan Rows')::int;
+END $$;
+\set ECHO queries
+
+-- Without statistics a guess, or the store's own count where it has one
+SELECT rows_of('SELECT * FROM r'), rows_of('SELECT * FROM z'), rows_of('SELECT * FROM i'), rows_of('SELECT * FROM m'), rows_of('SELECT * FROM n');
+ALTER SERVER t_stat_redis OPTIONS (ADD use_remote_estimate 'true');
+ALTER SERVER t_stat_influx OPTIONS (ADD use_remote_estimate 'true');
+ALTER SERVER t_stat_mongo OPTIONS (ADD use_remote_estimate 'true');
+ALTER SERVER t_stat_neo4j OPTIONS (ADD use_remote_estimate 'true');
+SELECT rows_of('SELECT * FROM z'), rows_of('SELECT * FROM i'), rows_of('SELECT * FROM m'), rows_of('SELECT * FROM n');
+SELECT rows_of('SELECT * FROM r') BETWEEN 1 AND 200000 AS of_the_prefix;
+
+-- ANALYZE: the same statistics as a native table's
+ANALYZE r, z, i, m, n, nr, ni, nm, nn;
+SELECT relname, reltuples FROM pg_class WHERE relnamespace = 't_statistics'::regnamespace AND relkind = 'f' ORDER BY 1;
+SELECT f.tablename, f.attname, f.null_frac = t.null_frac AS nulls, f.avg_width = t.avg_width AS width,
+       abs(f.n_distinct - t.n_distinct) < 0.05 AS distinct_values, f.most_common_vals::text IS NOT DISTINCT FROM t.most_common_vals::text AS common,
+       f.histogram_bounds::text IS NOT DISTINCT FROM t.histogram_bounds::text AS bounds
+FROM pg_stats f JOIN pg_stats t ON t.schemaname = f.schemaname AND t.tablename = 'n' || f.tablename AND t.attname = f.attname
+WHERE f.schemaname = 't_statistics' ORDER BY 1, 2;
+SELECT rows_of('SELECT * FROM m WHERE g = 3'), rows_of('SELECT * FROM n WHERE name = ''n3'''), rows_of('SELECT * FROM i WHERE symbol = ''S1''');
+-- a sample smaller than the table
+SET default_statistics_target = 1;
+ANALYZE m (g);
+RESET default_statistics_target;
+SELECT reltuples FROM pg_class WHERE oid = 'm'::regclass;
+
+-- Few outer rows look up, many are joined to a scan of the whole
+CREATE TABLE few AS SELECT g AS k FROM generate_series(1, 10) g;
+CREATE TABLE lots AS SELECT g AS k FROM generate_series(1, 20000) g;
+ANALYZE few, lots;
+EXPLAIN (COSTS OFF) SELECT * FROM few JOIN n ON n.k = few.k;
+EXPLAIN (COSTS OFF) SELECT * FROM lots JOIN n ON n.k = lots.k;
+
+-- A store that is down: planning goes on without, ANALYZE and use_remote_estimate say so
+CREATE SERVER t_stat_down FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host '127.0.0.1', port '1');
+CREATE USER MAPPING FOR CURRENT_USER SERVER t_stat_down OPTIONS (password 'x');
+CREATE FOREIGN TABLE down (k text OPTIONS (kind 'key'), v text OPTIONS (kind 'value')) SERVER t_stat_down OPTIONS (type 'string', key_prefix 'x:');
+EXPLAIN (COSTS OFF) SELECT * FROM down;
+\set VERBOSITY terse
+ANALYZE down;
+ALTER FOREIGN TABLE down OPTIONS (ADD use_remote_estimate 'true');
+EXPLAIN (COSTS OFF) SELECT * FROM down;
+
+\set ECHO none
+\! test/load/redis.sh redis_statistics drop
+\! python3 test/load/neo4j.py -c 'MATCH (n:TStat) DETACH DELETE n'
+\! test/load/build/mongo_load --drop t_statistics.docs >/dev/null
+DROP SCHEMA t_statistics CASCADE;
+DROP SERVER t_stat_redis, t_stat_influx, t_stat_mongo, t_stat_neo4j, t_stat_down CASCADE;

@@ -98,15 +98,16 @@ SELECT p.account_id, p.portfolio_id, s.instrument_id,
 FROM portfolio.portfolios p, listed s, LATERAL (SELECT (p.account_id * 3 + p.portfolio_id) * 20 + s.instrument_id AS key) k
 WHERE CASE WHEN (p.account_id, p.portfolio_id) = (42, 1) THEN s.instrument_id IN (1, 2, 4, 11) ELSE pg_temp.noise(key, 16) < 0.1 END;
 
--- 20,000 orders that were filled within the last day, 14 of them account 42's; then 30 that are open, of 10 accounts.
+-- 20,000 orders that were filled within the last day, 14 of them account 42's, who bought or sold BTC in the last hour; then 30 that are open, of 10 accounts.
 CREATE TEMPORARY TABLE filled AS
 SELECT o.*, round((k.price * (1 + 0.001 * (pg_temp.noise(order_id, 17) - 0.5)))::numeric, 6) AS price,
        round((5 + 4000 * pg_temp.noise(order_id, 19) / k.price)::numeric, 4) AS qty
 FROM (SELECT n AS order_id, CASE WHEN n <= 14 THEN 42 ELSE 1 + (43 + n * 7919) % 999 + ((43 + n * 7919) % 999 >= 41)::int END AS account_id,
              1 + floor(pg_temp.noise(n, 22) * 3)::int AS portfolio_id, s.instrument_id, s.symbol,
              CASE WHEN pg_temp.noise(n, 18) < 0.5 THEN 'buy' ELSE 'sell' END AS side,
-             now() - interval '1 day' + interval '10 s' + interval '1 s' * floor(pg_temp.noise(n, 20) * 86380) AS at
-      FROM generate_series(1, 20000) AS n JOIN listed s ON s.instrument_id = 1 + n * 11 % 20) AS o
+             CASE WHEN n <= 3 THEN now() - interval '17 min' * n
+                  ELSE now() - interval '1 day' + interval '10 s' + interval '1 s' * floor(pg_temp.noise(n, 20) * 86380) END AS at
+      FROM generate_series(1, 20000) AS n JOIN listed s ON s.instrument_id = CASE WHEN n <= 3 THEN 1 ELSE 1 + n * 11 % 20 END) AS o
 CROSS JOIN LATERAL (SELECT price FROM twin.ticks k WHERE k.symbol = o.symbol AND k.time <= o.at ORDER BY k.time DESC LIMIT 1) AS k;
 INSERT INTO portfolio.orders (account_id, order_id, portfolio_id, cl_ord_id, instrument_id, side, ord_type, time_in_force, order_qty, ord_status, cum_qty, avg_px, transact_time)
 SELECT account_id, order_id, portfolio_id, 'C' || order_id, instrument_id, side, 'market', 'ioc', qty, 'filled', qty, price, at FROM filled;

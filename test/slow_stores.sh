@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Five stores, each of which answers 50 ms late: one statement that asks them all must take less than 100 ms, for they are asked
+# at the same time.  One after the other they would take 250.
+#
+# PostgreSQL itself is where the statement runs and has no answer to wait for.  So the five are InfluxDB, MongoDB, Redis, Neo4j,
+# and InfluxDB once more, as a server with a connection and a proxy of its own; native tables are in the statement besides.
+# Each scan needs one round trip.  The median of several runs counts, the first of which connects and does not.
+# Needs the stores' environment and the installed extension.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+DELAY=50 MOST=100 RUNS=15
+database=cipherhorizon_slow
+work=$(mktemp -d)
+
+finish() {
+  exec 9>&-
+  [ -z "${proxy:-}" ] || wait "$proxy" || true
+  PGDATABASE=postgres dropdb --if-exists --force "$database"
+  rm -rf "$work"
+}
+trap finish EXIT
+
+mkfifo "$work/end"
+test/slow_proxy.py $DELAY "$INFLUXDB_HOST:$INFLUXDB_PORT" "$INFLUXDB_HOST:$INFLUXDB_PORT" "$MONGODB_HOST:$MONGODB_PORT" "$REDIS_HOST:$REDIS_PORT" \
+  "$NEO4J_HOST:$NEO4J_PORT" <"$work/end" >"$work/ports" &
+proxy=$!
+exec 9>"$work/end" # the proxy ends with this
+
+bench/queries/load.sh
+dropdb --if-exists --force "$database" 2>/dev/null
+createdb -T cipherhorizon_queries "$database"
+export PGDATABASE=$database
+until [ -s "$work/ports" ]; do sleep 0.1; done
+read -r influx archive mongo redis neo4j <"$work/ports"
+psql -XqAt -v ON_ERROR_STOP=1 -v influx="$influx" -v archive="$archive" -v mongo="$mongo" -v redis="$redis" -v neo4j="$neo4j" <<'SQL'
+\getenv influx_user INFLUXDB_USER
+\getenv influx_password INFLUXDB_PASSWORD
+SELECT format('ALTER DATABASE %I SET search_path = clock, pg_catalog, public', current_database()) \gexec
+SELECT format('ALTER DATABASE %I SET timezone = ''UTC''', current_database()) \gexec
+SELECT 'http://127.0.0.1:' || :'influx' AS influx_url, 'http://127.0.0.1:' || :'archive' AS archive_url, 'bolt://127.0.0.1:' || :'neo4j' AS neo4j_url \gset
+ALTER SERVER influx OPTIONS (SET url :'influx_url');
+ALTER SERVER mongo OPTIONS (SET host '127.0.0.1', SET port :'mongo');
+ALTER SERVER redis OPTIONS (SET host '127.0.0.1', SET port :'redis');
+ALTER SERVER neo4j OPTIONS (SET url :'neo4j_url');
+CREATE SERVER archive FOREIGN DATA WRAPPER cipherhorizon_influxdb OPTIONS (url :'archive_url', dbname 'bench_queries');
+CREATE USER MAPPING FOR CURRENT_USER SERVER archive OPTIONS ("user" :'influx_user', password :'influx_password');
+CREATE FOREIGN TABLE influx.archive (time timestamptz NOT NULL, symbol text OPTIONS (kind 'tag'), price double precision)
+  SERVER archive OPTIONS (measurement 'ticks');
+SQL
+
+# One row from each store, one after the other.
+cat >"$work/union_all.sql" <<'SQL'
+SELECT 'ticks' AS what, count(*) FROM influx.ticks WHERE symbol = 'BTC-USDT' AND time > now() - interval '1 min'
+UNION ALL
+SELECT 'ticks a day ago', count(*) FROM influx.archive WHERE symbol = 'BTC-USDT' AND time < now() - interval '1 day' + interval '1 min'
+UNION ALL
+SELECT 'live strategies', count(*) FROM mongo.strategies WHERE status = 'live'
+UNION ALL
+SELECT 'stopped', count(*) FROM redis.risk_limits WHERE account_id IN (30, 42, 330) AND kill_switch
+UNION ALL
+SELECT 'followers', count(*) FROM neo4j.follows WHERE leader_id = 42
+UNION ALL
+SELECT 'positions', count(*) FROM portfolio.positions WHERE account_id = 42;
+SQL
+
+# The same stores, joined by hash: no scan needs rows of another to ask.
+cat >"$work/join.sql" <<'SQL'
+SELECT a.handle, t.pagerank, r.max_notional, s.name, now.price, before.price
+FROM portfolio.accounts a
+JOIN neo4j.traders t ON t.account_id = a.account_id
+JOIN redis.risk_limits r ON r.account_id = a.account_id
+JOIN mongo.strategies s ON s.owner_account_id = a.account_id
+JOIN portfolio.portfolios p ON p.strategy_id = s._id
+JOIN portfolio.positions q ON q.account_id = p.account_id AND q.portfolio_id = p.portfolio_id
+JOIN portfolio.instruments i ON i.instrument_id = q.instrument_id
+LEFT JOIN (SELECT symbol, max(price) AS price FROM influx.ticks WHERE time > now() - interval '2 s' GROUP BY symbol) AS now ON now.symbol = i.symbol
+LEFT JOIN (SELECT symbol, max(price) AS price FROM influx.archive WHERE time < now() - interval '1 day' + interval '2 s' GROUP BY symbol) AS before
+  ON before.symbol = i.symbol
+WHERE t.pagerank > 1 AND r.account_id IN (4, 7, 10, 13, 16, 19, 22, 25, 28, 31) AND s.status = 'live'
+ORDER BY 1, 4, 5;
+SQL
+
+failed=0
+for query in union_all join; do
+  {
+    # on so few rows a loop would do, whose inner side must wait for its outer one
+    echo 'SET enable_nestloop = off; SET enable_mergejoin = off; SET max_parallel_workers_per_gather = 0;'
+    cat "$work/$query.sql"
+    echo '\timing on'
+    for ((i = 0; i < RUNS; i++)); do cat "$work/$query.sql"; done
+    echo 'EXPLAIN (ANALYZE, VERBOSE, COSTS OFF)'
+    cat "$work/$query.sql"
+  } | psql -Xq -v ON_ERROR_STOP=1 >"$work/out"
+  head -n "$(grep -n -m 1 '^(' "$work/out" | cut -d : -f 1)" "$work/out"
+  median=$(sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' "$work/out" | head -n "$RUNS" | sort -g | sed -n "$(((RUNS + 1) / 2))p")
+  if awk -v m="$median" -v most=$MOST 'BEGIN { exit m < most }'; then
+    sed -n '/QUERY PLAN/,$p' "$work/out"
+    echo "$query: not ok, $median ms, which is not below $MOST ms"
+    failed=1
+  else
+    echo "$query: ok, $median ms (each store alone takes $DELAY)"
+  fi
+done
+exit $failed

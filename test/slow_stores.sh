@@ -27,7 +27,7 @@ proxy=$!
 exec 9>"$work/end" # the proxy ends with this
 
 bench/queries/load.sh
-dropdb --if-exists --force "$database" 2>/dev/null
+PGOPTIONS='-c client_min_messages=warning' dropdb --if-exists --force "$database"
 createdb -T cipherhorizon_queries "$database"
 export PGDATABASE=$database
 until [ -s "$work/ports" ]; do sleep 0.1; done

@@ -66,7 +66,7 @@ SQL
   )
 }
 
-dropdb --if-exists --force "$DATABASE" 2>/dev/null
+PGOPTIONS='-c client_min_messages=warning' dropdb --if-exists --force "$DATABASE"
 createdb -T template0 -E UTF8 --lc-collate C.UTF-8 --lc-ctype C.UTF-8 "$DATABASE"
 twin -f setup.sql
 twin -f data.sql

@@ -23,7 +23,7 @@ as_server_user() {
   if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --init-groups "$@"; else "$@"; fi
 }
 finish() {
-  test/load/odd.sh drop cipherhorizon_equivalence
+  test/load/odd.sh drop cipherhorizon_equivalence || true
   [ ! -s "$dir/data/postmaster.pid" ] || as_server_user "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true
   rm -rf "$dir"
 }

@@ -15,8 +15,8 @@ bounds='
 01  1    4  a row for each position
 02  1   20  a row for each symbol, of 864,000
 04  1   60  a row for each minute, of 1,800
-05  2   14  a row for each fill; batches of 8 and 6
-06  2   22  a row for each portfolio; batches of 8 and 14
+05  1   14  a row for each fill
+06  2   22  a row for each portfolio, perhaps in two batches
 07  1  160  the live strategies
 09  1   20  the influencers
 10  1  412  the traders, by 524 paths of two hops

@@ -28,6 +28,9 @@
 
 static set_join_pathlist_hook_type previous_hook;
 
+/* A question among many in one request, as part of a request of its own. */
+#define QUESTION_FACTOR 0.1
+
 /* What the outer side is, as values of scans refer to it. */
 typedef struct Outer
 {
@@ -39,6 +42,7 @@ typedef struct Finder
 {
 	List	   *keys;			/* what they depend on, of the outer side */
 	Cost		request;		/* of a request to each of those that can be batched */
+	Cost		question;		/* of each question in it, where they are not merged */
 } Finder;
 
 /* ---- does a scan depend on the outer side, and in which form? ---------------------- */
@@ -93,14 +97,14 @@ conditions_of(PlannerInfo *root, Path *path, const ChRel *ch, const ChQuery *que
 }
 
 static bool
-is_batchable(PlannerInfo *root, Path *path, const ChRel *ch, const Outer *outer, List **values)
+is_batchable(PlannerInfo *root, Path *path, const ChRel *ch, const Outer *outer, List **values, bool *merged)
 {
 	const ChQuery *query = linitial(((ForeignPath *) path)->fdw_private);
 	List	   *conditions = conditions_of(root, path, ch, query);
 	List	   *keys = ch_merge_keys(ch->table, conditions);
-	bool		merged = !query->upper && query->limit < 0;
 	ListCell   *lc;
 
+	*merged = !query->upper && query->limit < 0;
 	*values = NIL;
 	foreach(lc, conditions)
 	{
@@ -110,9 +114,9 @@ is_batchable(PlannerInfo *root, Path *path, const ChRel *ch, const Outer *outer,
 		if (some == NIL)
 			continue;
 		*values = list_concat(*values, some);
-		merged = merged && expr->kind == CH_COND_CMP && list_member_int(keys, expr->attno);
+		*merged = *merged && expr->kind == CH_COND_CMP && list_member_int(keys, expr->attno);
 	}
-	return *values && (merged ||
+	return *values && (*merged ||
 					   (ch->table->driver->ship_sets && ch->table->driver->ship_sets(ch->table, query) > 1));
 }
 
@@ -171,6 +175,7 @@ find_in_subquery(PlannerInfo *root, SubqueryScanPath *path, const Outer *outer, 
 	/* at this level, what its parameters stand for */
 	finder->keys = list_concat(finder->keys, items);
 	finder->request += inside.request;
+	finder->question += inside.question;
 }
 
 static void
@@ -195,11 +200,13 @@ find_scans(PlannerInfo *root, Path *path, const Outer *outer, bool partial, Find
 				ChRel	   *ch = path->parent->fdw_private;
 				const ChQuery *query = linitial(((ForeignPath *) path)->fdw_private);
 				List	   *values;
+				bool		merged;
 
-				if ((partial && query->limit < 0) || !is_batchable(root, path, ch, outer, &values))
+				if ((partial && query->limit < 0) || !is_batchable(root, path, ch, outer, &values, &merged))
 					return;
 				finder->keys = list_concat(finder->keys, values);
 				finder->request += ch->startup_cost;
+				finder->question += merged ? 0 : ch->startup_cost * QUESTION_FACTOR;
 			}
 			break;
 		case T_SubqueryScanPath:
@@ -340,7 +347,7 @@ add_loop(PlannerInfo *root, RelOptInfo *joinrel, Path *outer, Path *inner, JoinT
 	requests = batches_of(outer->rows, root->tuple_fraction <= 0);
 	if (distinct < ch_batch_join_size)
 		requests = Min(requests, 3);	/* later batches find nearly all keys there */
-	saved = finder.request * Max(0, outer->rows - requests) +
+	saved = finder.request * Max(0, outer->rows - requests) - finder.question * distinct +
 		Max(0, outer->rows - distinct) * Max(0, inner->total_cost - finder.request - inner->rows * cpu_tuple_cost);
 	loop->jpath.path.total_cost = Max(loop->jpath.path.total_cost - saved,
 									  batch->path.total_cost + inner->total_cost);

@@ -184,6 +184,7 @@ typedef struct ChScanState
 	bool		done;			/* this run has no more rows */
 	bool		early;			/* sent at the plan's start, nothing read yet */
 	bool		was_early;		/* its first run was */
+	bool		awaited;		/* and its answer has begun */
 	bool		timed;			/* measure remote_time */
 	bool		domains;		/* some column is of a domain */
 	Datum	   *values;			/* grouped: what the driver returned, by target */

@@ -351,6 +351,14 @@ typedef struct ChDriver
 	void		(*send) (ChScan *scan);
 
 	/*
+	 * Wait for the first part of the answer.  For a store whose library sends
+	 * only when it waits, so that a scan that starts with its plan is on its way
+	 * before others are read; called at most once, before next.  NULL: send has
+	 * sent.
+	 */
+	void		(*await) (ChScan *scan);
+
+	/*
 	 * The next row: set values and nulls for scan->columns[i] at index
 	 * columns[i]->attno - 1 by ch_set_column; false at the end.  Called in a
 	 * memory context that is reset for each row.

@@ -20,6 +20,9 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+/* Running scans, until their memory goes. */
+static dlist_head scans = DLIST_STATIC_INIT(scans);
+
 /* ---- runs ------------------------------------------------------------------ */
 
 /* CONTEXT line of whatever is raised while the driver works. */
@@ -301,6 +304,30 @@ start_early(ChScanState *state)
 	error_context_stack = context.previous;
 }
 
+/*
+ * The first of the scans that started early is read now: those whose store has
+ * not been sent anything yet are sent, while the others' answers come.
+ */
+static void
+await_others(ChScanState *state)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &scans)
+	{
+		ChScanState *other = dlist_container(ChScanState, registered, iter.cur);
+		ErrorContextCallback context = {error_context_stack, remote_query_context, &other->scan};
+
+		if (other == state || !other->early || other->awaited || !other->running || !other->scan.driver->await ||
+			other->node->ss.ps.state != state->node->ss.ps.state)
+			continue;
+		other->awaited = true;
+		error_context_stack = &context;
+		other->scan.driver->await(&other->scan);
+		error_context_stack = context.previous;
+	}
+}
+
 TupleTableSlot *
 ch_iterate_scan(ForeignScanState *node)
 {
@@ -312,6 +339,8 @@ ch_iterate_scan(ForeignScanState *node)
 	bool		found = false;
 
 	ExecClearTuple(slot);
+	if (state->early)
+		await_others(state);
 	state->early = false;
 	if (state->done && !state->empty_group)
 		return slot;
@@ -447,8 +476,6 @@ ch_set_columns(ChScanState *state)
 }
 
 /* ---- which scans there are ----------------------------------------------------- */
-
-static dlist_head scans = DLIST_STATIC_INIT(scans);
 
 static void
 scan_context_gone(void *arg)

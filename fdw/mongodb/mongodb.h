@@ -203,6 +203,7 @@ extern bool mongo_object_id_bound(const char *text, int len, bson_oid_t *out, bo
 /* ---- scan.c ------------------------------------------------------------- */
 
 extern void mongo_send(ChScan *scan);
+extern void mongo_await(ChScan *scan);
 extern bool mongo_next(ChScan *scan, Datum *values, bool *nulls);
 extern bool mongo_close(ChScan *scan, bool failed);
 

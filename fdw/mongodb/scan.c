@@ -41,6 +41,9 @@ typedef struct MongoScan
 	Step		root;
 	bool		has_documents;	/* some column is the whole document */
 	bool		any;			/* a document came */
+	bool		awaited;		/* the first one was waited for: */
+	bool		has_first;		/* it is there */
+	const bson_t *first;
 	bool		done;
 	int64		requests_before;
 	uint64		bytes_before;
@@ -263,6 +266,28 @@ check_collection(ChScan *scan)
 			 errhint("Check the options database and collection of the foreign table.")));
 }
 
+/* libmongoc sends when it is asked for the first document. */
+void
+mongo_await(ChScan *scan)
+{
+	MongoScan  *ms = scan->state;
+
+	if (ms->done)
+		return;
+	ms->has_first = mongoc_cursor_next(ms->cursor, &ms->first);
+	ms->awaited = true;
+}
+
+static bool
+next_document(MongoScan *ms, const bson_t **doc)
+{
+	if (!ms->awaited)
+		return mongoc_cursor_next(ms->cursor, doc);
+	ms->awaited = false;
+	*doc = ms->first;
+	return ms->has_first;
+}
+
 bool
 mongo_next(ChScan *scan, Datum *values, bool *nulls)
 {
@@ -273,7 +298,7 @@ mongo_next(ChScan *scan, Datum *values, bool *nulls)
 
 	if (ms->done)
 		return false;
-	if (mongoc_cursor_next(ms->cursor, &doc))
+	if (next_document(ms, &doc))
 	{
 		ms->any = true;
 		if (ms->mc->requests != ms->requests_before)

@@ -118,6 +118,10 @@ for script in "${scripts[@]}"; do tap "$script"; done
 if [ $# = 0 ]; then
   whole "Neo4j stopped by a signal" test/frozen_neo4j.sh
   whole "random queries, pushed and local" test/equivalence.sh 1000
+  whole "what is pushed is what docs/pushdown.md says" test/pushdown_table.sh
+  whole "ten analysts' queries" test/queries.sh
+  whole "five slow stores at the same time" test/slow_stores.sh
+  whole "sqlsmith" test/sqlsmith.sh 60
   whole "regression files under AddressSanitizer" test/sanitize.sh
 fi
 

@@ -3,10 +3,10 @@
  *	  The Neo4j protocol without PostgreSQL: reads a query's rows with the
  *	  driver's own Bolt client, decodes every value and throws it away.
  *
- *	  neo4j_bare HOST PORT USER BATCH CYPHER	(password in NEO4J_PASSWORD)
+ *	  neo4j_bare HOST PORT USER BATCH CYPHER [RUNS]	(password in NEO4J_PASSWORD)
  *
- * Prints rows and seconds, from RUN to the last row.  neo4j_scan.sh builds and
- * runs it.
+ * Prints rows and seconds, from RUN to the last row, for each run.  neo4j_scan.sh
+ * and lookup.sh build and run it.
  */
 #include "postgres.h"
 
@@ -122,23 +122,14 @@ take_record(PackReader *body)
 			die(body->error);
 }
 
-int
-main(int argc, char **argv)
+static long
+read_all(BoltClient *c, const BoltQuery *query)
 {
-	ChEndpoint	ep = {.host = argv[1],.port = atoi(argv[2])};
-	BoltLogin	login = {.user = argv[3],.password = getenv("NEO4J_PASSWORD")};
-	BoltQuery	query = {.text = argv[5],.pull = atoi(argv[4])};
 	ChFailure	fail = {0};
-	BoltClient *c = neo4j_bolt_open(&ep, 10000, &fail);
-	struct timespec from,
-				to;
 	long		rows = 0;
 	int			summaries = 0;
 
-	if (c == NULL || !neo4j_bolt_login(c, &login, &fail))
-		die(fail.message);
-	clock_gettime(CLOCK_MONOTONIC, &from);
-	if (!neo4j_bolt_run(c, &query, &fail))
+	if (!neo4j_bolt_run(c, query, &fail))
 		die(fail.message);
 	while (c->owed > 0)
 	{
@@ -151,7 +142,7 @@ main(int argc, char **argv)
 				rows++;
 				break;
 			case BOLT_SUCCESS:
-				if (summaries++ > 0 && neo4j_bolt_has_more(&body) && !neo4j_bolt_pull(c, query.pull, &fail))
+				if (summaries++ > 0 && neo4j_bolt_has_more(&body) && !neo4j_bolt_pull(c, query->pull, &fail))
 					die(fail.message);
 				break;
 			case BOLT_FAILURE:
@@ -161,7 +152,31 @@ main(int argc, char **argv)
 				die(fail.message);
 		}
 	}
-	clock_gettime(CLOCK_MONOTONIC, &to);
-	printf("%ld %.3f\n", rows, (to.tv_sec - from.tv_sec) + (to.tv_nsec - from.tv_nsec) / 1e9);
+	return rows;
+}
+
+int
+main(int argc, char **argv)
+{
+	ChEndpoint	ep = {.host = argv[1],.port = atoi(argv[2])};
+	BoltLogin	login = {.user = argv[3],.password = getenv("NEO4J_PASSWORD")};
+	BoltQuery	query = {.text = argv[5],.pull = atoi(argv[4])};
+	ChFailure	fail = {0};
+	BoltClient *c = neo4j_bolt_open(&ep, 10000, &fail);
+	int			runs = argc > 6 ? atoi(argv[6]) : 1;
+
+	if (c == NULL || !neo4j_bolt_login(c, &login, &fail))
+		die(fail.message);
+	for (int i = 0; i < runs; i++)
+	{
+		struct timespec from,
+					to;
+		long		rows;
+
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		rows = read_all(c, &query);
+		clock_gettime(CLOCK_MONOTONIC, &to);
+		printf("%ld %.6f\n", rows, (to.tv_sec - from.tv_sec) + (to.tv_nsec - from.tv_nsec) / 1e9);
+	}
 	return 0;
 }

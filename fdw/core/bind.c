@@ -221,6 +221,8 @@ bind_leaf(BindContext *cxt, const ChExpr *expr)
 		return &always_false;
 	if (cond->kind == CH_COND_CMP && cond->nvalues > 1)
 		cond->kind = CH_COND_IN;
+	if (cxt->merge && cxt->merge->distinct && cond->kind == CH_COND_IN && expr->kind == CH_COND_CMP)
+		return cond;
 	if (cond->kind == CH_COND_IN || cond->kind == CH_COND_NOT_IN)
 		remove_duplicates(cond);
 	return cond;

@@ -216,6 +216,7 @@ typedef struct ChMerge
 {
 	ChValue   **values;
 	int		   *counts;
+	bool		distinct;		/* without duplicates */
 } ChMerge;
 
 /* ch_bind with column = value as column IN (values). */

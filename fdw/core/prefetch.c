@@ -88,10 +88,16 @@ struct ChPrefetch
 	int		   *numbers;		/* in fdw_exprs */
 	ExprState **exprs;
 	Oid		   *types;
+	int16	   *lens;
+	bool	   *byvals;
+	Datum	   *values;			/* what they are now */
+	bool	   *nulls;
 	int			nkeys;			/* merged: keys, each of a column and an expression */
 	int		   *key_numbers;	/* of each key: index in numbers */
 	ChColumn  **key_columns;
 	int		   *key_targets;	/* where it is in the scan's slot */
+
+	StringInfoData key;			/* the one that is looked for */
 
 	/* the batch */
 	MemoryContext cxt;
@@ -218,13 +224,19 @@ note_expressions(ChPrefetch *pf, const ForeignScan *plan, const Bitmapset *param
 	pf->numbers = palloc(all * sizeof(int));
 	pf->exprs = palloc(all * sizeof(ExprState *));
 	pf->types = palloc(all * sizeof(Oid));
+	pf->lens = palloc(all * sizeof(int16));
+	pf->byvals = palloc(all * sizeof(bool));
+	pf->values = palloc(all * sizeof(Datum));
+	pf->nulls = palloc(all * sizeof(bool));
 	for (int number = 0; number < all; number++)
 	{
 		if (!depends(plan, number, params))
 			continue;
 		pf->numbers[pf->n] = number;
 		pf->exprs[pf->n] = list_nth(pf->state->params, number);
-		pf->types[pf->n++] = exprType(list_nth(plan->fdw_exprs, number));
+		pf->types[pf->n] = exprType(list_nth(plan->fdw_exprs, number));
+		get_typlenbyval(pf->types[pf->n], &pf->lens[pf->n], &pf->byvals[pf->n]);
+		pf->n++;
 	}
 }
 
@@ -243,6 +255,7 @@ ch_prefetch_make(ChScanState *state, const Bitmapset *params)
 		pf->merged = can_merge(pf, plan, params);
 		pf->max_sets = driver->ship_sets ? driver->ship_sets(state->scan.table, state->scan.query) : 0;
 	}
+	initStringInfo(&pf->key);
 	if (pf->merged || pf->max_sets > 1)
 		pf->cxt = AllocSetContextCreate(state->scan.cxt, "CipherHorizon batch", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(old);
@@ -253,15 +266,11 @@ ch_prefetch_make(ChScanState *state, const Bitmapset *params)
 
 /* The bytes of a value as it is; what has the same bytes is the same value. */
 static void
-append_image(StringInfo key, Datum value, bool isnull, Oid type)
+append_image(StringInfo key, Datum value, bool isnull, int16 len, bool byval)
 {
-	int16		len;
-	bool		byval;
-
 	appendStringInfoChar(key, isnull);
 	if (isnull)
 		return;
-	get_typlenbyval(type, &len, &byval);
 	if (byval)
 		appendBinaryStringInfo(key, (char *) &value, sizeof(Datum));
 	else if (len == -1)
@@ -334,6 +343,22 @@ key_of(const StringInfoData *buf)
 	return (Key) {buf->data, buf->len};
 }
 
+/* The entry of the key that pf->key holds; a new one has a key of its own. */
+static KeyEntry *
+enter_key(ChPrefetch *pf, struct keys_hash *hash, bool *found)
+{
+	KeyEntry   *entry = keys_insert(hash, key_of(&pf->key), found);
+
+	if (!*found)
+	{
+		char	   *copy = palloc(pf->key.len);
+
+		memcpy(copy, pf->key.data, pf->key.len);
+		entry->key.data = copy;
+	}
+	return entry;
+}
+
 /* ---- noting sets ----------------------------------------------------------------------- */
 
 void
@@ -353,17 +378,18 @@ ch_prefetch_has(const ChPrefetch *pf)
 	return pf->nfetched > 0;
 }
 
-/* The values that the parameters are now; key: their bytes.  In the current context. */
+/* The values that the parameters are now, in per-tuple memory; pf->key: their bytes. */
 static void
-evaluate(ChPrefetch *pf, Datum *values, bool *nulls, StringInfo key)
+evaluate(ChPrefetch *pf)
 {
 	ExprContext *econtext = pf->state->node->ss.ps.ps_ExprContext;
 
-	initStringInfo(key);
+	ResetExprContext(econtext);
+	resetStringInfo(&pf->key);
 	for (int i = 0; i < pf->n; i++)
 	{
-		values[i] = ExecEvalExpr(pf->exprs[i], econtext, &nulls[i]);
-		append_image(key, values[i], nulls[i], pf->types[i]);
+		pf->values[i] = ExecEvalExprSwitchContext(pf->exprs[i], econtext, &pf->nulls[i]);
+		append_image(&pf->key, pf->values[i], pf->nulls[i], pf->lens[i], pf->byvals[i]);
 	}
 }
 
@@ -388,11 +414,10 @@ static void
 index_by_key(ChPrefetch *pf, int number)
 {
 	Set		   *set = &pf->sets[number];
-	StringInfoData key;
 	KeyEntry   *entry;
 	bool		found;
 
-	initStringInfo(&key);
+	resetStringInfo(&pf->key);
 	for (int i = 0; i < pf->nkeys; i++)
 	{
 		int			n = pf->key_numbers[i];
@@ -402,55 +427,63 @@ index_by_key(ChPrefetch *pf, int number)
 			set->never = true;
 			return;
 		}
-		append_datum(&key, set->values[n], pf->types[n]);
+		append_datum(&pf->key, set->values[n], pf->types[n]);
 	}
-	entry = keys_insert(pf->by_key, key_of(&key), &found);
+	entry = enter_key(pf, pf->by_key, &found);
 	set->same = found ? entry->set : -1;
 	entry->set = number;
+}
+
+/* A new set of the values that the parameters are now. */
+static void
+add_set(ChPrefetch *pf, int number)
+{
+	Set		   *set = new_set(pf);
+	ChScan	   *scan = &pf->state->scan;
+
+	set->values = palloc(pf->n * sizeof(Datum));
+	set->nulls = palloc(pf->n * sizeof(bool));
+	for (int i = 0; i < pf->n; i++)
+	{
+		set->nulls[i] = pf->nulls[i];
+		if (!pf->nulls[i])
+			set->values[i] = datumCopy(pf->values[i], pf->byvals[i], pf->lens[i]);
+	}
+	if (pf->merged)
+	{
+		index_by_key(pf, number);
+		return;
+	}
+	set->never = !ch_bind(pf->state, false);
+	set->question.filter = scan->filter;
+	set->question.limit = scan->limit;
+	set->question.offset = scan->offset;
 }
 
 void
 ch_prefetch_add(ChPrefetch *pf)
 {
-	MemoryContext old = MemoryContextSwitchTo(pf->cxt);
-	ChScan	   *scan = &pf->state->scan;
-	Datum	   *values = palloc(pf->n * sizeof(Datum));
-	bool	   *nulls = palloc(pf->n * sizeof(bool));
-	StringInfoData key;
 	KeyEntry   *entry;
-	Set		   *set;
 	bool		found;
+	MemoryContext old;
 
 	if (pf->nsets == pf->nfetched)
 	{
 		ch_stop_scan(pf->state);
-		MemoryContextReset(scan->run_cxt);
+		MemoryContextReset(pf->state->scan.run_cxt);
 	}
+	old = MemoryContextSwitchTo(pf->cxt);
 	if (pf->by_value == NULL)
 	{
 		pf->by_value = keys_create(pf->cxt, 64, NULL);
 		pf->by_key = keys_create(pf->cxt, 64, NULL);
 	}
-	evaluate(pf, values, nulls, &key);
-	entry = keys_insert(pf->by_value, key_of(&key), &found);
+	evaluate(pf);
+	entry = enter_key(pf, pf->by_value, &found);
 	if (!found)
 	{
 		entry->set = pf->nsets;
-		set = new_set(pf);
-		set->values = values;
-		set->nulls = nulls;
-		for (int i = 0; i < pf->n; i++)
-			if (!nulls[i])
-				values[i] = datumCopy(values[i], get_typbyval(pf->types[i]), get_typlen(pf->types[i]));
-		if (pf->merged)
-			index_by_key(pf, entry->set);
-		else
-		{
-			set->never = !ch_bind(pf->state, false);
-			set->question.filter = scan->filter;
-			set->question.limit = scan->limit;
-			set->question.offset = scan->offset;
-		}
+		add_set(pf, entry->set);
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -477,17 +510,16 @@ keep_row(ChPrefetch *pf, Set *set, TupleTableSlot *slot)
 static bool
 keep_merged(ChPrefetch *pf, TupleTableSlot *slot)
 {
-	StringInfoData key;
 	KeyEntry   *entry;
 
-	initStringInfo(&key);
+	resetStringInfo(&pf->key);
 	for (int i = 0; i < pf->nkeys; i++)
 	{
 		if (slot->tts_isnull[pf->key_targets[i]])
 			return true;
-		append_datum(&key, slot->tts_values[pf->key_targets[i]], pf->key_columns[i]->basetype);
+		append_datum(&pf->key, slot->tts_values[pf->key_targets[i]], pf->key_columns[i]->basetype);
 	}
-	entry = keys_lookup(pf->by_key, key_of(&key));
+	entry = keys_lookup(pf->by_key, key_of(&pf->key));
 	for (int i = entry ? entry->set : -1; i >= pf->nfetched; i = pf->sets[i].same)
 		if (!keep_row(pf, &pf->sets[i], slot))
 			return false;
@@ -527,7 +559,7 @@ static bool
 fetch_merged(ChPrefetch *pf)
 {
 	int			all = list_length(pf->state->params);
-	ChMerge		merge = {palloc0(all * sizeof(ChValue *)), palloc0(all * sizeof(int))};
+	ChMerge		merge = {palloc0(all * sizeof(ChValue *)), palloc0(all * sizeof(int)), pf->nkeys == 1};
 	int			asked = 0;
 
 	for (int k = 0; k < pf->nkeys; k++)
@@ -537,7 +569,7 @@ fetch_merged(ChPrefetch *pf)
 
 		asked = 0;
 		for (int i = pf->nfetched; i < pf->nsets; i++)
-			if (!pf->sets[i].never)
+			if (!pf->sets[i].never && (pf->nkeys > 1 || pf->sets[i].same < 0))
 				(void) ch_datum_to_value(pf->sets[i].values[n], getBaseType(pf->types[n]), &values[asked++]);
 		merge.values[pf->numbers[n]] = values;
 		merge.counts[pf->numbers[n]] = asked;
@@ -595,12 +627,17 @@ ch_prefetch_fetch(ChPrefetch *pf)
 	MemoryContext old = MemoryContextSwitchTo(pf->cxt);
 	int			next = pf->nfetched;
 	bool		fits = true;
+	instr_time	start,
+				end;
 
+	INSTR_TIME_SET_CURRENT(start);
 	if (pf->merged)
 		fits = fetch_merged(pf);
 	else
 		while (fits && next < pf->nsets)
 			fits = fetch_some_sets(pf, &next);
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_ACCUM_DIFF(pf->state->scan.remote_time, end, start);
 	if (fits)
 		add_empty_groups(pf);
 	MemoryContextSwitchTo(old);
@@ -619,16 +656,12 @@ ch_prefetch_fetch(ChPrefetch *pf)
 bool
 ch_prefetch_find(ChPrefetch *pf)
 {
-	Datum		values[FUNC_MAX_ARGS];
-	bool		nulls[FUNC_MAX_ARGS];
-	StringInfoData key;
 	KeyEntry   *entry;
 
 	if (pf->nfetched == 0)
 		return false;
-	evaluate(pf, pf->n <= FUNC_MAX_ARGS ? values : palloc(pf->n * sizeof(Datum)),
-			 pf->n <= FUNC_MAX_ARGS ? nulls : palloc(pf->n * sizeof(bool)), &key);
-	entry = keys_lookup(pf->by_value, key_of(&key));
+	evaluate(pf);
+	entry = keys_lookup(pf->by_value, key_of(&pf->key));
 	pf->current = entry && entry->set < pf->nfetched ? &pf->sets[entry->set] : NULL;
 	pf->at = 0;
 	return pf->current != NULL;

@@ -31,6 +31,9 @@
 #include "common/int.h"
 #include "fdw/influxdb/influxdb.h"
 
+/* From here on, strings to be found are one regular expression. */
+#define LONG_LIST		16
+
 static const InfluxTable *
 table_of(const ChTable *table)
 {
@@ -276,7 +279,7 @@ compare(StringInfo buf, const ChColumn *col, const char *op, const ChValue *v)
 	if (!sql && has_carriage_return(v))
 	{
 		appendStringInfoString(buf, strcmp(op, "=") == 0 ? " =~ " : " !~ ");
-		influx_append_regex(buf, v->u.s.data, v->u.s.len);
+		influx_append_regex(buf, v, 1);
 		return SOME;
 	}
 	appendStringInfo(buf, " %s ", op);
@@ -537,11 +540,34 @@ can_be(const ChColumn *col, const ChValue *v)
 	return !(col->kind == INFLUX_TAG && v->kind == CH_STRING && v->u.s.len == 0);
 }
 
+/*
+ * Many strings are one regular expression: InfluxDB finds 1,000 of them in a
+ * quarter of the time that as many comparisons take.
+ */
+static bool
+is_long_list(const ChCond *cond)
+{
+	if (cond->nvalues < LONG_LIST || cond->col->kind != INFLUX_TAG || table_of(cond->col->table)->sql)
+		return false;
+	for (int i = 0; i < cond->nvalues; i++)
+		if (cond->values[i].kind != CH_STRING || cond->values[i].u.s.len == 0)
+			return false;
+	return true;
+}
+
 static Truth
 compile_in(StringInfo buf, const ChCond *cond)
 {
 	int			n = 0;
 	int			start = buf->len;
+
+	if (is_long_list(cond))
+	{
+		append_column(buf, cond->col, true);
+		appendStringInfoString(buf, " =~ ");
+		influx_append_regex(buf, cond->values, cond->nvalues);
+		return SOME;
+	}
 
 	appendStringInfoChar(buf, '(');
 	for (int i = 0; i < cond->nvalues; i++)

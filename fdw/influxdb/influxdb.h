@@ -147,7 +147,7 @@ extern List *influx_import(ChConn *conn, const char *remote_schema, List *option
 #define INFLUX_MAX_TIME		(PG_INT64_MAX - 1)
 
 extern void influx_append_name(StringInfo buf, const char *name, bool sql);
-extern void influx_append_regex(StringInfo buf, const char *data, int len);
+extern void influx_append_regex(StringInfo buf, const ChValue *values, int n);
 extern void influx_append_string(StringInfo buf, const char *data, int len, bool sql);
 extern void influx_append_float(StringInfo buf, double f);
 extern void influx_append_time(StringInfo buf, int64 ns, bool sql);

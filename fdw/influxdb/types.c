@@ -85,11 +85,9 @@ influx_append_string(StringInfo buf, const char *data, int len, bool sql)
 	append_quoted(buf, '\'', data, len, sql);
 }
 
-/* A regular expression of RE2 that matches this text and no other. */
-void
-influx_append_regex(StringInfo buf, const char *data, int len)
+static void
+append_literal(StringInfo buf, const char *data, int len)
 {
-	appendStringInfoString(buf, "/^");
 	for (int i = 0; i < len; i++)
 	{
 		if (data[i] == '\r')
@@ -103,7 +101,19 @@ influx_append_regex(StringInfo buf, const char *data, int len)
 			appendStringInfoChar(buf, data[i]);
 		}
 	}
-	appendStringInfoString(buf, "$/");
+}
+
+/* A regular expression of RE2 that matches these texts and no others. */
+void
+influx_append_regex(StringInfo buf, const ChValue *values, int n)
+{
+	appendStringInfoString(buf, n > 1 ? "/^(?:" : "/^");
+	for (int i = 0; i < n; i++)
+	{
+		appendStringInfoString(buf, i > 0 ? "|" : "");
+		append_literal(buf, values[i].u.s.data, values[i].u.s.len);
+	}
+	appendStringInfoString(buf, n > 1 ? ")$/" : "$/");
 }
 
 /*

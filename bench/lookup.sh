@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# A join by 1,000 keys in each store, against the same keys looked up by the
+# bare client library in one go (lookup_bare.c, neo4j_bare.c), in one run;
+# medians, their ratio, and the requests that the join took.
+# usage: bench/lookup.sh [RUNS]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+runs=${1:-21} keys=1000 all=10000
+work=$(mktemp -d)
+DB=bench_lookup
+finish() {
+	REDISCLI_AUTH=$REDIS_PASSWORD redis-cli -h "$REDIS_HOST" -p "$REDIS_PORT" EVAL "for i = 1, $all do redis.call('UNLINK', 'bench_lookup:' .. i) end" 0 >/dev/null || true
+	test/load/neo4j.py -c 'MATCH (n:TNodeLookup) DETACH DELETE n' || true
+	dropdb --if-exists --force $DB 2>/dev/null || true
+	rm -rf "$work"
+}
+[ -n "${KEEP:-}" ] || trap finish EXIT
+
+make -s -C test/load build/mongo_load
+mongoc=$(for m in libmongoc-1.0 mongoc2; do if pkg-config --exists $m; then echo $m; break; fi; done)
+# shellcheck disable=SC2046
+cc -O2 -o "$work/bare" bench/lookup_bare.c $(pkg-config --cflags --libs hiredis libcurl "$mongoc")
+cc -O2 -I. -I"$("$PG_CONFIG" --includedir-server)" bench/neo4j_bare.c fdw/neo4j/{bolt,packstream,types}.c -o "$work/neo4j" \
+	-L"$("$PG_CONFIG" --libdir)" -L"$("$PG_CONFIG" --pkglibdir)" -lpgcommon -lpgport
+
+REDISCLI_AUTH=$REDIS_PASSWORD redis-cli -h "$REDIS_HOST" -p "$REDIS_PORT" \
+	EVAL "for i = 1, $all do redis.call('HSET', 'bench_lookup:' .. i, 'n', i * 3, 's', 'row ' .. i) end" 0 >/dev/null
+seq $all | awk '{ printf "bench\tlookup\t{\"_id\": {\"$numberLong\": \"%d\"}, \"n\": %d, \"s\": \"row %d\"}\n", $1, $1 * 3, $1 }' |
+	test/load/build/mongo_load --drop bench.lookup --load 2>/dev/null
+test/load/neo4j.py -c 'MATCH (n:TNodeLookup) DETACH DELETE n'
+test/load/neo4j.py -c 'CREATE INDEX tnode_lookup IF NOT EXISTS FOR (n:TNodeLookup) ON (n.k)'
+test/load/neo4j.py -c "UNWIND range(1, $all) AS i CREATE (:TNodeLookup {k: i, n: i * 3, s: 'row ' + toString(i)})"
+test/load/influx.sh reset bench_lookup
+seq $all | awk '{ printf "bench_lookup,symbol=S%d n=%di 1767225600000000000\n", $1, $1 * 3 }' | test/load/influx.sh write
+
+dropdb --if-exists --force $DB 2>/dev/null
+createdb $DB
+psql -XqAt -v ON_ERROR_STOP=1 -d $DB -v keys=$keys <<'SQL'
+\getenv redis_host REDIS_HOST
+\getenv redis_port REDIS_PORT
+\getenv redis_password REDIS_PASSWORD
+\getenv influx_url INFLUXDB_URL
+\getenv influx_user INFLUXDB_USER
+\getenv influx_password INFLUXDB_PASSWORD
+\getenv mongo_host MONGODB_HOST
+\getenv mongo_port MONGODB_PORT
+\getenv mongo_user MONGODB_USER
+\getenv mongo_password MONGODB_PASSWORD
+\getenv neo4j_url NEO4J_URL
+\getenv neo4j_user NEO4J_USER
+\getenv neo4j_password NEO4J_PASSWORD
+CREATE EXTENSION cipherhorizon;
+CREATE SERVER redis FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host :'redis_host', port :'redis_port');
+CREATE USER MAPPING FOR CURRENT_USER SERVER redis OPTIONS (password :'redis_password');
+CREATE SERVER influx FOREIGN DATA WRAPPER cipherhorizon_influxdb OPTIONS (url :'influx_url', dbname 't_influx');
+CREATE USER MAPPING FOR CURRENT_USER SERVER influx OPTIONS (user :'influx_user', password :'influx_password');
+CREATE SERVER mongo FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (host :'mongo_host', port :'mongo_port', database 'bench');
+CREATE USER MAPPING FOR CURRENT_USER SERVER mongo OPTIONS (user :'mongo_user', password :'mongo_password');
+CREATE SERVER neo4j FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'neo4j_url');
+CREATE USER MAPPING FOR CURRENT_USER SERVER neo4j OPTIONS (user :'neo4j_user', password :'neo4j_password');
+CREATE FOREIGN TABLE redis (k bigint OPTIONS (kind 'key'), n bigint, s text) SERVER redis OPTIONS (type 'hash', key_prefix 'bench_lookup:');
+CREATE FOREIGN TABLE mongodb (k bigint OPTIONS (path '_id'), n bigint, s text) SERVER mongo OPTIONS (collection 'lookup');
+CREATE FOREIGN TABLE neo4j (k bigint, n bigint, s text) SERVER neo4j OPTIONS (label 'TNodeLookup');
+CREATE FOREIGN TABLE influxdb (time timestamptz NOT NULL, k text OPTIONS (field 'symbol', kind 'tag'), n bigint NOT NULL) SERVER influx OPTIONS (measurement 'bench_lookup');
+CREATE TABLE keys AS SELECT g::bigint AS k, 'S' || g AS symbol FROM generate_series(1, :keys) g;
+ANALYZE redis, mongodb, neo4j, influxdb, keys;
+SQL
+
+query() {
+	case $1 in
+	influxdb) echo "SELECT count(t.n), sum(t.n) FROM keys JOIN influxdb t ON t.k = keys.symbol" ;;
+	*) echo "SELECT count(t.n), sum(t.n), max(t.s) FROM keys JOIN $1 t ON t.k = keys.k" ;;
+	esac
+}
+# ms of each run in one session, after one that connects
+joined() {
+	{
+		query "$1"
+		echo \;
+		echo '\timing on'
+		for ((i = 0; i < runs; i++)); do
+			query "$1"
+			echo \;
+		done
+	} | psql -XqAt -d $DB | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+requests() {
+	echo "EXPLAIN (ANALYZE, FORMAT json) $(query "$1")" | psql -XqAt -d $DB | sed -n 's/.*"Requests": \([0-9]*\).*/\1/p' | paste -sd+ | bc
+}
+bare() {
+	case $1 in
+	redis) "$work/bare" redis "$REDIS_HOST" "$REDIS_PORT" "$REDIS_PASSWORD" $keys "$runs" ;;
+	mongodb) "$work/bare" mongodb "$MONGODB_URI" $keys "$runs" ;;
+	influxdb) "$work/bare" influxdb "$INFLUXDB_URL" $keys "$runs" ;;
+	neo4j) "$work/neo4j" "$NEO4J_HOST" "$NEO4J_PORT" "$NEO4J_USER" 2000 "WITH range(1, $keys) AS keys MATCH (n:TNodeLookup) WHERE n.k IN keys RETURN n.k, n.n, n.s" $((runs + 1)) |
+		tail -n +2 | awk '{ print $2 * 1000 }' | sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }' ;;
+	esac
+}
+for store in redis mongodb influxdb neo4j; do
+	b=$(bare $store)
+	j=$(joined $store)
+	awk -v store=$store -v b="$b" -v j="$j" -v r="$(requests $store)" \
+		'BEGIN { printf "%-10s bare client %8.3f ms, join of 1,000 keys %8.3f ms, ratio %.2f, requests %d\n", store, b, j, j / b, r }'
+done

@@ -1,29 +1,28 @@
 /*
  * analytics.c
- *	  Aggregates for time series: first, last, vwap, candlestick.
+ *	  Aggregates for time series: first, last, vwap.  candlestick.c has the
+ *	  fourth, which shares the sums of vwap.
  *
- * All states can be combined, so that parallel workers share the work.
+ * All states can be combined, so that parallel workers share the work.  A
+ * worker runs the same program on the same machine, so its states travel as
+ * they lie in memory; a type needs no binary format of its own for that.
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_type.h"
-#include "fmgr.h"
-#include "funcapi.h"
-#include "lib/stringinfo.h"
+#include "extension/analytics.h"
 #include "libpq/pqformat.h"
-#include "utils/array.h"
+#include "nodes/execnodes.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/float.h"
-#include "utils/lsyscache.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/numeric.h"
-#include "utils/timestamp.h"
 #include "utils/typcache.h"
 
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
+MemoryContext
+ch_aggregate_context(FunctionCallInfo fcinfo)
 {
 	MemoryContext cxt;
 
@@ -32,26 +31,105 @@ aggregate_context(FunctionCallInfo fcinfo)
 	return cxt;
 }
 
+Datum
+ch_return_state(FunctionCallInfo fcinfo, void *state)
+{
+	if (state == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_POINTER(state);
+}
+
+static void *
+state_of(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : PG_GETARG_POINTER(n);
+}
+
+Datum
+ch_bytes_of_state(const void *state, Size size)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + size);
+
+	SET_VARSIZE(bytes, VARHDRSZ + size);
+	memcpy(VARDATA(bytes), state, size);
+	PG_RETURN_BYTEA_P(bytes);
+}
+
+void *
+ch_state_of_bytes(FunctionCallInfo fcinfo, Size size)
+{
+	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
+	void	   *state = palloc(size);
+
+	(void) ch_aggregate_context(fcinfo);
+	if (VARSIZE_ANY_EXHDR(bytes) != size)
+		elog(ERROR, "a partial state has %zu bytes, not %zu", (Size) VARSIZE_ANY_EXHDR(bytes), size);
+	memcpy(state, VARDATA_ANY(bytes), size);
+	return state;
+}
+
 /* ---- first and last ------------------------------------------------------------ */
 
-/* A value, and the time by which it was chosen. */
-typedef struct End
+/* What the values and times of a call are. */
+typedef struct EndKind
 {
 	Oid			value_type;
 	Oid			time_type;
+	Oid			collation;		/* of the time */
 	int16		value_len;
 	int16		time_len;
 	bool		value_byval;
 	bool		time_byval;
-	FmgrInfo   *compare;
+	FmgrInfo   *compare;		/* of the type cache, which forgets no type */
+} EndKind;
+
+/* A value, and the time by which it was chosen. */
+typedef struct End
+{
+	EndKind		kind;
 	Datum		value;
 	Datum		time;
 } End;
 
-static End *
-make_end(MemoryContext cxt, Oid value_type, Oid time_type)
+/*
+ * A function's collation comes from all of its arguments, but only the time
+ * is compared, and its order must be that of min(time) and ORDER BY time.  A
+ * window does not tell which of its calls is running; those that may be it
+ * are asked.
+ */
+static Oid
+time_collation(FunctionCallInfo fcinfo, Oid time_type)
 {
-	End		   *end = MemoryContextAllocZero(cxt, sizeof(End));
+	Aggref	   *ref = AggGetAggref(fcinfo);
+	Oid			found = InvalidOid;
+	ListCell   *cell;
+
+	if (ref != NULL)
+		return exprCollation((Node *) lsecond_node(TargetEntry, ref->args)->expr);
+	foreach(cell, castNode(WindowAggState, fcinfo->context)->funcs)
+	{
+		WindowFunc *call = ((WindowFuncExprState *) lfirst(cell))->wfunc;
+		Oid			collation;
+
+		if (call->inputcollid != PG_GET_COLLATION() || list_length(call->args) != 2 ||
+			exprType(lsecond(call->args)) != time_type)
+			continue;
+		collation = exprCollation(lsecond(call->args));
+		if (OidIsValid(found) && collation != found)
+			ereport(ERROR,
+					(errcode(ERRCODE_INDETERMINATE_COLLATION),
+					 errmsg("could not determine which collation first() or last() over a window compares times by"),
+					 errhint("Use COLLATE clauses that give the values and times of the window's functions one collation.")));
+		found = collation;
+	}
+	return found;
+}
+
+/* Describe a call's types once; later groups and states take the same. */
+static const EndKind *
+describe(FunctionCallInfo fcinfo, Oid value_type, Oid time_type, Oid collation)
+{
+	EndKind    *kind = fcinfo->flinfo->fn_extra;
 	TypeCacheEntry *cache = lookup_type_cache(time_type, TYPECACHE_CMP_PROC_FINFO);
 
 	if (!OidIsValid(cache->cmp_proc))
@@ -59,67 +137,83 @@ make_end(MemoryContext cxt, Oid value_type, Oid time_type)
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("type %s has no order", format_type_be(time_type)),
 				 errdetail("The second argument of first() and last() decides which value comes first.")));
-	end->value_type = value_type;
-	end->time_type = time_type;
-	get_typlenbyval(value_type, &end->value_len, &end->value_byval);
-	get_typlenbyval(time_type, &end->time_len, &end->time_byval);
-	end->compare = &cache->cmp_proc_finfo;
+	if (kind == NULL)
+		fcinfo->flinfo->fn_extra = kind = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(EndKind));
+	kind->value_type = value_type;
+	kind->time_type = time_type;
+	kind->collation = collation;
+	get_typlenbyval(value_type, &kind->value_len, &kind->value_byval);
+	get_typlenbyval(time_type, &kind->time_len, &kind->time_byval);
+	kind->compare = &cache->cmp_proc_finfo;
+	return kind;
+}
+
+static const EndKind *
+kind_of_call(FunctionCallInfo fcinfo)
+{
+	Oid			time_type;
+
+	if (fcinfo->flinfo->fn_extra)
+		return fcinfo->flinfo->fn_extra;
+	time_type = get_fn_expr_argtype(fcinfo->flinfo, 2);
+	return describe(fcinfo, get_fn_expr_argtype(fcinfo->flinfo, 1), time_type, time_collation(fcinfo, time_type));
+}
+
+static End *
+make_end(MemoryContext cxt, const EndKind *kind)
+{
+	End		   *end = MemoryContextAllocZero(cxt, sizeof(End));
+
+	end->kind = *kind;
 	return end;
 }
 
-static Datum
-keep(MemoryContext cxt, Datum value, bool byval, int16 len)
-{
-	MemoryContext old = MemoryContextSwitchTo(cxt);
-
-	if (len == -1)
-		value = PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
-	else
-		value = datumCopy(value, byval, len);
-	MemoryContextSwitchTo(old);
-	return value;
-}
-
+/*
+ * A time is compared with many others, so it is kept at full length.  A value
+ * is only handed on: one that is stored out of line stays there, as in a sort.
+ */
 static void
 replace(MemoryContext cxt, End *end, bool had, Datum value, Datum time)
 {
+	const EndKind *kind = &end->kind;
 	Datum		old_value = end->value;
 	Datum		old_time = end->time;
+	MemoryContext old = MemoryContextSwitchTo(cxt);
 
-	end->value = keep(cxt, value, end->value_byval, end->value_len);
-	end->time = keep(cxt, time, end->time_byval, end->time_len);
-	if (had && !end->value_byval)
+	end->value = datumCopy(value, kind->value_byval, kind->value_len);
+	if (kind->time_len == -1)
+		end->time = PointerGetDatum(PG_DETOAST_DATUM_COPY(time));
+	else
+		end->time = datumCopy(time, kind->time_byval, kind->time_len);
+	MemoryContextSwitchTo(old);
+	if (had && !kind->value_byval)
 		pfree(DatumGetPointer(old_value));
-	if (had && !end->time_byval)
+	if (had && !kind->time_byval)
 		pfree(DatumGetPointer(old_time));
 }
 
 static int
-compare_times(FunctionCallInfo fcinfo, const End *end, Datum time)
+compare_times(const End *end, Datum time)
 {
-	return DatumGetInt32(FunctionCall2Coll(end->compare, PG_GET_COLLATION(), time, end->time));
+	return DatumGetInt32(FunctionCall2Coll(end->kind.compare, end->kind.collation, time, end->time));
 }
 
 /* sign: the comparison with the time kept so far that replaces it */
 static Datum
 end_step(FunctionCallInfo fcinfo, int sign)
 {
-	MemoryContext cxt = aggregate_context(fcinfo);
-	End		   *end = PG_ARGISNULL(0) ? NULL : (End *) PG_GETARG_POINTER(0);
+	MemoryContext cxt = ch_aggregate_context(fcinfo);
+	End		   *end = state_of(fcinfo, 0);
 	bool		had = end != NULL;
 	int			order;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-	{
-		if (had)
-			PG_RETURN_POINTER(end);
-		PG_RETURN_NULL();
-	}
+		return ch_return_state(fcinfo, end);
 	if (!had)
-		end = make_end(cxt, get_fn_expr_argtype(fcinfo->flinfo, 1), get_fn_expr_argtype(fcinfo->flinfo, 2));
+		end = make_end(cxt, kind_of_call(fcinfo));
 	else
 	{
-		order = compare_times(fcinfo, end, PG_GETARG_DATUM(2));
+		order = compare_times(end, PG_GETARG_DATUM(2));
 		if (sign < 0 ? order >= 0 : order <= 0)
 			PG_RETURN_POINTER(end);
 	}
@@ -130,26 +224,23 @@ end_step(FunctionCallInfo fcinfo, int sign)
 static Datum
 end_combine(FunctionCallInfo fcinfo, int sign)
 {
-	MemoryContext cxt = aggregate_context(fcinfo);
-	End		   *a = PG_ARGISNULL(0) ? NULL : (End *) PG_GETARG_POINTER(0);
-	End		   *b = PG_ARGISNULL(1) ? NULL : (End *) PG_GETARG_POINTER(1);
+	MemoryContext cxt = ch_aggregate_context(fcinfo);
+	End		   *a = state_of(fcinfo, 0);
+	End		   *b = state_of(fcinfo, 1);
+	bool		had = a != NULL;
 	int			order;
 
 	if (b == NULL)
+		return ch_return_state(fcinfo, a);
+	if (!had)
+		a = make_end(cxt, &b->kind);
+	else
 	{
-		if (a)
+		order = compare_times(a, b->time);
+		if (sign < 0 ? order >= 0 : order <= 0)
 			PG_RETURN_POINTER(a);
-		PG_RETURN_NULL();
 	}
-	if (a == NULL)
-	{
-		a = make_end(cxt, b->value_type, b->time_type);
-		replace(cxt, a, false, b->value, b->time);
-		PG_RETURN_POINTER(a);
-	}
-	order = compare_times(fcinfo, a, b->time);
-	if (sign < 0 ? order < 0 : order > 0)
-		replace(cxt, a, true, b->value, b->time);
+	replace(cxt, a, had, b->value, b->time);
 	PG_RETURN_POINTER(a);
 }
 
@@ -181,47 +272,25 @@ ch_last_combine(PG_FUNCTION_ARGS)
 	return end_combine(fcinfo, 1);
 }
 
-static void
-send_datum(StringInfo buf, Oid type, Datum value)
-{
-	Oid			function;
-	bool		varlena;
-	bytea	   *bytes;
-
-	getTypeBinaryOutputInfo(type, &function, &varlena);
-	bytes = OidSendFunctionCall(function, value);
-	pq_sendint32(buf, type);
-	pq_sendint32(buf, VARSIZE_ANY_EXHDR(bytes));
-	pq_sendbytes(buf, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-}
-
-static Datum
-receive_datum(StringInfo buf, Oid *type)
-{
-	Oid			function;
-	Oid			ioparam;
-	int			len;
-	StringInfoData value;
-
-	*type = pq_getmsgint(buf, 4);
-	len = pq_getmsgint(buf, 4);
-	initStringInfo(&value);
-	appendBinaryStringInfo(&value, pq_getmsgbytes(buf, len), len);
-	getTypeBinaryInputInfo(*type, &function, &ioparam);
-	return OidReceiveFunctionCall(function, &value, ioparam, -1);
-}
-
 PG_FUNCTION_INFO_V1(ch_end_serialize);
 Datum
 ch_end_serialize(PG_FUNCTION_ARGS)
 {
 	End		   *end = (End *) PG_GETARG_POINTER(0);
-	StringInfoData buf;
+	const EndKind *kind = &end->kind;
+	Oid			types[3] = {kind->value_type, kind->time_type, kind->collation};
+	Size		size = VARHDRSZ + sizeof(types) +
+		datumEstimateSpace(end->value, false, kind->value_byval, kind->value_len) +
+		datumEstimateSpace(end->time, false, kind->time_byval, kind->time_len);
+	bytea	   *bytes = palloc(size);
+	char	   *at = VARDATA(bytes);
 
-	pq_begintypsend(&buf);
-	send_datum(&buf, end->value_type, end->value);
-	send_datum(&buf, end->time_type, end->time);
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+	SET_VARSIZE(bytes, size);
+	memcpy(at, types, sizeof(types));
+	at += sizeof(types);
+	datumSerialize(end->value, false, kind->value_byval, kind->value_len, &at);
+	datumSerialize(end->time, false, kind->time_byval, kind->time_len, &at);
+	PG_RETURN_BYTEA_P(bytes);
 }
 
 PG_FUNCTION_INFO_V1(ch_end_deserialize);
@@ -229,20 +298,20 @@ Datum
 ch_end_deserialize(PG_FUNCTION_ARGS)
 {
 	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
-	StringInfoData buf;
-	Oid			value_type;
-	Oid			time_type;
-	Datum		value;
-	Datum		time;
+	char	   *at = VARDATA_ANY(bytes);
+	const EndKind *kind = fcinfo->flinfo->fn_extra;
+	Oid			types[3];
+	bool		isnull;
 	End		   *end;
 
-	(void) aggregate_context(fcinfo);
-	initStringInfo(&buf);
-	appendBinaryStringInfo(&buf, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-	value = receive_datum(&buf, &value_type);
-	time = receive_datum(&buf, &time_type);
-	end = make_end(CurrentMemoryContext, value_type, time_type);
-	replace(CurrentMemoryContext, end, false, value, time);
+	(void) ch_aggregate_context(fcinfo);
+	memcpy(types, at, sizeof(types));
+	at += sizeof(types);
+	if (kind == NULL || kind->value_type != types[0] || kind->time_type != types[1] || kind->collation != types[2])
+		kind = describe(fcinfo, types[0], types[1], types[2]);
+	end = make_end(CurrentMemoryContext, kind);
+	end->value = datumRestore(&at, &isnull);
+	end->time = datumRestore(&at, &isnull);
 	PG_RETURN_POINTER(end);
 }
 
@@ -250,289 +319,283 @@ PG_FUNCTION_INFO_V1(ch_end_value);
 Datum
 ch_end_value(PG_FUNCTION_ARGS)
 {
-	(void) aggregate_context(fcinfo);
+	(void) ch_aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(((End *) PG_GETARG_POINTER(0))->value);
 }
 
-/* ---- vwap ------------------------------------------------------------------------- */
+/* ---- vwap of double precision ----------------------------------------------------- */
 
-/* The state is an array: sum(price * qty), sum(qty). */
-static double *
-vwap_state(FunctionCallInfo fcinfo, int n)
+void
+ch_add_float(FloatSums *sums, double price, double qty)
 {
-	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(n);
-
-	if (ARR_NDIM(array) != 1 || ARR_DIMS(array)[0] != 2 || ARR_HASNULL(array) || ARR_ELEMTYPE(array) != FLOAT8OID)
-		elog(ERROR, "the state of vwap is no array of two numbers");
-	return (double *) ARR_DATA_PTR(array);
+	sums->amount = float8_pl(sums->amount, float8_mul(price, qty));
+	sums->qty = float8_pl(sums->qty, qty);
+	sums->rows++;
 }
 
-/* Inside an aggregate the state may be changed where it is. */
-static Datum
-vwap_result(FunctionCallInfo fcinfo, double *state, double amount, double qty)
+void
+ch_combine_float(FloatSums *a, const FloatSums *b)
 {
-	Datum		values[2];
+	a->amount = float8_pl(a->amount, b->amount);
+	a->qty = float8_pl(a->qty, b->qty);
+	a->rows += b->rows;
+}
 
-	if (AggCheckCallContext(fcinfo, NULL))
-	{
-		state[0] = amount;
-		state[1] = qty;
-		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	}
-	values[0] = Float8GetDatum(amount);
-	values[1] = Float8GetDatum(qty);
-	PG_RETURN_ARRAYTYPE_P(construct_array(values, 2, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+bool
+ch_vwap_float(const FloatSums *sums, double *vwap)
+{
+	if (sums->qty == 0)
+		return false;
+	*vwap = float8_div(sums->amount, sums->qty);
+	return true;
 }
 
 PG_FUNCTION_INFO_V1(ch_vwap_step);
 Datum
 ch_vwap_step(PG_FUNCTION_ARGS)
 {
-	double	   *state = vwap_state(fcinfo, 0);
-	double		qty = PG_GETARG_FLOAT8(2);
+	MemoryContext cxt = ch_aggregate_context(fcinfo);
+	FloatSums  *sums = state_of(fcinfo, 0);
 
-	return vwap_result(fcinfo, state, float8_pl(state[0], float8_mul(PG_GETARG_FLOAT8(1), qty)),
-					   float8_pl(state[1], qty));
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		return ch_return_state(fcinfo, sums);
+	if (sums == NULL)
+		sums = MemoryContextAllocZero(cxt, sizeof(FloatSums));
+	ch_add_float(sums, PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2));
+	PG_RETURN_POINTER(sums);
 }
 
 PG_FUNCTION_INFO_V1(ch_vwap_combine);
 Datum
 ch_vwap_combine(PG_FUNCTION_ARGS)
 {
-	double	   *a = vwap_state(fcinfo, 0);
-	double	   *b = vwap_state(fcinfo, 1);
+	MemoryContext cxt = ch_aggregate_context(fcinfo);
+	FloatSums  *a = state_of(fcinfo, 0);
+	FloatSums  *b = state_of(fcinfo, 1);
 
-	return vwap_result(fcinfo, a, float8_pl(a[0], b[0]), float8_pl(a[1], b[1]));
+	if (b == NULL)
+		return ch_return_state(fcinfo, a);
+	if (a == NULL)
+		a = MemoryContextAllocZero(cxt, sizeof(FloatSums));
+	ch_combine_float(a, b);
+	PG_RETURN_POINTER(a);
+}
+
+PG_FUNCTION_INFO_V1(ch_vwap_serialize);
+Datum
+ch_vwap_serialize(PG_FUNCTION_ARGS)
+{
+	return ch_bytes_of_state(PG_GETARG_POINTER(0), sizeof(FloatSums));
+}
+
+PG_FUNCTION_INFO_V1(ch_vwap_deserialize);
+Datum
+ch_vwap_deserialize(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_POINTER(ch_state_of_bytes(fcinfo, sizeof(FloatSums)));
 }
 
 PG_FUNCTION_INFO_V1(ch_vwap_value);
 Datum
 ch_vwap_value(PG_FUNCTION_ARGS)
 {
-	double	   *state = vwap_state(fcinfo, 0);
+	FloatSums  *sums = state_of(fcinfo, 0);
+	double		vwap;
 
-	if (state[1] == 0)
+	if (sums == NULL || !ch_vwap_float(sums, &vwap))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(float8_div(state[0], state[1]));
+	PG_RETURN_FLOAT8(vwap);
+}
+
+/* ---- vwap of numeric ------------------------------------------------------------------ */
+
+/* Call one of the functions of sum(numeric) as its aggregate would. */
+static Datum
+call_sum(FunctionCallInfo fcinfo, PGFunction function, void *state, Datum arg, bool arg_isnull, bool *isnull)
+{
+	LOCAL_FCINFO(call, 2);
+	Datum		result;
+
+	InitFunctionCallInfoData(*call, fcinfo->flinfo, 2, InvalidOid, fcinfo->context, NULL);
+	call->args[0].value = PointerGetDatum(state);
+	call->args[0].isnull = state == NULL;
+	call->args[1].value = arg;
+	call->args[1].isnull = arg_isnull;
+	result = function(call);
+	*isnull = call->isnull;
+	return result;
+}
+
+static void *
+add_to_sum(FunctionCallInfo fcinfo, void *state, Datum value)
+{
+	bool		isnull;
+
+	return DatumGetPointer(call_sum(fcinfo, numeric_avg_accum, state, value, false, &isnull));
+}
+
+static void *
+combine_sums(FunctionCallInfo fcinfo, void *a, void *b)
+{
+	bool		isnull;
+
+	if (b == NULL)
+		return a;
+	return DatumGetPointer(call_sum(fcinfo, numeric_avg_combine, a, PointerGetDatum(b), false, &isnull));
+}
+
+void
+ch_add_numeric(FunctionCallInfo fcinfo, NumericSums *sums, Datum price, Datum qty)
+{
+	sums->amount = add_to_sum(fcinfo, sums->amount, DirectFunctionCall2(numeric_mul, price, qty));
+	sums->qty = add_to_sum(fcinfo, sums->qty, qty);
+}
+
+void
+ch_combine_numeric(FunctionCallInfo fcinfo, NumericSums *a, const NumericSums *b)
+{
+	a->amount = combine_sums(fcinfo, a->amount, b->amount);
+	a->qty = combine_sums(fcinfo, a->qty, b->qty);
+}
+
+static bool
+total(FunctionCallInfo fcinfo, void *state, Datum *sum)
+{
+	bool		isnull;
+
+	*sum = call_sum(fcinfo, numeric_sum, state, (Datum) 0, true, &isnull);
+	return !isnull;
+}
+
+bool
+ch_volume_numeric(FunctionCallInfo fcinfo, const NumericSums *sums, Datum *volume)
+{
+	return total(fcinfo, sums->qty, volume);
+}
+
+bool
+ch_vwap_numeric(FunctionCallInfo fcinfo, const NumericSums *sums, Datum *vwap)
+{
+	Datum		amount;
+	Datum		qty;
+
+	if (!total(fcinfo, sums->amount, &amount) || !total(fcinfo, sums->qty, &qty) ||
+		DatumGetBool(DirectFunctionCall2(numeric_eq, qty, NumericGetDatum(int64_to_numeric(0)))))
+		return false;
+	*vwap = DirectFunctionCall2(numeric_div, amount, qty);
+	return true;
 }
 
 static void
-vwap_numeric_state(FunctionCallInfo fcinfo, int n, Datum *amount, Datum *qty)
+write_sum(FunctionCallInfo fcinfo, StringInfo buf, void *state)
 {
-	Datum	   *values;
-	bool	   *nulls;
-	int			count;
+	bool		isnull;
+	bytea	   *bytes;
 
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), NUMERICOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
-	if (count != 2 || nulls[0] || nulls[1])
-		elog(ERROR, "the state of vwap is no array of two numbers");
-	*amount = values[0];
-	*qty = values[1];
+	if (state == NULL)
+	{
+		pq_sendint32(buf, 0);
+		return;
+	}
+	bytes = DatumGetByteaPP(call_sum(fcinfo, numeric_avg_serialize, state, (Datum) 0, true, &isnull));
+	pq_sendint32(buf, VARSIZE_ANY(bytes));
+	pq_sendbytes(buf, (const char *) bytes, VARSIZE_ANY(bytes));
 }
 
-static Datum
-vwap_numeric_sum(Datum amount, Datum more_amount, Datum qty, Datum more_qty)
+static void *
+read_sum(FunctionCallInfo fcinfo, StringInfo buf)
 {
-	Datum		values[2];
+	int			len = pq_getmsgint(buf, 4);
+	bytea	   *bytes;
+	bool		isnull;
 
-	values[0] = DirectFunctionCall2(numeric_add, amount, more_amount);
-	values[1] = DirectFunctionCall2(numeric_add, qty, more_qty);
-	return PointerGetDatum(construct_array(values, 2, NUMERICOID, -1, false, TYPALIGN_INT));
+	if (len == 0)
+		return NULL;
+	bytes = palloc(len);
+	memcpy(bytes, pq_getmsgbytes(buf, len), len);
+	return DatumGetPointer(call_sum(fcinfo, numeric_avg_deserialize, bytes, (Datum) 0, true, &isnull));
+}
+
+void
+ch_write_numeric(FunctionCallInfo fcinfo, StringInfo buf, const NumericSums *sums)
+{
+	write_sum(fcinfo, buf, sums->amount);
+	write_sum(fcinfo, buf, sums->qty);
+}
+
+void
+ch_read_numeric(FunctionCallInfo fcinfo, StringInfo buf, NumericSums *sums)
+{
+	sums->amount = read_sum(fcinfo, buf);
+	sums->qty = read_sum(fcinfo, buf);
 }
 
 PG_FUNCTION_INFO_V1(ch_vwap_numeric_step);
 Datum
 ch_vwap_numeric_step(PG_FUNCTION_ARGS)
 {
-	Datum		amount;
-	Datum		qty;
+	MemoryContext cxt = ch_aggregate_context(fcinfo);
+	NumericSums *sums = state_of(fcinfo, 0);
 
-	vwap_numeric_state(fcinfo, 0, &amount, &qty);
-	return vwap_numeric_sum(amount, DirectFunctionCall2(numeric_mul, PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)),
-							qty, PG_GETARG_DATUM(2));
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		return ch_return_state(fcinfo, sums);
+	if (sums == NULL)
+		sums = MemoryContextAllocZero(cxt, sizeof(NumericSums));
+	ch_add_numeric(fcinfo, sums, PG_GETARG_DATUM(1), PG_GETARG_DATUM(2));
+	PG_RETURN_POINTER(sums);
 }
 
 PG_FUNCTION_INFO_V1(ch_vwap_numeric_combine);
 Datum
 ch_vwap_numeric_combine(PG_FUNCTION_ARGS)
 {
-	Datum		amount;
-	Datum		qty;
-	Datum		more_amount;
-	Datum		more_qty;
+	MemoryContext cxt = ch_aggregate_context(fcinfo);
+	NumericSums *a = state_of(fcinfo, 0);
+	NumericSums *b = state_of(fcinfo, 1);
 
-	vwap_numeric_state(fcinfo, 0, &amount, &qty);
-	vwap_numeric_state(fcinfo, 1, &more_amount, &more_qty);
-	return vwap_numeric_sum(amount, more_amount, qty, more_qty);
+	if (b == NULL)
+		return ch_return_state(fcinfo, a);
+	if (a == NULL)
+		a = MemoryContextAllocZero(cxt, sizeof(NumericSums));
+	ch_combine_numeric(fcinfo, a, b);
+	PG_RETURN_POINTER(a);
+}
+
+PG_FUNCTION_INFO_V1(ch_vwap_numeric_serialize);
+Datum
+ch_vwap_numeric_serialize(PG_FUNCTION_ARGS)
+{
+	StringInfoData buf;
+
+	pq_begintypsend(&buf);
+	ch_write_numeric(fcinfo, &buf, (NumericSums *) PG_GETARG_POINTER(0));
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+}
+
+PG_FUNCTION_INFO_V1(ch_vwap_numeric_deserialize);
+Datum
+ch_vwap_numeric_deserialize(PG_FUNCTION_ARGS)
+{
+	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
+	NumericSums *sums = palloc(sizeof(NumericSums));
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendBinaryStringInfo(&buf, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+	ch_read_numeric(fcinfo, &buf, sums);
+	PG_RETURN_POINTER(sums);
 }
 
 PG_FUNCTION_INFO_V1(ch_vwap_numeric_value);
 Datum
 ch_vwap_numeric_value(PG_FUNCTION_ARGS)
 {
-	Datum		amount;
-	Datum		qty;
+	NumericSums *sums = state_of(fcinfo, 0);
+	Datum		vwap;
 
-	vwap_numeric_state(fcinfo, 0, &amount, &qty);
-	if (DatumGetBool(DirectFunctionCall2(numeric_eq, qty, NumericGetDatum(int64_to_numeric(0)))))
+	if (sums == NULL || !ch_vwap_numeric(fcinfo, sums, &vwap))
 		PG_RETURN_NULL();
-	return DirectFunctionCall2(numeric_div, amount, qty);
-}
-
-/* ---- candlestick --------------------------------------------------------------------- */
-
-typedef struct Candle
-{
-	TimestampTz open_time;
-	TimestampTz close_time;
-	double		open;
-	double		high;
-	double		low;
-	double		close;
-	double		volume;
-	double		amount;			/* sum(price * qty) */
-	int64		trades;
-} Candle;
-
-/* NaN is above every number, as PostgreSQL sorts. */
-static void
-widen(Candle *c, double high, double low)
-{
-	if (float8_gt(high, c->high))
-		c->high = high;
-	if (float8_lt(low, c->low))
-		c->low = low;
-}
-
-PG_FUNCTION_INFO_V1(ch_candlestick_step);
-Datum
-ch_candlestick_step(PG_FUNCTION_ARGS)
-{
-	MemoryContext cxt = aggregate_context(fcinfo);
-	Candle	   *c = PG_ARGISNULL(0) ? NULL : (Candle *) PG_GETARG_POINTER(0);
-	double		qty = PG_ARGISNULL(3) ? 0 : PG_GETARG_FLOAT8(3);
-	TimestampTz time;
-	double		price;
-
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-	{
-		if (c)
-			PG_RETURN_POINTER(c);
-		PG_RETURN_NULL();
-	}
-	time = PG_GETARG_TIMESTAMPTZ(1);
-	price = PG_GETARG_FLOAT8(2);
-	if (c == NULL)
-	{
-		c = MemoryContextAllocZero(cxt, sizeof(Candle));
-		c->open = c->high = c->low = c->close = price;
-		c->open_time = c->close_time = time;
-	}
-	if (time < c->open_time)
-	{
-		c->open_time = time;
-		c->open = price;
-	}
-	if (time > c->close_time)
-	{
-		c->close_time = time;
-		c->close = price;
-	}
-	widen(c, price, price);
-	c->volume = float8_pl(c->volume, qty);
-	c->amount = float8_pl(c->amount, float8_mul(price, qty));
-	c->trades++;
-	PG_RETURN_POINTER(c);
-}
-
-PG_FUNCTION_INFO_V1(ch_candlestick_combine);
-Datum
-ch_candlestick_combine(PG_FUNCTION_ARGS)
-{
-	MemoryContext cxt = aggregate_context(fcinfo);
-	Candle	   *a = PG_ARGISNULL(0) ? NULL : (Candle *) PG_GETARG_POINTER(0);
-	Candle	   *b = PG_ARGISNULL(1) ? NULL : (Candle *) PG_GETARG_POINTER(1);
-
-	if (b == NULL)
-	{
-		if (a)
-			PG_RETURN_POINTER(a);
-		PG_RETURN_NULL();
-	}
-	if (a == NULL)
-	{
-		a = MemoryContextAlloc(cxt, sizeof(Candle));
-		*a = *b;
-		PG_RETURN_POINTER(a);
-	}
-	if (b->open_time < a->open_time)
-	{
-		a->open_time = b->open_time;
-		a->open = b->open;
-	}
-	if (b->close_time > a->close_time)
-	{
-		a->close_time = b->close_time;
-		a->close = b->close;
-	}
-	widen(a, b->high, b->low);
-	a->volume = float8_pl(a->volume, b->volume);
-	a->amount = float8_pl(a->amount, b->amount);
-	a->trades += b->trades;
-	PG_RETURN_POINTER(a);
-}
-
-/* Workers run the same program: the state goes as it is. */
-PG_FUNCTION_INFO_V1(ch_candlestick_serialize);
-Datum
-ch_candlestick_serialize(PG_FUNCTION_ARGS)
-{
-	bytea	   *bytes = palloc(VARHDRSZ + sizeof(Candle));
-
-	SET_VARSIZE(bytes, VARHDRSZ + sizeof(Candle));
-	memcpy(VARDATA(bytes), PG_GETARG_POINTER(0), sizeof(Candle));
-	PG_RETURN_BYTEA_P(bytes);
-}
-
-PG_FUNCTION_INFO_V1(ch_candlestick_deserialize);
-Datum
-ch_candlestick_deserialize(PG_FUNCTION_ARGS)
-{
-	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
-	Candle	   *c = palloc(sizeof(Candle));
-
-	(void) aggregate_context(fcinfo);
-	if (VARSIZE_ANY_EXHDR(bytes) != sizeof(Candle))
-		elog(ERROR, "a partial state of candlestick has %d bytes", (int) VARSIZE_ANY_EXHDR(bytes));
-	memcpy(c, VARDATA_ANY(bytes), sizeof(Candle));
-	PG_RETURN_POINTER(c);
-}
-
-PG_FUNCTION_INFO_V1(ch_candlestick_value);
-Datum
-ch_candlestick_value(PG_FUNCTION_ARGS)
-{
-	Candle	   *c;
-	TupleDesc	desc;
-	Datum		values[9];
-	bool		nulls[9] = {0};
-
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	c = (Candle *) PG_GETARG_POINTER(0);
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != lengthof(values))
-		elog(ERROR, "type candlestick is not what it was");
-	values[0] = Float8GetDatum(c->open);
-	values[1] = Float8GetDatum(c->high);
-	values[2] = Float8GetDatum(c->low);
-	values[3] = Float8GetDatum(c->close);
-	values[4] = Float8GetDatum(c->volume);
-	nulls[5] = c->volume == 0;
-	values[5] = nulls[5] ? (Datum) 0 : Float8GetDatum(float8_div(c->amount, c->volume));
-	values[6] = Int64GetDatum(c->trades);
-	values[7] = TimestampTzGetDatum(c->open_time);
-	values[8] = TimestampTzGetDatum(c->close_time);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	PG_RETURN_DATUM(vwap);
 }

@@ -55,6 +55,13 @@ SELECT same('SELECT t, count(*) FROM odd GROUP BY t');
 SELECT same('SELECT b, kind, count(*) FILTER (WHERE id > 42), sum(id) FILTER (WHERE s = ''a'') FROM odd GROUP BY b, kind');
 SELECT same('SELECT DISTINCT s, b FROM odd');
 SELECT same('SELECT kind, cipherhorizon.first(f, t), cipherhorizon.last(f, t) FROM odd WHERE id <> 60 AND id <> 62 AND id <> 63 GROUP BY kind');
+-- the order is that of the second argument's collation, whatever the first one's
+CREATE FOREIGN TABLE lettered (id int, s text COLLATE "C", w text OPTIONS (property 's') COLLATE "en-x-icu")
+SERVER t_neo4j_aggregates OPTIONS (label 'TAgg', on_type_mismatch 'null');
+EXPLAIN (VERBOSE, COSTS OFF) SELECT cipherhorizon.first(w, s), cipherhorizon.last(w, s) FROM lettered WHERE id BETWEEN 40 AND 43;
+SELECT same('SELECT cipherhorizon.first(w, s), cipherhorizon.last(w, s) FROM lettered WHERE id BETWEEN 40 AND 43');
+EXPLAIN (VERBOSE, COSTS OFF) SELECT cipherhorizon.first(s, w) FROM lettered WHERE id BETWEEN 40 AND 43;
+SELECT same('SELECT cipherhorizon.first(s, w) FROM lettered WHERE id BETWEEN 40 AND 43');
 EXPLAIN (VERBOSE, COSTS OFF) SELECT max(s) FROM odd;
 
 -- A value that does not fit is an error, as it is without the aggregate

@@ -282,7 +282,9 @@ set_columns(GroupContext *cxt, const Aggref *ref, ChTarget *target)
 		case CH_AGG_FIRST:
 		case CH_AGG_LAST:
 			target->by = column_of_arg(cxt, ref, 1);
-			if (target->by == 0 || !order_agrees(cxt, target->by, ref->inputcollid))
+			/* times are compared by their own collation, whatever that of the values */
+			if (target->by == 0 ||
+				!order_agrees(cxt, target->by, exprCollation((Node *) lsecond_node(TargetEntry, ref->args)->expr)))
 				return false;
 			break;
 		case CH_AGG_MIN:

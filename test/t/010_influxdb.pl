@@ -4,9 +4,11 @@
 use strict;
 use warnings;
 
+use CipherHorizon;
 use IO::Handle;
 use IO::Socket::INET;
 use MIME::Base64;
+use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -17,12 +19,6 @@ my $dir = PostgreSQL::Test::Utils::tempdir;
 my ($influxd, $influx_port);
 
 # ---- influxd ---------------------------------------------------------------
-
-sub free_port
-{
-	my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die "no port: $!";
-	return $socket->sockport;
-}
 
 # One HTTP request without a library; returns the whole answer, '' if nobody is there.
 sub http
@@ -40,34 +36,18 @@ sub http
 sub start_influxd
 {
 	my ($conf) = @_;
-	$conf //= "$dir/influxdb.conf";
-	$influxd = fork() // die "fork: $!";
-	if ($influxd == 0)
-	{
-		open(STDOUT, '>>', "$dir/influxd.log");
-		open(STDERR, '>&', \*STDOUT);
-		exec 'influxd', 'run', '-config', $conf or exit 1;
-	}
-	for (1 .. 300)
-	{
-		# one that speaks TLS refuses a plain request with 400
-		return if http('GET', '/ping') =~ / (204|400) /;
-		sleep 0.1;
-	}
-	die 'influxd does not answer';
+
+	$influxd = start_process("$dir/influxd.log", 'influxd', 'run', '-config', $conf // "$dir/influxdb.conf");
+	# one that speaks TLS refuses a plain request with 400
+	wait_until('start of influxd', sub { http('GET', '/ping') =~ / (204|400) / });
 }
 
 sub signal_influxd { kill $_[0], $influxd }
 
-sub kill_influxd
-{
-	signal_influxd('KILL');
-	waitpid $influxd, 0;
-	$influxd = undef;
-}
+sub kill_influxd { stop_process($influxd, 'KILL') }
 
-$influx_port = free_port();
-my $rpc_port = free_port();
+$influx_port = PostgreSQL::Test::Cluster::get_free_port();
+my $rpc_port = PostgreSQL::Test::Cluster::get_free_port();
 append_to_file("$dir/influxdb.conf", <<"CONF");
 reporting-disabled = true
 bind-address = "127.0.0.1:$rpc_port"
@@ -201,31 +181,18 @@ sub converse
 	}
 }
 
-my $listener = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1', ReuseAddr => 1) or die "no port: $!";
-my $fake_port = $listener->sockport;
-my $fake = fork() // die "fork: $!";
-if ($fake == 0)
-{
-	$SIG{CHLD} = 'IGNORE';
-	$SIG{PIPE} = 'IGNORE';
-	while (my $client = $listener->accept)
-	{
-		next if fork();
+my $fake_port = serve(
+	sub {
+		my ($client) = @_;
+		$SIG{CHLD} = 'IGNORE';
+		return if fork();
 		converse($client);
-		exec 'true';    # without END blocks
-	}
-	exec 'true';
-}
-close $listener;
+		POSIX::_exit(0);
+	});
 
 # ---- PostgreSQL ----------------------------------------------------------------
 
-my $node = PostgreSQL::Test::Cluster->new('influxdb');
-$node->init;
-$node->append_conf('postgresql.conf', "log_statement = none\nlog_min_error_statement = panic");
-$node->start;
-$node->safe_psql('postgres', <<"SQL");
-CREATE EXTENSION cipherhorizon;
+my $node = start_node(<<"SQL");
 CREATE SERVER i FOREIGN DATA WRAPPER cipherhorizon_influxdb OPTIONS (url 'http://127.0.0.1:$influx_port', dbname 'd');
 CREATE USER MAPPING FOR CURRENT_USER SERVER i OPTIONS (user 'admin', password '$password');
 CREATE FOREIGN TABLE m (time timestamptz, t text OPTIONS (kind 'tag'), v float8, w text) SERVER i OPTIONS (measurement 'm');
@@ -386,13 +353,4 @@ unlike(slurp_file($node->logfile), qr/\Q$password\E|another-secret/, 'no secret 
 unlike(slurp_file($node->logfile), qr/PANIC|signal 11|signal 6/, 'nothing crashed');
 
 $node->stop;
-kill 'TERM', $fake;
-waitpid $fake, 0;
-kill_influxd() if $influxd;
 done_testing();
-
-END
-{
-	kill 'KILL', $influxd if $influxd;
-	kill 'KILL', $fake if $fake;
-}

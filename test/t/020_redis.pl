@@ -5,34 +5,16 @@
 use strict;
 use warnings;
 
-use IO::Socket::INET;
-use POSIX qw(:sys_wait_h);
+use CipherHorizon;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep time);
 
 delete $ENV{REDISCLI_AUTH};
 my $password = 'fault-test-password';
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $port = PostgreSQL::Test::Cluster::get_free_port();
-my ($redis, @children);
-
-sub start_process
-{
-	my @command = @_;
-	my $pid = fork() // die "fork: $!";
-
-	if ($pid == 0)
-	{
-		open(STDIN, '<', '/dev/null');
-		open(STDOUT, '>>', "$dir/redis.log");
-		open(STDERR, '>&', \*STDOUT);
-		exec(@command) or POSIX::_exit(127);
-	}
-	push @children, $pid;
-	return $pid;
-}
+my $redis;
 
 sub cli
 {
@@ -44,22 +26,12 @@ sub cli
 
 sub start_redis
 {
-	$redis = start_process('redis-server', '--port', $port, '--bind', '127.0.0.1', '--dir', $dir,
+	$redis = start_process("$dir/redis.log", 'redis-server', '--port', $port, '--bind', '127.0.0.1', '--dir', $dir,
 		'--requirepass', $password, '--save', '', '--appendonly', 'no');
-	for (1 .. 200)
-	{
-		return if (cli('PING') // '') =~ /PONG/;
-		sleep 0.05;
-	}
-	BAIL_OUT('redis-server did not start');
+	wait_until('start of redis-server', sub { (cli('PING') // '') =~ /PONG/ });
 }
 
-sub stop_redis
-{
-	my ($signal) = @_;
-	kill $signal, $redis;
-	waitpid($redis, 0);
-}
+sub stop_redis { stop_process($redis, @_) }
 
 sub load_data
 {
@@ -67,51 +39,17 @@ sub load_data
 	cli('EVAL', "for i = 1, 20000 do redis.call('RPUSH', 'list', i) end", '0');
 }
 
-END
-{
-	my $status = $?;
-
-	for my $pid (@children)
-	{
-		kill 'CONT', $pid;
-		kill 'KILL', $pid;
-	}
-	waitpid($_, 0) for @children;
-	$? = $status;
-}
-
 start_redis();
 load_data();
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', "log_statement = none\nlog_min_error_statement = panic\n");
-$node->start;
-$node->safe_psql('postgres', qq{
-	CREATE EXTENSION cipherhorizon;
+my $node = start_node(qq{
 	CREATE SERVER r FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host '127.0.0.1', port '$port');
 	CREATE USER MAPPING FOR PUBLIC SERVER r OPTIONS (password '$password');
 	CREATE FOREIGN TABLE acct (id int OPTIONS (kind 'key'), n int) SERVER r OPTIONS (type 'hash', key_prefix 'acct:');
 	CREATE FOREIGN TABLE list (index int, value int) SERVER r OPTIONS (type 'list', key 'list', fetch_size '100');
 	CREATE FOREIGN TABLE big (id int OPTIONS (kind 'key'), a text, b text) SERVER r OPTIONS (type 'hash', key_prefix 'big:');
 	CREATE FOREIGN TABLE biglist (value text) SERVER r OPTIONS (type 'list', key 'biglist');
-	CREATE TABLE memory (line text);
 });
-
-# Run a script in one session; statements may fail.  Returns all it printed.
-sub session
-{
-	my ($script) = @_;
-	my ($out, $err) = ('', '');
-	$node->psql('postgres', "\\set VERBOSITY verbose\n\\set SHOW_CONTEXT never\n$script",
-		stdout => \$out, stderr => \$err, on_error_stop => 0, on_error_die => 0);
-	return "$out\n$err";
-}
-
-my $clock = "SELECT clock_timestamp() AS t0 \\gset";
-my $took = "SELECT 'ms ' || round(extract(epoch FROM clock_timestamp() - :'t0') * 1000);";
-
-sub ms_of { my ($text) = @_; my ($ms) = $text =~ /^ms (\d+)/m; return $ms // 1e9; }
 
 is(session('SELECT count(n) FROM acct;'), "20000\n", 'the store answers');
 
@@ -163,15 +101,8 @@ like($out, qr/^then 20000$/m, 'a new connection has the whole answer');
 
 # A cancel from another session.
 {
-	my $seen = '';
 	kill 'STOP', $redis;
-	my $victim = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT count(*) FROM acct' ],
-		'<', \undef, '&>', \$seen);
-	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT count(%acct' AND wait_event_type = 'Extension'");
-	my $start = time();
-	$node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT count(%acct' AND pid <> pg_backend_pid()");
-	$victim->finish;
-	my $ms = (time() - $start) * 1000;
+	my ($seen, $ms) = cancel_query('SELECT count(*) FROM acct');
 	kill 'CONT', $redis;
 	like($seen, qr/canceling statement due to user request/, 'pg_cancel_backend ends a query');
 	cmp_ok($ms, '<', 400, 'at once (with the time of a psql)');
@@ -278,29 +209,19 @@ $node->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER r OPTIONS (SE
 sub fake_server
 {
 	my ($answer, $hang, $login) = @_;
-	my $listen = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1) or die "listen: $!";
-	my $fake_port = $listen->sockport;
-	my $pid = fork() // die "fork: $!";
 
-	if ($pid == 0)
-	{
-		while (my $client = $listen->accept)
-		{
+	return serve(
+		sub {
+			my ($client) = @_;
 			my $buf = '';
 			# CLIENT SETNAME and INFO come together
 			while ($buf !~ /INFO\r\n\$6\r\nserver\r\n/) { sysread($client, $buf, 4096, length $buf) or last; }
 			my $info = "redis_version:7.0.15\r\n";
 			syswrite($client, ($login // '') . "+OK\r\n\$" . length($info) . "\r\n$info\r\n");
-			sysread($client, $buf, 4096) or next;
+			sysread($client, $buf, 4096) or return;
 			syswrite($client, $answer);
 			sleep 60 if $hang;
-			close $client;
-		}
-		POSIX::_exit(0);
-	}
-	push @children, $pid;
-	close $listen;
-	return $fake_port;
+		});
 }
 
 sub ask_fake
@@ -354,12 +275,11 @@ like($out, qr/ERR invalid password/, 'an error that repeats nothing shows');
 # ---- other ways to connect ---------------------------------------------------------------
 
 my $tls_port = PostgreSQL::Test::Cluster::get_free_port();
-system_or_bail('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',
-	'-addext', 'subjectAltName=DNS:localhost', '-keyout', "$dir/key.pem", '-out', "$dir/cert.pem");
-my $second = start_process('redis-server', '--port', '0', '--tls-port', $tls_port, '--bind', '127.0.0.1', '--dir', $dir,
+make_certificate($dir);
+start_process("$dir/redis.log", 'redis-server', '--port', '0', '--tls-port', $tls_port, '--bind', '127.0.0.1', '--dir', $dir,
 	'--tls-cert-file', "$dir/cert.pem", '--tls-key-file', "$dir/key.pem", '--tls-auth-clients', 'no',
 	'--unixsocket', "$dir/redis.sock", '--save', '', '--appendonly', 'no');
-for (1 .. 200) { last if -S "$dir/redis.sock"; sleep 0.05; }
+wait_until('start of redis-server with TLS', sub { -S "$dir/redis.sock" });
 $node->safe_psql('postgres', qq{
 	CREATE SERVER tls FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host 'localhost', port '$tls_port', tls 'true', tls_ca '$dir/cert.pem');
 	CREATE SERVER distrust FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host 'localhost', port '$tls_port', tls 'true');
@@ -385,20 +305,19 @@ cli('EVAL', "for i = 1, 300000 do redis.call('RPUSH', 'biglist', 'value of some 
 is(session('SELECT length(a), b FROM big WHERE id = 1;'), "60000000|y\n", 'a value of 60 MB');
 is(session('SELECT count(*), sum(length(a)) FROM big;'), "60|119000000\n", 'among many of 1 MB');
 
-my $private = q{COPY memory FROM PROGRAM 'sed -n "s/^RssAnon:[^0-9]*//p" /proc/$PPID/status'; SELECT 'kb ' || substring(line FROM '\d+') FROM memory; TRUNCATE memory;};
-$out = session("SELECT count(value), sum(length(value)) FROM biglist; $private");
+$out = session("SELECT count(value), sum(length(value)) FROM biglist; $memory");
 like($out, qr/^300000\|/m, 'a list of 300,000 values');
-my ($kb) = $out =~ /^kb (\d+)$/m;
+my ($kb) = kb_of($out);
 cmp_ok($kb // 1e9, '<', 64 * 1024, 'with less than 64 MB of private memory');
-$out = session("SELECT count(*), max(length(a)) FROM big WHERE id > 1; $private");
-($kb) = $out =~ /^kb (\d+)$/m;
+$out = session("SELECT count(*), max(length(a)) FROM big WHERE id > 1; $memory");
+($kb) = kb_of($out);
 cmp_ok($kb // 1e9, '<', 64 * 1024, 'and so with rows of 1 MB');
 
 cli('EVAL', "for i = 1, 300 do redis.call('SET', 'text:' .. i, string.rep('t', 1000000)) end", '0');
 $node->safe_psql('postgres', "CREATE FOREIGN TABLE texts (id int OPTIONS (kind 'key'), value text) SERVER r OPTIONS (type 'string', key_prefix 'text:')");
-$out = session("SELECT count(*), max(length(value)) FROM texts WHERE id = ANY (ARRAY(SELECT generate_series(1, 1000))); $private");
+$out = session("SELECT count(*), max(length(value)) FROM texts WHERE id = ANY (ARRAY(SELECT generate_series(1, 1000))); $memory");
 like($out, qr/^300\|1000000$/m, 'strings of 1 MB that are asked for by key');
-($kb) = $out =~ /^kb (\d+)$/m;
+($kb) = kb_of($out);
 cmp_ok($kb // 1e9, '<', 256 * 1024, 'with the memory of some of them');
 
 $node->stop;

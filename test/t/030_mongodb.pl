@@ -6,39 +6,21 @@
 use strict;
 use warnings;
 
+use CipherHorizon;
 use FindBin;
-use IO::Socket::INET;
-use POSIX qw(:sys_wait_h);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep time);
 
 my ($user, $password) = @ENV{qw(MONGODB_USER MONGODB_PASSWORD)};
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $port = PostgreSQL::Test::Cluster::get_free_port();
 my $database = "t_mongodb_faults_$$";
-my ($gateway, @children);
+my $gateway;
 
 # The shared gateway's program, and the URL of what is behind it.
 my @running = split /\0/, slurp_file("/proc/$ENV{MONGODB_PID}/cmdline");
 my ($backend) = grep { /^--postgresql-url=/ } @running;
-
-sub start_process
-{
-	my @command = @_;
-	my $pid = fork() // die "fork: $!";
-
-	if ($pid == 0)
-	{
-		open(STDIN, '<', '/dev/null');
-		open(STDOUT, '>>', "$dir/gateway.log");
-		open(STDERR, '>&', \*STDOUT);
-		exec(@command) or POSIX::_exit(127);
-	}
-	push @children, $pid;
-	return $pid;
-}
 
 sub load
 {
@@ -52,33 +34,17 @@ sub load
 
 sub start_gateway
 {
-	$gateway = start_process($running[0], "--listen-addr=127.0.0.1:$port", $backend, "--state-dir=$dir",
+	$gateway = start_process("$dir/gateway.log", $running[0], "--listen-addr=127.0.0.1:$port", $backend, "--state-dir=$dir",
 		'--telemetry=disable', '--log-level=WARN', '--debug-addr=-');
-	for (1 .. 200)
-	{
-		my $ready = eval { load("mongodb://$user:$password\@127.0.0.1:$port/?authSource=admin&serverSelectionTryOnce=true", '', '--command', 'admin', '{"ping": 1}') };
-		return if $ready;
-		sleep 0.1;
-	}
-	BAIL_OUT('the gateway did not start');
+	my $address = "mongodb://$user:$password\@127.0.0.1:$port/?authSource=admin&serverSelectionTryOnce=true";
+	wait_until('start of the gateway', sub { eval { load($address, '', '--command', 'admin', '{"ping": 1}') } });
 }
 
-sub stop_gateway
-{
-	my ($signal) = @_;
-	kill $signal, $gateway;
-	waitpid($gateway, 0);
-}
+sub stop_gateway { stop_process($gateway, @_) }
 
 END
 {
 	my $status = $?;
-	for my $pid (@children)
-	{
-		kill 'CONT', $pid;
-		kill 'KILL', $pid;
-	}
-	waitpid($_, 0) for @children;
 	eval { load($ENV{MONGODB_URI}, '', '--command', $database, '{"dropDatabase": 1}') };
 	$? = $status;
 }
@@ -87,34 +53,13 @@ system_or_bail('make', '-s', '-C', "$FindBin::Bin/../load", 'build/mongo_load');
 load($ENV{MONGODB_URI}, join('', map { "$database\tnumbers\t{\"_id\": $_, \"n\": $_}\n" } 1 .. 20000), '--load');
 start_gateway();
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', "log_statement = none\nlog_min_error_statement = panic\n");
-$node->start;
-$node->safe_psql('postgres', qq{
-	CREATE EXTENSION cipherhorizon;
+my $node = start_node(qq{
 	CREATE SERVER m FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (host '127.0.0.1', port '$port', database '$database');
 	CREATE USER MAPPING FOR PUBLIC SERVER m OPTIONS (user '$user', password '$password');
 	CREATE FOREIGN TABLE numbers (_id int, n int) SERVER m OPTIONS (collection 'numbers');
 	CREATE FOREIGN TABLE small_batches (_id int, n int) SERVER m OPTIONS (collection 'numbers', fetch_size '100');
 	CREATE FOREIGN TABLE big (_id int, t text) SERVER m OPTIONS (collection 'big');
-	CREATE TABLE memory (line text);
 });
-
-# Run a script in one session; statements may fail.  Returns all it printed.
-sub session
-{
-	my ($script) = @_;
-	my ($out, $err) = ('', '');
-	$node->psql('postgres', "\\set VERBOSITY verbose\n\\set SHOW_CONTEXT never\n$script",
-		stdout => \$out, stderr => \$err, on_error_stop => 0, on_error_die => 0);
-	return "$out\n$err";
-}
-
-my $clock = "SELECT clock_timestamp() AS t0 \\gset";
-my $took = "SELECT 'ms ' || round(extract(epoch FROM clock_timestamp() - :'t0') * 1000);";
-
-sub ms_of { my ($text) = @_; my ($ms) = $text =~ /^ms (\d+)/m; return $ms // 1e9; }
 
 is(session('SELECT count(n) FROM numbers;'), "20000\n", 'the store answers');
 
@@ -185,15 +130,8 @@ like($out, qr/^then 20000$/m, 'and a new connection has the whole answer');
 
 # A cancel from another session.
 {
-	my $seen = '';
 	kill 'STOP', $gateway;
-	my $victim = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT count(*) FROM numbers' ],
-		'<', \undef, '&>', \$seen);
-	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT count(%numbers' AND wait_event_type = 'Extension'");
-	my $start = time();
-	$node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT count(%numbers' AND pid <> pg_backend_pid()");
-	$victim->finish;
-	my $ms = (time() - $start) * 1000;
+	my ($seen, $ms) = cancel_query('SELECT count(*) FROM numbers');
 	kill 'CONT', $gateway;
 	like($seen, qr/canceling statement due to user request/, 'pg_cancel_backend ends a query');
 	cmp_ok($ms, '<', 400, 'at once (with the time of a psql)');
@@ -303,25 +241,14 @@ like($out, qr/HV00N: could not connect to store "t"\nDETAIL:  .*certificate/, 'a
 sub fake_server
 {
 	my ($answer, $hang) = @_;
-	my $listen = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1) or die "listen: $!";
-	my $fake_port = $listen->sockport;
-	my $pid = fork() // die "fork: $!";
 
-	if ($pid == 0)
-	{
-		while (my $client = $listen->accept)
-		{
-			my $buf = '';
-			sysread($client, $buf, 4096) or next;
+	return serve(
+		sub {
+			my ($client) = @_;
+			sysread($client, my $buf, 4096) or return;
 			syswrite($client, $answer);
 			sleep 60 if $hang;
-			close $client;
-		}
-		POSIX::_exit(0);
-	}
-	push @children, $pid;
-	close $listen;
-	return $fake_port;
+		});
 }
 
 sub ask_fake
@@ -364,15 +291,14 @@ load($ENV{MONGODB_URI}, join('', map { "$database\tbig\t{\"_id\": $_, \"t\": \""
 is(session('SELECT length(t) FROM big WHERE _id = 1;'), "12000000\n", 'a document of 12 MB');
 is(session('SELECT count(*), sum(length(t)) FROM big;'), "40|51000000\n", 'among many of 1 MB');
 
-my $private = "COPY memory FROM PROGRAM 'sed -n \"s/RssAnon:[^0-9]*//p\" /proc/\$PPID/status'; SELECT 'kb ' || substring(line FROM '\\d+') FROM memory; TRUNCATE memory;";
-$out = session("SELECT count(*), max(length(t)) FROM big WHERE _id > 1; $private");
-my ($kb) = $out =~ /^kb (\d+)$/m;
+$out = session("SELECT count(*), max(length(t)) FROM big WHERE _id > 1; $memory");
+my ($kb) = kb_of($out);
 cmp_ok($kb, '<', 64 * 1024, 'with less than 64 MB of private memory');
 
 # Memory of libmongoc does not grow with the number of queries, nor of errors.
 my $many = "DO \$\$ BEGIN FOR i IN 1 .. 300 LOOP PERFORM count(*) FROM numbers WHERE _id < 10; BEGIN PERFORM 1 / (n - 1) FROM small_batches; EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END \$\$;";
-$out = session("$many $private $many $private");
-my @kb = $out =~ /^kb (\d+)$/mg;
+$out = session("$many $memory $many $memory");
+my @kb = kb_of($out);
 is(scalar @kb, 2, 'two looks at the memory') or diag($out);
 cmp_ok($kb[1], '<', $kb[0] + 512, 'memory does not grow with the number of queries');
 

@@ -6,32 +6,21 @@
 use strict;
 use warnings;
 
+use CipherHorizon;
 use HTTP::Tiny;
 use IO::Select;
 use IO::Socket::INET;
 use MIME::Base64;
-use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
 
 my ($user, $password) = ($ENV{NEO4J_USER}, $ENV{NEO4J_PASSWORD});
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $port = PostgreSQL::Test::Cluster::get_free_port();
 my $cut_file = "$dir/cut";
-my ($proxy, @children);
-
-END
-{
-	local $?;					# waitpid would set the exit code
-	for my $pid (@children)
-	{
-		kill 'CONT', $pid;
-		kill 'KILL', $pid;
-	}
-	waitpid($_, 0) for @children;
-}
+my $proxy;
 
 # ---- the proxy ---------------------------------------------------------------
 
@@ -88,22 +77,10 @@ sub proxy_loop
 sub start_proxy
 {
 	my $listen = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1', LocalPort => $port, ReuseAddr => 1) or die "listen: $!";
-	$proxy = fork() // die "fork: $!";
-	if ($proxy == 0)
-	{
-		$SIG{PIPE} = 'IGNORE';
-		proxy_loop($listen);
-		POSIX::_exit(0);
-	}
-	push @children, $proxy;
-	close $listen;
+	$proxy = start_child(sub { $SIG{PIPE} = 'IGNORE'; proxy_loop($listen) });
 }
 
-sub stop_proxy
-{
-	kill 'KILL', $proxy;
-	waitpid($proxy, 0);
-}
+sub stop_proxy { stop_process($proxy, 'KILL') }
 
 # ---- the server itself, over HTTP ------------------------------------------------
 
@@ -121,13 +98,7 @@ sub cypher
 # ---- PostgreSQL ---------------------------------------------------------------------
 
 start_proxy();
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-# counted rows are rows that are read
-$node->append_conf('postgresql.conf', "log_statement = none\nlog_min_error_statement = panic\ncipherhorizon.enable_aggregate_pushdown = off\n");
-$node->start;
-$node->safe_psql('postgres', qq{
-	CREATE EXTENSION cipherhorizon;
+my $node = start_node(qq{
 	CREATE SERVER neo FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (host '127.0.0.1', port '$port');
 	CREATE USER MAPPING FOR PUBLIC SERVER neo OPTIONS (user '$user', password '$password');
 	CREATE FOREIGN TABLE one (n int) SERVER neo OPTIONS (cypher 'RETURN 42 AS n');
@@ -135,23 +106,7 @@ $node->safe_psql('postgres', qq{
 	CREATE FOREIGN TABLE busy (n int) SERVER neo OPTIONS (cypher 'UNWIND range(1, 10000000000) AS tap_busy WITH tap_busy WHERE tap_busy < 0 RETURN tap_busy AS n');
 	CREATE FOREIGN TABLE big (n int, s text) SERVER neo OPTIONS (cypher 'UNWIND range(1, 60) AS n RETURN n, reduce(s = "abcdefghijklmnop", i IN range(1, 16) | s + s) AS s');
 	CREATE FOREIGN TABLE bigger (s text) SERVER neo OPTIONS (cypher 'RETURN reduce(s = "abcdefgh", i IN range(1, 22) | s + s) AS s');
-	CREATE TABLE memory (line text);
 });
-
-# Run a script in one session; statements may fail.  Returns all it printed.
-sub session
-{
-	my ($script) = @_;
-	my ($out, $err) = ('', '');
-	$node->psql('postgres', "\\set VERBOSITY verbose\n\\set SHOW_CONTEXT never\n$script",
-		stdout => \$out, stderr => \$err, on_error_stop => 0, on_error_die => 0);
-	return "$out\n$err";
-}
-
-my $clock = "SELECT clock_timestamp() AS t0 \\gset";
-my $took = "SELECT 'ms ' || round(extract(epoch FROM clock_timestamp() - :'t0') * 1000);";
-
-sub ms_of { my ($text) = @_; my ($ms) = $text =~ /^ms (\d+)/m; return $ms // 1e9; }
 
 is(session('SELECT count(n) FROM many;'), "20000\n", 'the store answers');
 
@@ -203,16 +158,12 @@ like($out, qr/^then 20000$/m, 'a new connection has the whole answer');
 
 # A cancel from another session, and what it does to the server's work.
 {
-	my $seen = '';
-	my $victim = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT count(n) FROM busy' ],
-		'<', \undef, '&>', \$seen);
 	my $running = "SHOW TRANSACTIONS YIELD currentQuery WHERE currentQuery CONTAINS 'tap_' + 'busy' RETURN count(*) AS n";
-	for (1 .. 100) { last if cypher($running) =~ /\[\[1\]\]/; sleep 0.05; }
-	like(cypher($running), qr/\[\[1\]\]/, 'a long query runs in Neo4j');
-	my $start = time();
-	$node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%busy' AND pid <> pg_backend_pid()");
-	$victim->finish;
-	my $ms = (time() - $start) * 1000;
+	my ($seen, $ms) = cancel_query('SELECT count(n) FROM busy',
+		sub {
+			wait_until('a long query in Neo4j', sub { cypher($running) =~ /\[\[1\]\]/ });
+			pass('a long query runs in Neo4j');
+		});
 	like($seen, qr/canceling statement due to user request/, 'pg_cancel_backend ends it');
 	cmp_ok($ms, '<', 400, 'at once (with the time of a psql)');
 	sleep 0.3;
@@ -326,29 +277,19 @@ my $record = message("\xB1\x71\x91\x01");
 sub fake_server
 {
 	my ($answer, $hang, $version) = @_;
-	my $listen = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1) or die "listen: $!";
-	my $fake_port = $listen->sockport;
-	my $pid = fork() // die "fork: $!";
 
-	if ($pid == 0)
-	{
-		while (my $client = $listen->accept)
-		{
+	return serve(
+		sub {
+			my ($client) = @_;
 			sysread($client, my $offer, 20);
 			syswrite($client, $version);
 			# HELLO and LOGON come together
-			sysread($client, my $hello, 4096) or next;
+			sysread($client, my $hello, 4096) or return;
 			syswrite($client, $success . $success);
-			sysread($client, my $run, 4096) or next;
+			sysread($client, my $run, 4096) or return;
 			syswrite($client, $answer);
 			sleep 60 if $hang;
-			close $client;
-		}
-		POSIX::_exit(0);
-	}
-	push @children, $pid;
-	close $listen;
-	return $fake_port;
+		});
 }
 
 sub ask_fake
@@ -408,11 +349,10 @@ refused('another protocol', qr/HV00N.*does not speak Bolt/s, '', 0, "-ERR");
 
 # ---- large rows ------------------------------------------------------------------------
 
-my $private = q{COPY memory FROM PROGRAM 'sed -n "s/^RssAnon:[^0-9]*//p" /proc/$PPID/status'; SELECT 'kb ' || substring(line FROM '\d+') FROM memory; TRUNCATE memory;};
 is(session('SELECT length(s) FROM bigger;'), "33554432\n", 'a value of 32 MB');
-$out = session("SELECT count(n), sum(length(s)) FROM big; $private");
+$out = session("SELECT count(n), sum(length(s)) FROM big; $memory");
 like($out, qr/^60\|62914560$/m, 'many of 1 MB');
-my ($kb) = $out =~ /^kb (\d+)$/m;
+my ($kb) = kb_of($out);
 cmp_ok($kb // 1e9, '<', 64 * 1024, 'with less than 64 MB of private memory');
 
 $node->stop;

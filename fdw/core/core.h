@@ -110,9 +110,12 @@ extern List *ch_ship_clauses(PlannerInfo *root, RelOptInfo *rel, ChTable *table,
 extern List *ch_ship_pathkeys(PlannerInfo *root, RelOptInfo *rel, ChTable *table,
 							  List *pathkeys, const char **reason);
 
-/* The same without asking whether the store sorts so (for DISTINCT ON). */
+/*
+ * The same for DISTINCT ON the first ndistinct keys, whose own order does not
+ * matter, without asking whether the store sorts so.
+ */
 extern List *ch_sort_keys(PlannerInfo *root, RelOptInfo *rel, ChTable *table,
-						  List *pathkeys, const char **reason);
+						  List *pathkeys, int ndistinct, const char **reason);
 
 /* The condition of an aggregate's FILTER; NULL with a reason if it is not exact. */
 extern ChExpr *ch_ship_filter(PlannerInfo *root, RelOptInfo *rel, ChTable *table,

@@ -562,11 +562,11 @@ set_distinct_on(GroupContext *cxt)
 	if (driver->ship_distinct == NULL)
 		return refuse(cxt, psprintf("%s has no such form", driver->product));
 	cxt->reason = NULL;
-	cxt->query->sort = ch_sort_keys(root, cxt->base, cxt->table, keys, &cxt->reason);
-	if (cxt->query->sort == NIL)
-		return false;
 	cxt->query->grouped = false;
 	cxt->query->ndistinct = list_length(root->distinct_pathkeys);
+	cxt->query->sort = ch_sort_keys(root, cxt->base, cxt->table, keys, cxt->query->ndistinct, &cxt->reason);
+	if (cxt->query->sort == NIL)
+		return false;
 	foreach(lc, pull_var_clause((Node *) root->upper_targets[UPPERREL_DISTINCT]->exprs,
 								PVC_INCLUDE_PLACEHOLDERS | PVC_INCLUDE_AGGREGATES | PVC_INCLUDE_WINDOWFUNCS))
 	{

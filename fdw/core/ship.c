@@ -703,8 +703,20 @@ sorted_column(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, 
 	return 0;
 }
 
+/* Do strings that differ stand in the order of their bytes, or at least apart? */
+static bool
+collation_sorts(Oid collation, bool any_order, const char **reason)
+{
+	if (any_order ? get_collation_isdeterministic(collation) : ch_collation_is_bytewise(collation))
+		return true;
+	*reason = any_order ? "the collation calls different strings equal"
+		: "strings are sorted by a collation other than \"C\"";
+	return false;
+}
+
+/* any_order: what is equal has to be together, in whatever order. */
 static ChSortKey *
-ship_pathkey(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, const char **reason)
+ship_pathkey(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, bool any_order, const char **reason)
 {
 	int			attno = sorted_column(root, rel, table, key, reason);
 	ChSortKey  *sort;
@@ -730,11 +742,8 @@ ship_pathkey(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, c
 		*reason = psprintf("type %s is sorted by PostgreSQL only", format_type_be(type));
 		return NULL;
 	}
-	if (is_text(type) && !ch_collation_is_bytewise(key->pk_eclass->ec_collation))
-	{
-		*reason = "strings are sorted by a collation other than \"C\"";
+	if (is_text(type) && !collation_sorts(key->pk_eclass->ec_collation, any_order, reason))
 		return NULL;
-	}
 	sort = ch_make_sort_key();
 	sort->attno = attno;
 	sort->descending = ch_pathkey_descending(key);
@@ -744,14 +753,14 @@ ship_pathkey(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, c
 }
 
 List *
-ch_sort_keys(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *pathkeys, const char **reason)
+ch_sort_keys(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *pathkeys, int ndistinct, const char **reason)
 {
 	List	   *keys = NIL;
 	ListCell   *lc;
 
 	foreach(lc, pathkeys)
 	{
-		ChSortKey  *sort = ship_pathkey(root, rel, table, lfirst(lc), reason);
+		ChSortKey  *sort = ship_pathkey(root, rel, table, lfirst(lc), foreach_current_index(lc) < ndistinct, reason);
 
 		if (sort == NULL)
 			return NIL;
@@ -773,7 +782,7 @@ ch_ship_pathkeys(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *pathk
 		*reason = "enable_sort_pushdown is off";
 		return NIL;
 	}
-	keys = ch_sort_keys(root, rel, table, pathkeys, reason);
+	keys = ch_sort_keys(root, rel, table, pathkeys, 0, reason);
 	return keys != NIL && table->driver->ship_sort(table, keys, reason) ? keys : NIL;
 }
 

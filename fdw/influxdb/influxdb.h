@@ -77,6 +77,9 @@ typedef struct InfluxAnswer
 	int			ncolumns;
 	const char **columns;
 	ChValue    *values;
+	int			ntags;			/* of GROUP BY; a missing one is empty */
+	const char **tags;
+	ChValue    *tag_values;
 
 	bool		started;		/* the answer's header is there */
 	bool		done;

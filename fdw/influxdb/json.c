@@ -16,6 +16,7 @@
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/memutils.h"
 
 #include "fdw/influxdb/influxdb.h"
@@ -29,6 +30,10 @@ typedef struct Series
 	int			ncolumns;
 	int			size;			/* allocated of columns */
 	const char **columns;
+	int			ntags;
+	int			tags_size;
+	const char **tags;
+	ChValue    *tag_values;
 } Series;
 
 typedef struct Row
@@ -48,6 +53,7 @@ typedef struct Decoder
 	char	   *key[8];			/* the last key at each depth */
 	bool		in_columns;		/* below that key of a series */
 	bool		in_values;
+	bool		in_tags;
 	Series	   *series;
 	Row		   *row;
 	int			size;			/* allocated of row->values */
@@ -225,6 +231,7 @@ field_start(void *state, char *name, bool isnull)
 	of_series = d->depth == 5 && strcmp(key_at(d, 1), "results") == 0 && strcmp(key_at(d, 3), "series") == 0;
 	d->in_columns = of_series && strcmp(name, "columns") == 0;
 	d->in_values = of_series && strcmp(name, "values") == 0;
+	d->in_tags = of_series && strcmp(name, "tags") == 0;
 	return CH_JSON_DONE;
 }
 
@@ -237,6 +244,20 @@ add_column(Series *s, char *name)
 		s->columns = s->columns ? repalloc(s->columns, s->size * sizeof(char *)) : palloc(s->size * sizeof(char *));
 	}
 	s->columns[s->ncolumns++] = name;
+}
+
+static void
+add_tag(Series *s, const char *name, const char *value)
+{
+	if (s->ntags == s->tags_size)
+	{
+		s->tags_size = Max(8, s->tags_size * 2);
+		s->tags = s->tags ? repalloc(s->tags, s->tags_size * sizeof(char *)) : palloc(s->tags_size * sizeof(char *));
+		s->tag_values = s->tag_values ? repalloc(s->tag_values, s->tags_size * sizeof(ChValue))
+			: palloc(s->tags_size * sizeof(ChValue));
+	}
+	s->tags[s->ntags] = name;
+	s->tag_values[s->ntags++] = ch_string(value, strlen(value));
 }
 
 /* The message of an error: {"error": m}, in a result too, or 2.x's {"code": c, "message": m}. */
@@ -259,6 +280,8 @@ scalar(void *state, char *token, JsonTokenType type)
 	}
 	else if (d->depth == 6 && d->in_columns)
 		add_column(d->series, token);
+	else if (d->depth == 6 && d->in_tags && type == JSON_TOKEN_STRING)
+		add_tag(d->series, key_at(d, 6), token);
 	else if (at(d, 5, "name"))
 		d->series->name = token;
 	else if (at(d, 3, "statement_id"))
@@ -322,10 +345,13 @@ parse_line(Decoder *d, char *line, int len, const JsonSemAction *actions)
 	d->nrows = d->next = d->rows_size = 0;
 	d->rows = NULL;
 	d->depth = 0;
-	d->in_columns = d->in_values = false;
+	d->in_columns = d->in_values = d->in_tags = false;
 	lexer = ch_json_lexer(line, len);
 	sem.semstate = d;
 	error = pg_parse_json(lexer, &sem);
+	/* JSON has no infinity, which a sum of floats may come to */
+	if (error != JSON_SUCCESS && len < 1000 && strstr(pnstrdup(line, len), "unsupported value: "))
+		float_overflow_error();
 	if (error != JSON_SUCCESS)
 		influx_garbled(d->answer, psprintf("no JSON: %s", json_errdetail(error, lexer)));
 	MemoryContextSwitchTo(old);
@@ -384,6 +410,9 @@ read_lines(Decoder *d, const JsonSemAction *actions)
 	{
 		a->series = row->series->name;
 		a->columns = row->series->columns;
+		a->ntags = row->series->ntags;
+		a->tags = row->series->tags;
+		a->tag_values = row->series->tag_values;
 		/* Rows come after the line is parsed: the number is the row's. */
 		a->statement = row->series->statement;
 	}

@@ -34,6 +34,7 @@ typedef struct Decoder
 	int64		series_keys;
 	int64		rows;
 	MemoryContext shape;		/* name and columns of the series */
+	MemoryContext tags;			/* its tags */
 } Decoder;
 
 typedef struct Cursor
@@ -358,6 +359,41 @@ set_series(InfluxAnswer *a, Decoder *d, const ChValue *name)
 	a->series = MemoryContextStrdup(d->shape, pnstrdup(name->u.s.data, name->u.s.len));
 }
 
+/* {"tag": "value", ...}: all of it or nothing. */
+static Step
+step_tags(Cursor *c, Decoder *d)
+{
+	InfluxAnswer *a = c->answer;
+	MemoryContext old;
+	Step		done = ON;
+	int64		n;
+
+	if (!take_map(c, &n))
+		return SHORT;
+	if (n > MAX_COLUMNS)
+		influx_garbled(a, "more tags than a measurement can have");
+	MemoryContextReset(d->tags);
+	old = MemoryContextSwitchTo(d->tags);
+	a->tags = palloc(sizeof(char *) * Max(n, 1));
+	a->tag_values = palloc(sizeof(ChValue) * Max(n, 1));
+	for (int i = 0; i < n && done == ON; i++)
+	{
+		ChValue		key;
+		ChValue    *v = &a->tag_values[i];
+
+		if (!take_string(c, &key) || !take_string(c, v))
+		{
+			done = SHORT;
+			continue;
+		}
+		a->tags[i] = pnstrdup(key.u.s.data, key.u.s.len);
+		v->u.s.data = pnstrdup(v->u.s.data, v->u.s.len);
+	}
+	MemoryContextSwitchTo(old);
+	a->ntags = done == ON ? (int) n : 0;
+	return done;
+}
+
 static bool
 take_partial(Cursor *c)
 {
@@ -384,6 +420,8 @@ step_series_key(Cursor *c, Decoder *d)
 		step = step_columns(c, d);
 	else if (is(&key, "values"))
 		step = take_list(c, &d->rows) ? ON : SHORT;
+	else if (is(&key, "tags"))
+		step = step_tags(c, d);
 	else if (is(&key, "partial"))
 		step = take_partial(c) ? ON : SHORT;
 	else if (!is(&key, "name"))
@@ -464,7 +502,10 @@ step(Cursor *c, Decoder *d)
 	if (d->series_keys > 0)
 		return step_series_key(c, d);
 	if (d->series > 0)
+	{
+		c->answer->ntags = 0;
 		return step_into(c, &d->series, &d->series_keys);
+	}
 	if (d->result_keys > 0)
 		return step_result_key(c, d);
 	if (d->results > 0)
@@ -511,6 +552,7 @@ influx_read_msgpack(InfluxAnswer *a)
 	Decoder    *d = MemoryContextAllocZero(a->cxt, sizeof(Decoder));
 
 	d->shape = AllocSetContextCreate(a->cxt, "InfluxDB series", ALLOCSET_SMALL_SIZES);
+	d->tags = AllocSetContextCreate(a->cxt, "InfluxDB tags", ALLOCSET_SMALL_SIZES);
 	a->decoder = d;
 	a->read = read_msgpack;
 }

@@ -248,4 +248,11 @@ ch_interrupt_pending(void)
 #define CH_WAIT_EVENT_NEW(name) PG_WAIT_EXTENSION
 #endif
 
+/* The next value of a sort, copied; 16 lets the caller choose */
+#if PG_VERSION_NUM >= 160000
+#define ch_tuplesort_getdatum(sort, value, isnull) tuplesort_getdatum(sort, true, true, value, isnull, NULL)
+#else
+#define ch_tuplesort_getdatum(sort, value, isnull) tuplesort_getdatum(sort, true, value, isnull, NULL)
+#endif
+
 #endif							/* CH_COMPAT_H */

@@ -17,7 +17,8 @@
  * - there is no IS NULL, and strings have no order;
  * - LIMIT 0 means no limit (core asks nothing then).
  *
- * In SQL (3.x) only the time needs care: it has nanoseconds.
+ * In SQL (3.x) only the time needs care: it has nanoseconds.  Groups are in
+ * parts.c.
  */
 #include "postgres.h"
 
@@ -43,21 +44,9 @@ table_of(const ChTable *table)
 /* ---- what can be shipped ------------------------------------------------ */
 
 static bool
-is_time(const ChColumn *col)
-{
-	return col->kind == INFLUX_TIME || col->kind == INFLUX_TIME_NS;
-}
-
-static bool
 is_text(const ChColumn *col)
 {
 	return col->basetype == TEXTOID || col->basetype == VARCHAROID;
-}
-
-static bool
-is_integer(const ChColumn *col)
-{
-	return col->basetype == INT2OID || col->basetype == INT4OID || col->basetype == INT8OID;
 }
 
 static bool
@@ -111,7 +100,7 @@ ship_tag(const ChColumn *col, const ChExpr *leaf, bool sql, const char **reason)
 static ChShip
 ship_field(const ChColumn *col, const ChExpr *leaf, bool sql, const char **reason)
 {
-	if (!is_text(col) && !is_integer(col) && !is_float(col) && col->basetype != BOOLOID)
+	if (!is_text(col) && !influx_is_integer(col) && !is_float(col) && col->basetype != BOOLOID)
 		return no(reason, "InfluxDB compares strings, numbers and booleans only");
 	if (leaf->kind == CH_COND_IS_NULL && !sql)
 		return no(reason, "InfluxQL has no IS NULL for fields");
@@ -127,13 +116,15 @@ influx_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 	bool		sql = table_of(table)->sql;
 	ChShip		ship;
 
-	if (is_time(col))
+	if (col->kind == INFLUX_BUCKET)
+		return no(reason, "InfluxQL compares times, not buckets of them");
+	if (influx_is_time(col))
 		ship = ship_time(leaf, sql, reason);
 	else if (col->kind == INFLUX_TAG)
 		ship = ship_tag(col, leaf, sql, reason);
 	else
 		ship = ship_field(col, leaf, sql, reason);
-	if (ship == CH_SHIP_NO || !table->mismatch_null || (is_time(col) && col->typmod < 0))
+	if (ship == CH_SHIP_NO || !table->mismatch_null || (influx_is_time(col) && col->typmod < 0))
 		return ship;
 
 	/* What does not fit is NULL here, but a value in the store. */
@@ -150,7 +141,7 @@ has_time(const ChTable *table, const ChExpr *expr)
 	ListCell   *lc;
 
 	if (expr->kind != CH_COND_AND && expr->kind != CH_COND_OR)
-		return is_time(ch_column(table, expr->attno));
+		return influx_is_time(ch_column(table, expr->attno));
 	foreach(lc, expr->args)
 		if (has_time(table, lfirst(lc)))
 			return true;
@@ -165,7 +156,10 @@ influx_ship_bool(const ChTable *table, const ChExpr *expr, ChShip given, const c
 	return given;
 }
 
-/* A point's time is its only order; the two time columns say the same. */
+/*
+ * A point's time is its only order; the two time columns say the same.  Points
+ * in the order of their times are in the order of their buckets.
+ */
 bool
 influx_ship_sort(const ChTable *table, List *keys, const char **reason)
 {
@@ -174,8 +168,9 @@ influx_ship_sort(const ChTable *table, List *keys, const char **reason)
 	foreach(lc, keys)
 	{
 		ChSortKey  *key = lfirst(lc);
+		const ChColumn *col = ch_column(table, key->attno);
 
-		if (!is_time(ch_column(table, key->attno)))
+		if (!influx_is_time(col) && col->kind != INFLUX_BUCKET)
 		{
 			*reason = "InfluxDB sorts by time only";
 			return false;
@@ -233,8 +228,8 @@ append_value(StringInfo buf, const ChValue *v, bool sql)
  * A tag or field.  In an InfluxQL condition a text field is marked as one:
  * without that, shards that do not know the field yet take it for a tag.
  */
-static void
-append_column(StringInfo buf, const ChColumn *col, bool condition)
+void
+influx_append_column(StringInfo buf, const ChColumn *col, bool condition)
 {
 	bool		sql = table_of(col->table)->sql;
 	const char *type = ch_opt_string(col->table->driver, col->options, "field_type");
@@ -274,7 +269,7 @@ compare(StringInfo buf, const ChColumn *col, const char *op, const ChValue *v)
 {
 	bool		sql = table_of(col->table)->sql;
 
-	append_column(buf, col, true);
+	influx_append_column(buf, col, true);
 	/* InfluxQL reads a carriage return as a newline and has no escape for it */
 	if (!sql && has_carriage_return(v))
 	{
@@ -296,7 +291,7 @@ not_null(StringInfo buf, const ChColumn *col)
 
 	if (table_of(col->table)->sql || col->kind == INFLUX_TAG)
 	{
-		append_column(buf, col, true);
+		influx_append_column(buf, col, true);
 		appendStringInfoString(buf, table_of(col->table)->sql ? " IS NOT NULL" : " <> ''");
 		return SOME;
 	}
@@ -311,9 +306,9 @@ not_null(StringInfo buf, const ChColumn *col)
 		no = "<> true";
 	}
 	appendStringInfoChar(buf, '(');
-	append_column(buf, col, true);
+	influx_append_column(buf, col, true);
 	appendStringInfo(buf, " %s OR ", yes);
-	append_column(buf, col, true);
+	influx_append_column(buf, col, true);
 	appendStringInfo(buf, " %s)", no);
 	return SOME;
 }
@@ -563,7 +558,7 @@ compile_in(StringInfo buf, const ChCond *cond)
 
 	if (is_long_list(cond))
 	{
-		append_column(buf, cond->col, true);
+		influx_append_column(buf, cond->col, true);
 		appendStringInfoString(buf, " =~ ");
 		influx_append_regex(buf, cond->values, cond->nvalues);
 		return SOME;
@@ -609,7 +604,7 @@ compile_not_in(StringInfo buf, const ChCond *cond)
 static Truth
 compile_is_null(StringInfo buf, const ChColumn *col)
 {
-	append_column(buf, col, true);
+	influx_append_column(buf, col, true);
 	appendStringInfoString(buf, table_of(col->table)->sql ? " IS NULL" : " = ''");
 	return SOME;
 }
@@ -662,7 +657,7 @@ compile(StringInfo buf, const ChCond *cond, bool sql)
 		return compile_list(buf, cond, sql);
 	if (cond->kind == CH_COND_FALSE)
 		return NEVER;
-	if (is_time(cond->col))
+	if (influx_is_time(cond->col))
 		return compile_time(buf, cond);
 	switch (cond->kind)
 	{
@@ -682,15 +677,15 @@ compile(StringInfo buf, const ChCond *cond, bool sql)
 /* ---- the select list ------------------------------------------------------ */
 
 /* Is the condition true only for points that have this field? */
-static bool
-implies(const ChCond *cond, const ChColumn *col)
+bool
+influx_implies(const ChCond *cond, const ChColumn *col)
 {
 	if (cond == NULL)
 		return false;
 	if (cond->kind == CH_COND_AND)
 	{
 		for (int i = 0; i < cond->nargs; i++)
-			if (implies(cond->args[i], col))
+			if (influx_implies(cond->args[i], col))
 				return true;
 		return false;
 	}
@@ -698,23 +693,14 @@ implies(const ChCond *cond, const ChColumn *col)
 		cond->col == col;
 }
 
-static bool
-is_selected(const ChScan *scan, const ChColumn *col)
-{
-	for (int i = 0; i < scan->ncolumns; i++)
-		if (scan->columns[i] == col)
-			return true;
-	return false;
-}
-
 /*
- * The fields to select besides those that the scan wants, so that no point
- * is lost: none if one that is wanted is surely there, else one that is, else all.
+ * The fields to select besides those that are wanted, so that no point is
+ * lost: none if one that is wanted is surely there, else one that is, else all.
  */
-static List *
-extra_fields(const ChScan *scan)
+List *
+influx_extra_fields(const ChTable *table, const ChCond *filter, const List *wanted)
 {
-	const InfluxTable *t = table_of(scan->table);
+	const InfluxTable *t = table_of(table);
 	ChColumn   *sure = NULL;
 	List	   *extra = NIL;
 
@@ -722,9 +708,9 @@ extra_fields(const ChScan *scan)
 	{
 		ChColumn   *col = t->fields[i];
 
-		if (!col->notnull && !implies(scan->filter, col))
+		if (!col->notnull && !influx_implies(filter, col))
 			continue;
-		if (is_selected(scan, col))
+		if (list_member_ptr(wanted, col))
 			return NIL;
 		if (sure == NULL)
 			sure = col;
@@ -732,7 +718,7 @@ extra_fields(const ChScan *scan)
 	if (sure)
 		return list_make1(sure);
 	for (int i = 0; i < t->nfields; i++)
-		if (!is_selected(scan, t->fields[i]))
+		if (!list_member_ptr(wanted, t->fields[i]))
 			extra = lappend(extra, t->fields[i]);
 	return extra;
 }
@@ -750,35 +736,41 @@ influx_append_measurement(StringInfo buf, const ChTable *table)
 	append_utf8_name(buf, t->measurement, t->sql);
 }
 
+/* A select list of plain columns; those that are wanted come first. */
+void
+influx_append_select(StringInfo buf, const ChTable *table, const ChCond *filter, const List *wanted)
+{
+	const char *comma = "";
+	ListCell   *lc;
+
+	appendStringInfoString(buf, "SELECT ");
+	foreach(lc, list_concat_copy(wanted, influx_extra_fields(table, filter, wanted)))
+	{
+		appendStringInfoString(buf, comma);
+		influx_append_column(buf, lfirst(lc), false);
+		comma = ", ";
+	}
+	/* A table without fields: its rows are the points with any field. */
+	if (table_of(table)->nfields == 0)
+		appendStringInfo(buf, "%s*::field", comma);
+}
+
 /* InfluxQL gives the time first, unasked. */
 static void
 select_influxql(const ChScan *scan, InfluxQuery *q)
 {
-	StringInfo	buf = &q->text;
-	const char *comma = "";
-	ListCell   *lc;
+	List	   *wanted = NIL;
 
 	q->ncolumns = 1;
-	appendStringInfoString(buf, "SELECT ");
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
 		q->position[i] = 0;
-		if (is_time(scan->columns[i]))
+		if (influx_is_time(scan->columns[i]))
 			continue;
-		appendStringInfoString(buf, comma);
-		append_column(buf, scan->columns[i], false);
+		wanted = lappend(wanted, scan->columns[i]);
 		q->position[i] = q->ncolumns++;
-		comma = ", ";
 	}
-	foreach(lc, extra_fields(scan))
-	{
-		appendStringInfoString(buf, comma);
-		append_column(buf, lfirst(lc), false);
-		comma = ", ";
-	}
-	/* A table without fields: its rows are the points with any field. */
-	if (table_of(scan->table)->nfields == 0)
-		appendStringInfo(buf, "%s*::field", comma);
+	influx_append_select(&q->text, scan->table, scan->filter, wanted);
 }
 
 /* Rows are objects, so a name that two columns share is selected once. */
@@ -796,7 +788,7 @@ select_sql(const ChScan *scan, InfluxQuery *q)
 		int			at = 0;
 
 		q->position[i] = 0;
-		if (is_time(col))
+		if (influx_is_time(col))
 			continue;
 		for (at = 1; at < q->ncolumns && strcmp(q->columns[at], col->remote) != 0; at++)
 			;
@@ -805,7 +797,7 @@ select_sql(const ChScan *scan, InfluxQuery *q)
 			continue;
 		q->columns[q->ncolumns++] = col->remote;
 		appendStringInfoString(buf, ", ");
-		append_column(buf, col, false);
+		influx_append_column(buf, col, false);
 	}
 }
 
@@ -816,7 +808,7 @@ append_some_field(const ChScan *scan, StringInfo buf, const char *before)
 	const InfluxTable *t = table_of(scan->table);
 
 	for (int i = 0; i < t->nfields; i++)
-		if (t->fields[i]->notnull || implies(scan->filter, t->fields[i]))
+		if (t->fields[i]->notnull || influx_implies(scan->filter, t->fields[i]))
 			return;
 	for (int i = 0; i < t->nfields; i++)
 	{
@@ -827,21 +819,58 @@ append_some_field(const ChScan *scan, StringInfo buf, const char *before)
 		appendStringInfoChar(buf, ')');
 }
 
-static void
-append_where(const ChScan *scan, InfluxQuery *q)
+/* Appends " WHERE ..."; false if no point matches. */
+bool
+influx_append_where(StringInfo buf, const ChCond *filter, const char *also)
 {
-	bool		sql = table_of(scan->table)->sql;
+	StringInfoData where;
+	Truth		truth = ALWAYS;
+	bool		nested = filter && filter->kind == CH_COND_OR && also;
+
+	initStringInfo(&where);
+	if (filter)
+		truth = compile(&where, filter, false);
+	if (truth == SOME)
+		appendStringInfo(buf, nested ? " WHERE (%s)" : " WHERE %s", where.data);
+	if (truth != NEVER && also)
+		appendStringInfo(buf, "%s %s", truth == SOME ? " AND" : " WHERE", also);
+	return truth != NEVER;
+}
+
+static void
+append_where_sql(const ChScan *scan, InfluxQuery *q)
+{
 	StringInfoData where;
 	Truth		truth = ALWAYS;
 
 	initStringInfo(&where);
 	if (scan->filter)
-		truth = compile(&where, scan->filter, sql);
+		truth = compile(&where, scan->filter, true);
 	q->never = truth == NEVER;
 	if (truth == SOME)
-		appendStringInfo(&q->text, sql && scan->filter->kind == CH_COND_OR ? " WHERE (%s)" : " WHERE %s", where.data);
-	if (sql)
-		append_some_field(scan, &q->text, truth == SOME ? " AND (" : " WHERE (");
+		appendStringInfo(&q->text, scan->filter->kind == CH_COND_OR ? " WHERE (%s)" : " WHERE %s", where.data);
+	append_some_field(scan, &q->text, truth == SOME ? " AND (" : " WHERE (");
+}
+
+/* ---- the whole query --------------------------------------------------------- */
+
+/* Order and limit; DISTINCT ON tags is a limit of each group of series. */
+static void
+append_order(const ChScan *scan, StringInfo buf)
+{
+	for (int i = 0; i < scan->ndistinct; i++)
+	{
+		appendStringInfoString(buf, i == 0 ? " GROUP BY " : ", ");
+		influx_append_column(buf, ch_column(scan->table, scan->sort[i]->attno), false);
+	}
+	if (scan->nsort > scan->ndistinct)
+		appendStringInfo(buf, " ORDER BY time %s", scan->sort[scan->ndistinct]->descending ? "DESC" : "ASC");
+	if (scan->ndistinct > 0)
+		appendStringInfoString(buf, " LIMIT 1");
+	if (scan->limit != -1)
+		appendStringInfo(buf, " LIMIT %s", ch_count_text(scan->limit));
+	if (scan->offset != 0)
+		appendStringInfo(buf, " OFFSET %s", ch_count_text(scan->offset));
 }
 
 void
@@ -859,13 +888,11 @@ influx_compile(const ChScan *scan, InfluxQuery *q)
 		select_influxql(scan, q);
 	appendStringInfoString(buf, " FROM ");
 	influx_append_measurement(buf, scan->table);
-	append_where(scan, q);
-	if (scan->nsort > 0)
-		appendStringInfo(buf, " ORDER BY time %s", scan->sort[0]->descending ? "DESC" : "ASC");
-	if (scan->limit != -1)
-		appendStringInfo(buf, " LIMIT %s", ch_count_text(scan->limit));
-	if (scan->offset != 0)
-		appendStringInfo(buf, " OFFSET %s", ch_count_text(scan->offset));
+	if (t->sql)
+		append_where_sql(scan, q);
+	else
+		q->never = !influx_append_where(buf, scan->filter, NULL);
+	append_order(scan, buf);
 	if (scan->limit == 0)
 		q->never = true;
 }
@@ -874,10 +901,15 @@ void
 influx_explain(ChScan *scan, StringInfo out)
 {
 	InfluxQuery q;
+	InfluxGroups g;
+	StringInfo	text = scan->grouped ? &g.text : &q.text;
 
-	influx_compile(scan, &q);
-	if (q.never)
+	if (scan->grouped)
+		influx_compile_groups(scan, influx_asks_rows(scan), &g);
+	else
+		influx_compile(scan, &q);
+	if (scan->grouped ? g.never : q.never)
 		appendStringInfoString(out, "none: no row can match");
 	else
-		appendStringInfoString(out, pg_any_to_server(q.text.data, q.text.len, PG_UTF8));
+		appendStringInfoString(out, pg_any_to_server(text->data, text->len, PG_UTF8));
 }

@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+
 #include "fdw/core/compat.h"
 #include "fdw/core/driver.h"
 #include "fdw/core/http.h"
@@ -19,8 +21,28 @@ typedef enum InfluxKind
 	INFLUX_FIELD,
 	INFLUX_TAG,
 	INFLUX_TIME,				/* timestamptz: microseconds, rounded down */
-	INFLUX_TIME_NS				/* bigint: nanoseconds since 1970 */
+	INFLUX_TIME_NS,				/* bigint: nanoseconds since 1970 */
+	INFLUX_BUCKET				/* computed: date_bin of the time */
 } InfluxKind;
+
+static inline bool
+influx_is_time(const ChColumn *col)
+{
+	return col->kind == INFLUX_TIME || col->kind == INFLUX_TIME_NS;
+}
+
+static inline bool
+influx_is_integer(const ChColumn *col)
+{
+	return col->basetype == INT2OID || col->basetype == INT4OID || col->basetype == INT8OID;
+}
+
+/* ChColumn.extra of a bucket, in microseconds; 0 <= origin < stride, since 1970 */
+typedef struct InfluxBucket
+{
+	int64		stride;
+	int64		origin;
+} InfluxBucket;
 
 /* ChTable.priv */
 typedef struct InfluxTable
@@ -134,12 +156,120 @@ extern ChShip influx_ship_bool(const ChTable *table, const ChExpr *expr, ChShip 
 extern bool influx_ship_sort(const ChTable *table, List *keys, const char **reason);
 extern int	influx_ship_sets(const ChTable *table, const ChQuery *query);
 extern void influx_append_measurement(StringInfo buf, const ChTable *table);
+extern void influx_append_column(StringInfo buf, const ChColumn *col, bool condition);
+extern void influx_append_select(StringInfo buf, const ChTable *table, const ChCond *filter, const List *wanted);
+extern bool influx_append_where(StringInfo buf, const ChCond *filter, const char *also);
+extern bool influx_implies(const ChCond *cond, const ChColumn *col);
+extern List *influx_extra_fields(const ChTable *table, const ChCond *filter, const List *wanted);
 extern void influx_compile(const ChScan *scan, InfluxQuery *query);
 extern void influx_explain(ChScan *scan, StringInfo out);
+
+/*
+ * The next row of the answer, or NULL.  Sets the scan's current_set and, of a
+ * grouped query, which of its parts the row is of.
+ */
+extern InfluxAnswer *influx_scan_row(ChScan *scan, int *part);
+
+/* Give up the answer and ask for rows, to fold them here. */
+extern void influx_ask_rows(ChScan *scan);
+extern bool influx_asks_rows(const ChScan *scan);
+
+/* A value of a field as its column takes it: other, or v itself. */
+extern const ChValue *influx_field_value(const ChScan *scan, const ChColumn *col, const ChValue *v, ChValue *other);
 
 extern void influx_send(ChScan *scan);
 extern bool influx_next(ChScan *scan, Datum *values, bool *nulls);
 extern bool influx_close(ChScan *scan, bool failed);
+
+/* ---- groups -------------------------------------------------------------- */
+
+/* What a field's values are in the store; bits, for shards may differ. */
+#define INFLUX_FLOAT	1
+#define INFLUX_INTEGER	2
+#define INFLUX_UNSIGNED	4
+#define INFLUX_STRING	8
+#define INFLUX_BOOLEAN	16
+
+typedef enum InfluxForm
+{
+	INFLUX_CALLS,				/* aggregate functions */
+	INFLUX_NEWEST,				/* the last point of each group */
+	INFLUX_OLDEST				/* the first */
+} InfluxForm;
+
+/* Of what a row of a part must show, for its values to be PostgreSQL's. */
+typedef struct InfluxCheck
+{
+	ChColumn   *col;			/* an integer one */
+	int			count;			/* positions in the row; of a sum of bigint: count */
+	int			min;
+	int			max;
+} InfluxCheck;
+
+/* One of the statements that together give the groups. */
+typedef struct InfluxPart
+{
+	InfluxForm	form;
+	ChCond	   *filter;			/* the scan's and a FILTER's */
+	StringInfoData where;
+	bool		never;			/* no point matches: it is not asked */
+	List	   *calls;			/* InfluxCall, after the time */
+	List	   *checks;			/* InfluxCheck */
+} InfluxPart;
+
+/* Where a target comes from. */
+typedef struct InfluxSource
+{
+	int			part;			/* -1: a key, which every part has */
+	int			position;		/* in the part's rows; 0: the time.  Of count(*)
+								 * in folded rows: 0 */
+} InfluxSource;
+
+/*
+ * A grouped query.  Its first part has every group; the others, only those
+ * that their conditions leave.
+ */
+typedef struct InfluxGroups
+{
+	StringInfoData text;		/* of all parts that are asked */
+	bool		never;
+	bool		rows;			/* parts with calls ask for rows instead */
+	bool		bounded;		/* of the buckets' edges: to be looked at, too */
+	const InfluxBucket *bucket; /* or NULL */
+	InfluxSource *sources;		/* by target */
+	int			nparts;
+	InfluxPart *parts;
+	int			nasked;			/* statements */
+	int		   *asked;			/* the part that each is */
+	bool		gather;			/* all groups must be known before the first */
+} InfluxGroups;
+
+/* group.c */
+extern bool influx_ship_func(const ChTable *table, ChColumn *col, const char **reason);
+extern bool influx_ship_group(const ChTable *table, const ChQuery *query, const char **reason);
+extern bool influx_ship_distinct(const ChTable *table, const ChQuery *query, const char **reason);
+extern TimestampTz influx_bucket_of(const InfluxBucket *bucket, int64 ns);
+
+/* One of the above, or 0. */
+extern int	influx_type_bit(const char *name, int len);
+
+/* Do the values of a field fit its column, each of them, and compare and add up alike? */
+extern bool influx_type_fits(const ChColumn *col, int types);
+
+/* Is a count of this column (NULL: of rows) one of rows, of those that have the tag? */
+extern bool influx_counts_rows(const ChColumn *col, bool distinct);
+
+/* parts.c */
+extern void influx_compile_groups(const ChScan *scan, bool rows, InfluxGroups *groups);
+
+/* Two statements that ask for points beyond the times for which buckets are right. */
+extern char *influx_edge_questions(const ChScan *scan);
+
+/* fold.c */
+struct InfluxFold;
+/* groups: of each set, which may change when rows are asked for */
+extern struct InfluxFold *influx_begin_fold(const ChScan *scan, const InfluxGroups *groups);
+extern bool influx_next_group(ChScan *scan, struct InfluxFold *fold, Datum *values, bool *nulls);
 
 extern List *influx_import(ChConn *conn, const char *remote_schema, List *options);
 

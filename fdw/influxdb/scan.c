@@ -39,21 +39,38 @@ typedef struct InfluxChecked
 {
 	Oid			relid;
 	TimestampTz until;
-	Bitmapset  *floats;			/* attributes over fields that are floats */
+	Bitmapset  *floats;			/* attributes whose values are floats, all of them */
+	int			natts;
+	uint8	   *types;			/* by attribute - 1: INFLUX_FLOAT and so on */
 } InfluxChecked;
+
+/* A field that the store knows. */
+typedef struct InfluxField
+{
+	const char *name;
+	int			types;
+} InfluxField;
+
+/* A statement of a question; a grouped one has several. */
+typedef struct InfluxStatement
+{
+	int			set;			/* 0, if there are no sets */
+	int			part;
+} InfluxStatement;
 
 typedef struct InfluxScan
 {
-	InfluxQuery query;
+	InfluxQuery query;			/* of the last question; all have the same columns */
+	InfluxGroups *groups;		/* of a grouped scan: of each question */
+	struct InfluxFold *fold;
 	InfluxAnswer *answer;
-	bool		checking;		/* the keys come before the rows */
-	bool		checked_first;	/* so they did */
-	int		   *set_of;			/* several questions: whose each statement is */
+	int			first;			/* number of the first of statements in the answer */
 	int			nstatements;
-	List	   *fields;			/* char *: names the store knows */
-	List	   *floats;			/* those of them that are floats */
-	List	   *others;			/* those that are something else, somewhere */
-	List	   *tags;
+	InfluxStatement *statements;
+	bool		rows;			/* of a grouped scan: rows are asked for */
+	bool		checking;		/* the keys come before the rows */
+	List	   *fields;			/* InfluxField */
+	List	   *tags;			/* char * */
 	uint64		counted;		/* bytes that scan->bytes has */
 } InfluxScan;
 
@@ -91,6 +108,33 @@ must_check(const InfluxChecked *seen)
 	return seen == NULL || GetCurrentTimestamp() > seen->until;
 }
 
+static InfluxField *
+find_field(List *fields, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, fields)
+	{
+		InfluxField *field = lfirst(lc);
+
+		if (strcmp(field->name, name) == 0)
+			return field;
+	}
+	return NULL;
+}
+
+/* The types that a column's values come in. */
+static int
+types_of(const InfluxScan *state, const ChColumn *col)
+{
+	const char *type = ch_opt_string(col->table->driver, col->options, "field_type");
+	const InfluxField *field = find_field(state->fields, col->remote);
+
+	if (type)
+		return influx_type_bit(type, strlen(type));
+	return field ? field->types : 0;
+}
+
 static InfluxChecked *
 note_checked(const ChScan *scan)
 {
@@ -108,12 +152,18 @@ note_checked(const ChScan *scan)
 	seen->until = GetCurrentTimestamp() + CHECK_SECONDS * USECS_PER_SEC;
 	bms_free(seen->floats);
 	seen->floats = NULL;
-	for (int i = 0; i < scan->table->natts; i++)
+	if (seen->natts < scan->table->natts)
+		seen->types = palloc(scan->table->natts);
+	seen->natts = scan->table->natts;
+	memset(seen->types, 0, seen->natts);
+	for (int i = 0; i < seen->natts; i++)
 	{
 		ChColumn   *col = scan->table->columns[i];
 
-		if (col && col->kind == INFLUX_FIELD && has_name(state->floats, col->remote) &&
-			!has_name(state->others, col->remote))
+		if (col == NULL || col->kind != INFLUX_FIELD)
+			continue;
+		seen->types[i] = types_of(state, col);
+		if (seen->types[i] == INFLUX_FLOAT)
 			seen->floats = bms_add_member(seen->floats, col->attno);
 	}
 	MemoryContextSwitchTo(old);
@@ -144,6 +194,36 @@ refuse_inexact(const InfluxChecked *seen, const ChCond *cond)
 					 errhint("Declare the column as double precision.")));
 }
 
+/* The conditions of the questions and of aggregates. */
+static void
+refuse_inexact_filters(const ChScan *scan, const InfluxChecked *seen)
+{
+	if (scan->nsets == 0)
+		refuse_inexact(seen, scan->filter);
+	for (int i = 0; i < scan->nsets; i++)
+		refuse_inexact(seen, scan->sets[i].filter);
+	for (int i = 0; i < scan->ncolumns && scan->grouped; i++)
+		refuse_inexact(seen, scan->targets[i].filter);
+}
+
+/*
+ * May a field's values be other than its column says, so that the store adds
+ * up and counts otherwise than PostgreSQL would?
+ */
+static bool
+must_fold(const ChScan *scan, const InfluxChecked *seen)
+{
+	for (int i = 0; i < scan->ncolumns; i++)
+	{
+		const ChColumn *col = scan->targets[i].col;
+
+		if (scan->targets[i].agg != CH_AGG_KEY && col && col->kind == INFLUX_FIELD && col->attno <= seen->natts &&
+			!influx_type_fits(col, seen->types[col->attno - 1]))
+			return true;
+	}
+	return false;
+}
+
 /* SHOW FIELD KEYS FROM m; SHOW TAG KEYS FROM m; */
 static void
 append_questions(const ChScan *scan, StringInfo buf)
@@ -159,6 +239,7 @@ static void
 note_key(InfluxScan *state, const InfluxAnswer *a)
 {
 	const ChValue *v = &a->values[0];
+	InfluxField *field;
 	char	   *name;
 
 	if (a->ncolumns < 1 || v->kind != CH_STRING)
@@ -170,12 +251,15 @@ note_key(InfluxScan *state, const InfluxAnswer *a)
 		state->tags = lappend(state->tags, name);
 		return;
 	}
-	state->fields = lappend(state->fields, name);
-	if (a->ncolumns > 1 && a->values[1].kind == CH_STRING && a->values[1].u.s.len == 5 &&
-		memcmp(a->values[1].u.s.data, "float", 5) == 0)
-		state->floats = lappend(state->floats, name);
-	else
-		state->others = lappend(state->others, name);
+	field = find_field(state->fields, name);
+	if (field == NULL)
+	{
+		field = palloc0(sizeof(InfluxField));
+		field->name = name;
+		state->fields = lappend(state->fields, field);
+	}
+	if (a->ncolumns > 1 && a->values[1].kind == CH_STRING)
+		field->types |= influx_type_bit(a->values[1].u.s.data, a->values[1].u.s.len);
 }
 
 static void
@@ -207,7 +291,6 @@ static void
 check_columns(ChScan *scan)
 {
 	InfluxScan  *state = scan->state;
-	InfluxChecked *seen;
 
 	if (state->fields == NIL)
 		no_measurement(scan);
@@ -217,52 +300,109 @@ check_columns(ChScan *scan)
 
 		if (col == NULL)
 			continue;
-		if (col->kind == INFLUX_FIELD && !has_name(state->fields, col->remote) && has_name(state->tags, col->remote))
+		if (col->kind == INFLUX_FIELD && !find_field(state->fields, col->remote) && has_name(state->tags, col->remote))
 			wrong_kind(col, "tag");
-		if (col->kind == INFLUX_TAG && !has_name(state->tags, col->remote) && has_name(state->fields, col->remote))
+		if (col->kind == INFLUX_TAG && !has_name(state->tags, col->remote) && find_field(state->fields, col->remote))
 			wrong_kind(col, "field");
 	}
 	state->checking = false;
-	seen = note_checked(scan);
-	refuse_inexact(seen, scan->filter);
-	for (int i = 0; i < scan->nsets; i++)
-		refuse_inexact(seen, scan->sets[i].filter);
+	refuse_inexact_filters(scan, note_checked(scan));
 }
 
 /* ---- the scan ---------------------------------------------------------- */
 
-/* The statement of one question; false if no point can match. */
-static bool
-append_statement(ChScan *scan, StringInfo text, const InfluxChecked *seen)
+/* The statements of one question; none if no point can match. */
+static void
+append_question(ChScan *scan, StringInfo text, int set)
 {
-	InfluxScan  *state = scan->state;
+	InfluxScan *state = scan->state;
+	InfluxGroups *g = scan->grouped ? &state->groups[set] : NULL;
+	int			n;
 
-	influx_compile(scan, &state->query);
-	if (state->query.never)
-		return false;
-	if (!state->checking)
-		refuse_inexact(seen, scan->filter);
-	appendBinaryStringInfo(text, state->query.text.data, state->query.text.len);
-	return true;
+	if (scan->grouped)
+		influx_compile_groups(scan, state->rows, g);
+	else
+		influx_compile(scan, &state->query);
+	n = g ? g->nasked : state->query.never ? 0 : 1;
+	if (n == 0)
+		return;
+	for (int i = 0; i < n; i++)
+	{
+		InfluxStatement *statement = &state->statements[state->nstatements++];
+
+		statement->set = set;
+		statement->part = g ? g->asked[i] : 0;
+	}
+	if (text->len > 0)
+		appendStringInfoString(text, "; ");
+	appendStringInfoString(text, g ? g->text.data : state->query.text.data);
 }
 
-/* One statement for each set. */
 static void
-append_sets(ChScan *scan, StringInfo text, const InfluxChecked *seen)
+append_query(ChScan *scan, StringInfo text)
 {
-	InfluxScan  *state = scan->state;
+	InfluxScan *state = scan->state;
+	int			n = Max(scan->nsets, 1);
 
-	state->set_of = palloc(scan->nsets * sizeof(int));
-	for (int i = 0; i < scan->nsets; i++)
+	state->nstatements = 0;
+	if (state->statements == NULL)
 	{
-		scan->filter = scan->sets[i].filter;
-		scan->limit = scan->sets[i].limit;
-		scan->offset = scan->sets[i].offset;
-		if (!append_statement(scan, text, seen))
-			continue;
-		appendStringInfoString(text, "; ");
-		state->set_of[state->nstatements++] = i;
+		state->statements = palloc(n * (scan->grouped ? scan->ncolumns + 1 : 1) * sizeof(InfluxStatement));
+		state->groups = palloc0(n * sizeof(InfluxGroups));
 	}
+	for (int i = 0; i < n; i++)
+	{
+		if (scan->nsets > 0)
+		{
+			scan->filter = scan->sets[i].filter;
+			scan->limit = scan->sets[i].limit;
+			scan->offset = scan->sets[i].offset;
+		}
+		append_question(scan, text, i);
+	}
+}
+
+/* Are there points at times where a bucket of some question errs? */
+static bool
+must_see_edges(const ChScan *scan)
+{
+	const InfluxScan *state = scan->state;
+
+	for (int i = 0; i < Max(scan->nsets, 1) && scan->grouped; i++)
+		if (state->groups[i].bounded)
+			return true;
+	return false;
+}
+
+/*
+ * One request: what the measurement has, if that is to be asked, whether there
+ * are points at the edge of time, and the query.
+ */
+static void
+ask(ChScan *scan)
+{
+	InfluxScan *state = scan->state;
+	StringInfoData query;
+	StringInfoData text;
+
+	initStringInfo(&query);
+	append_query(scan, &query);
+	state->answer = NULL;
+	if (state->nstatements == 0)
+		return;
+	initStringInfo(&text);
+	state->first = state->checking ? QUERY : 0;
+	if (state->checking)
+		append_questions(scan, &text);
+	if (must_see_edges(scan))
+	{
+		appendStringInfoString(&text, influx_edge_questions(scan));
+		state->first += 2;
+	}
+	appendBinaryStringInfo(&text, query.data, query.len);
+	state->answer = influx_ask(scan->conn, text.data, scan->table->fetch_size > 0 ? scan->table->fetch_size : CHUNK_SIZE);
+	state->counted = 0;
+	scan->requests++;
 }
 
 void
@@ -270,27 +410,19 @@ influx_send(ChScan *scan)
 {
 	const InfluxTable *t = scan->table->priv;
 	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
-	InfluxScan  *state = palloc0(sizeof(InfluxScan));
+	InfluxScan *state = palloc0(sizeof(InfluxScan));
 	InfluxChecked *seen = find_checked(scan->conn->handle, scan->table->relid);
-	StringInfoData text;
 
 	scan->state = state;
-	initStringInfo(&text);
-	state->checking = state->checked_first = !t->sql && must_check(seen);
-	if (state->checking)
-		append_questions(scan, &text);
-	if (scan->nsets > 0)
-		append_sets(scan, &text, seen);
-	else if (append_statement(scan, &text, seen))
-		state->nstatements = 1;
-	if (state->nstatements > 0)
-	{
-		state->answer = influx_ask(scan->conn, text.data,
-								   scan->table->fetch_size > 0 ? scan->table->fetch_size : CHUNK_SIZE);
-		if (t->sql)
-			influx_expect_columns(state->answer, state->query.ncolumns, state->query.columns);
-		scan->requests++;
-	}
+	state->checking = !t->sql && must_check(seen);
+	if (seen && !state->checking)
+		refuse_inexact_filters(scan, seen);
+	state->rows = scan->grouped && seen && !state->checking && must_fold(scan, seen);
+	ask(scan);
+	if (scan->grouped)
+		state->fold = influx_begin_fold(scan, state->groups);
+	if (t->sql && state->answer)
+		influx_expect_columns(state->answer, state->query.ncolumns, state->query.columns);
 	MemoryContextSwitchTo(old);
 }
 
@@ -304,32 +436,70 @@ count_bytes(ChScan *scan)
 	state->counted = received;
 }
 
-/* The next row of the query itself. */
-static bool
-next_row(ChScan *scan)
+void
+influx_ask_rows(ChScan *scan)
 {
-	InfluxScan  *state = scan->state;
-	InfluxAnswer *a = state->answer;
-	bool		found;
+	InfluxScan *state = scan->state;
+	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
 
-	while ((found = influx_next_row(a)) && state->checking && a->statement < QUERY)
+	count_bytes(scan);
+	ch_http_cancel(state->answer->http);
+	state->checking = false;
+	state->rows = true;
+	ask(scan);
+	MemoryContextSwitchTo(old);
+}
+
+bool
+influx_asks_rows(const ChScan *scan)
+{
+	const InfluxScan *state = scan->state;
+
+	return scan->grouped && state && state->rows;
+}
+
+/* The keys are read: was the right thing asked? */
+static void
+check(ChScan *scan)
+{
+	check_columns(scan);
+	if (scan->grouped && must_fold(scan, find_checked(scan->conn->handle, scan->table->relid)))
+		influx_ask_rows(scan);
+}
+
+InfluxAnswer *
+influx_scan_row(ChScan *scan, int *part)
+{
+	InfluxScan *state = scan->state;
+
+	for (;;)
 	{
-		MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
+		InfluxAnswer *a = state->answer;
+		bool		found = influx_next_row(a);
 
-		note_key(state, a);
-		MemoryContextSwitchTo(old);
-	}
-	if (found && scan->nsets > 0)
-	{
-		int			statement = a->statement - (state->checked_first ? QUERY : 0);
+		if (state->checking && found && a->statement < QUERY)
+		{
+			MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
 
-		if (statement < 0 || statement >= state->nstatements)
+			note_key(state, a);
+			MemoryContextSwitchTo(old);
+			continue;
+		}
+		if (state->checking)
+			check(scan);
+		/* a point at the edge of time */
+		if (a == state->answer && found && a->statement < state->first)
+			influx_ask_rows(scan);
+		if (a != state->answer)
+			continue;
+		if (!found)
+			return NULL;
+		if (a->statement - state->first >= state->nstatements)
 			influx_garbled(a, "a result of a statement that was not sent");
-		scan->current_set = state->set_of[statement];
+		scan->current_set = state->statements[a->statement - state->first].set;
+		*part = state->statements[a->statement - state->first].part;
+		return a;
 	}
-	if (state->checking)
-		check_columns(scan);
-	return found;
 }
 
 /* JSON writes a float without a fraction like an integer, of any length. */
@@ -342,18 +512,36 @@ as_float(const ChValue *v)
 	return f;
 }
 
+const ChValue *
+influx_field_value(const ChScan *scan, const ChColumn *col, const ChValue *v, ChValue *other)
+{
+	const InfluxChecked *seen;
+
+	if (v->kind != CH_INT && v->kind != CH_DECIMAL)
+		return v;
+	seen = find_checked(scan->conn->handle, scan->table->relid);
+	if (seen == NULL || !bms_is_member(col->attno, seen->floats))
+		return v;
+	*other = as_float(v);
+	return other;
+}
+
 bool
 influx_next(ChScan *scan, Datum *values, bool *nulls)
 {
-	InfluxScan  *state = scan->state;
-	InfluxAnswer *a = state->answer;
-	InfluxChecked *seen;
+	InfluxScan *state = scan->state;
+	InfluxAnswer *a;
+	int			part;
 
-	if (a == NULL || !next_row(scan))
+	if (state->answer == NULL)
+		return false;
+	if (scan->grouped)
+		return influx_next_group(scan, state->fold, values, nulls);
+	a = influx_scan_row(scan, &part);
+	if (a == NULL)
 		return false;
 	if (a->ncolumns < state->query.ncolumns || a->values[0].kind != CH_INT)
 		influx_garbled(a, "a row without its time, or with fewer columns than were asked for");
-	seen = find_checked(scan->conn->handle, scan->table->relid);
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
 		const ChValue *v = &a->values[state->query.position[i]];
@@ -364,12 +552,8 @@ influx_next(ChScan *scan, Datum *values, bool *nulls)
 			other = influx_instant(v->u.i);
 			v = &other;
 		}
-		else if ((v->kind == CH_INT || v->kind == CH_DECIMAL) && seen &&
-				 bms_is_member(scan->columns[i]->attno, seen->floats))
-		{
-			other = as_float(v);
-			v = &other;
-		}
+		else if (scan->columns[i]->kind == INFLUX_FIELD)
+			v = influx_field_value(scan, scan->columns[i], v, &other);
 		ch_set_column(scan, i, v, values, nulls);
 	}
 	return true;

@@ -1,0 +1,369 @@
+/*
+ * group.c
+ *	  What can InfluxDB do of groups?
+ *
+ * InfluxQL groups by tags and by one bucket of the time, and calls aggregate
+ * functions of fields.  It has none of the time, and it counts fields, not
+ * points: the number of rows is known only where a field is surely there.
+ *
+ * What cannot be known here is whether a field has the type of its column, and
+ * whether a sum of integers wraps: fold.c looks at that.
+ *
+ * An expression of fields would need a subquery, which InfluxDB runs once for
+ * each function and at a higher price for a point than that of sending it.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "nodes/primnodes.h"
+#include "nodes/value.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+
+#include "fdw/influxdb/influxdb.h"
+
+#define US_OF_EPOCH		((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* The longest bucket: those that begin before 2200 stay within int64. */
+#define MAX_DAYS		10000
+#define MAX_STRIDE		(MAX_DAYS * USECS_PER_DAY)
+
+static const InfluxTable *
+table_of(const ChTable *table)
+{
+	return table->priv;
+}
+
+static bool
+no(const char **reason, const char *why)
+{
+	*reason = why;
+	return false;
+}
+
+/* ---- types ------------------------------------------------------------------- */
+
+int
+influx_type_bit(const char *name, int len)
+{
+	static const char *const names[] = {"float", "integer", "unsigned", "string", "boolean"};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)
+			return 1 << i;
+	return 0;
+}
+
+bool
+influx_type_fits(const ChColumn *col, int types)
+{
+	switch (col->basetype)
+	{
+		case FLOAT8OID:
+			return (types & ~INFLUX_FLOAT) == 0;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return (types & ~INFLUX_INTEGER) == 0;
+		case NUMERICOID:
+			return (types & ~(INFLUX_FLOAT | INFLUX_INTEGER)) == 0;
+		case BOOLOID:
+			return (types & ~INFLUX_BOOLEAN) == 0;
+		default:
+			return (types & ~INFLUX_STRING) == 0;
+	}
+}
+
+/* ---- buckets ----------------------------------------------------------------- */
+
+/* Round down, not toward zero: before 1970 they differ. */
+static int64
+floor_mod(int64 a, int64 b)
+{
+	int64		m = a % b;
+
+	return m < 0 ? m + b : m;
+}
+
+TimestampTz
+influx_bucket_of(const InfluxBucket *bucket, int64 ns)
+{
+	int64		us = influx_instant(ns).u.i + US_OF_EPOCH;
+
+	return us - floor_mod(us - bucket->origin, bucket->stride) - US_OF_EPOCH;
+}
+
+/*
+ * Before 2024, date_bin took a time before the origin that lies on a bucket's
+ * boundary for one of the bucket before.
+ */
+static bool
+date_bin_rounds_down(const Interval *stride, TimestampTz origin)
+{
+	TimestampTz before = origin - stride->time - stride->day * USECS_PER_DAY;
+
+	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_bin, IntervalPGetDatum(stride),
+												   TimestampTzGetDatum(before), TimestampTzGetDatum(origin))) == before;
+}
+
+static bool
+ship_date_bin(const ChFunc *func, InfluxBucket *bucket, const char **reason)
+{
+	const Node *first = linitial(func->args);
+	const Node *third = lthird(func->args);
+	const Interval *stride;
+	TimestampTz origin;
+	int64		unused;
+
+	if (!IsA(first, Const) || !IsA(third, Const))
+		return no(reason, "the length and the origin of a bucket must be constants");
+	stride = DatumGetIntervalP(((const Const *) first)->constvalue);
+	origin = DatumGetTimestampTz(((const Const *) third)->constvalue);
+	if (stride->month != 0 || stride->day < 0 || stride->day > MAX_DAYS || stride->time < 0 || stride->time > MAX_STRIDE)
+		return no(reason, "a bucket must have some length of at most 10000 days, without months");
+	bucket->stride = stride->day * USECS_PER_DAY + stride->time;
+	if (bucket->stride <= 0 || bucket->stride > MAX_STRIDE)
+		return no(reason, "a bucket must have some length of at most 10000 days, without months");
+	if (!influx_time_of(origin, &unused))
+		return no(reason, "the origin of the buckets is no time that InfluxDB has");
+	if (!date_bin_rounds_down(stride, origin))
+		return no(reason, "date_bin of this release of PostgreSQL errs before the origin");
+	bucket->origin = floor_mod(origin + US_OF_EPOCH, bucket->stride);
+	return true;
+}
+
+/* Does the unit have this name, or its plural? */
+static bool
+is_unit(const char *unit, const char *name)
+{
+	size_t		len = strlen(name);
+
+	return pg_strncasecmp(unit, name, len) == 0 && (unit[len] == '\0' || pg_strcasecmp(unit + len, "s") == 0);
+}
+
+/* Core has made sure that TimeZone makes no difference if no zone is named. */
+static bool
+ship_date_trunc(const ChFunc *func, InfluxBucket *bucket, const char **reason)
+{
+	static const struct
+	{
+		const char *name;
+		int64		length;
+	}			units[] = {
+		{"microsecond", 1},
+		{"millisecond", 1000},
+		{"second", USECS_PER_SEC},
+		{"minute", USECS_PER_MINUTE},
+		{"hour", USECS_PER_HOUR},
+		{"day", USECS_PER_DAY},
+		{"week", 7 * USECS_PER_DAY},
+	};
+	const Node *unit = linitial(func->args);
+	const Node *zone = list_length(func->args) == 3 ? lthird(func->args) : NULL;
+	char	   *name;
+
+	if (!IsA(unit, Const) || (zone && !IsA(zone, Const)))
+		return no(reason, "the unit and the zone of date_trunc must be constants");
+	if (zone && pg_strcasecmp(TextDatumGetCString(((const Const *) zone)->constvalue), "UTC") != 0)
+		return no(reason, "InfluxQL truncates times in UTC only");
+	name = TextDatumGetCString(((const Const *) unit)->constvalue);
+	for (int i = 0; i < lengthof(units); i++)
+		if (is_unit(name, units[i].name))
+			bucket->stride = units[i].length;
+	if (bucket->stride == 0)
+		return no(reason, "InfluxQL has buckets of equal length only: microseconds to weeks");
+	/* weeks begin on Mondays; 1970 began on a Thursday */
+	if (bucket->stride == 7 * USECS_PER_DAY)
+		bucket->origin = 4 * USECS_PER_DAY;
+	return true;
+}
+
+bool
+influx_ship_func(const ChTable *table, ChColumn *col, const char **reason)
+{
+	const ChFunc *func = col->func;
+	InfluxBucket *bucket;
+	const ChColumn *time;
+
+	if (func->func != CH_FUNC_DATE_BIN && func->func != CH_FUNC_DATE_TRUNC)
+		return no(reason, "InfluxDB takes longer to compute an expression in a subquery than to send the points");
+	if (table_of(table)->sql)
+		return no(reason, "InfluxDB 3 is asked for points only, as yet");
+	if (!IsA(lsecond(func->args), Integer))
+		return no(reason, "a bucket is one of the column of kind time");
+	time = ch_column(table, intVal(lsecond(func->args)));
+	if (time->kind != INFLUX_TIME || time->typmod >= 0 || time->domain)
+		return no(reason, "a bucket is one of the column of kind time, with all its microseconds");
+	bucket = palloc0(sizeof(InfluxBucket));
+	if (!(func->func == CH_FUNC_DATE_BIN ? ship_date_bin : ship_date_trunc) (func, bucket, reason))
+		return false;
+	col->kind = INFLUX_BUCKET;
+	col->extra = bucket;
+	return true;
+}
+
+/* ---- what can be shipped ----------------------------------------------------- */
+
+static bool
+is_text(const ChColumn *col)
+{
+	return (col->basetype == TEXTOID || col->basetype == VARCHAROID) && col->typmod < 0 && !col->domain;
+}
+
+static bool
+ship_key(const ChTable *table, const ChColumn *col, bool *bucketed, const char **reason)
+{
+	if (col->kind == INFLUX_BUCKET && *bucketed)
+		return no(reason, "InfluxQL groups by one bucket of the time only");
+	if (col->kind == INFLUX_BUCKET)
+	{
+		*bucketed = true;
+		return table_of(table)->nfields > 0 || no(reason, "a bucket needs a field to call a function of");
+	}
+	if (col->kind != INFLUX_TAG)
+		return no(reason, "InfluxQL groups by tags and by a bucket of the time only");
+	return is_text(col) || no(reason, "InfluxQL groups by tags in columns of type text only");
+}
+
+/* Is the condition true only for points that have this field, whatever the values? */
+static bool
+implies(const ChExpr *expr, const ChColumn *col)
+{
+	ListCell   *lc;
+
+	if (expr == NULL)
+		return false;
+	if (expr->kind == CH_COND_AND)
+	{
+		foreach(lc, expr->args)
+			if (implies(lfirst(lc), col))
+				return true;
+		return false;
+	}
+	/* NOT IN of an empty list is true even for NULL */
+	return (expr->kind == CH_COND_CMP || expr->kind == CH_COND_IN || expr->kind == CH_COND_NOT_NULL) &&
+		expr->attno == col->attno;
+}
+
+/* Does every row have a field that is known to be there? */
+static bool
+some_field_is_sure(const ChTable *table, const ChQuery *query, const ChTarget *target)
+{
+	const InfluxTable *t = table_of(table);
+
+	for (int i = 0; i < t->nfields; i++)
+		if (t->fields[i]->notnull || implies(query->filter, t->fields[i]) || implies(target->filter, t->fields[i]))
+			return true;
+	return false;
+}
+
+bool
+influx_counts_rows(const ChColumn *col, bool distinct)
+{
+	return col == NULL || (!distinct && (influx_is_time(col) || col->kind == INFLUX_TAG));
+}
+
+/* Has the field a type whose values InfluxDB counts, compares and adds up like PostgreSQL? */
+static bool
+ship_field(const ChColumn *col, const char **reason)
+{
+	const char *type = ch_opt_string(col->table->driver, col->options, "field_type");
+
+	if (col->kind != INFLUX_FIELD)
+		return no(reason, "InfluxQL has aggregates of fields only");
+	if (col->domain || col->typmod >= 0)
+		return no(reason, "each value is to be held against the column's type");
+	if (!is_text(col) && !influx_is_integer(col) && col->basetype != FLOAT8OID && col->basetype != NUMERICOID &&
+		col->basetype != BOOLOID)
+		return no(reason, "InfluxQL has no aggregates of values of this type");
+	if (type && !influx_type_fits(col, influx_type_bit(type, strlen(type))))
+		return no(reason, "the option field_type names another type than the column has");
+	return true;
+}
+
+static bool
+ship_time_target(const ChTarget *target, const ChColumn *col, bool bucketed, const char **reason)
+{
+	if (target->agg != CH_AGG_MIN && target->agg != CH_AGG_MAX)
+		return no(reason, "of times, InfluxDB knows the first and the last");
+	if (bucketed)
+		return no(reason, "InfluxQL has no first or last time of a bucket");
+	if (col->typmod >= 0 || col->domain)
+		return no(reason, "each value is to be held against the column's type");
+	return true;
+}
+
+static bool
+ship_target(const ChTable *table, const ChQuery *query, const ChTarget *target, bool bucketed, const char **reason)
+{
+	const ChColumn *col = target->attno ? ch_column(table, target->attno) : NULL;
+	const ChColumn *by = target->by ? ch_column(table, target->by) : NULL;
+
+	if (target->agg == CH_AGG_KEY)
+		return true;
+	if (target->agg == CH_AGG_COUNT && influx_counts_rows(col, target->distinct))
+		return some_field_is_sure(table, query, target) ||
+			no(reason, "InfluxQL counts fields, and none is known to be in every point (NOT NULL would tell)");
+	if (influx_is_time(col))
+		return ship_time_target(target, col, bucketed, reason);
+	if (!ship_field(col, reason))
+		return false;
+	if (target->distinct && target->agg != CH_AGG_COUNT && target->agg != CH_AGG_MIN && target->agg != CH_AGG_MAX)
+		return no(reason, "of DISTINCT values, InfluxQL is asked for the count only");
+	if (by && (!influx_is_time(by) || by->typmod >= 0))
+		return no(reason, "InfluxQL knows the first and the last value by time only");
+	if (target->agg == CH_AGG_SUM && col->basetype == NUMERICOID)
+		return no(reason, "InfluxDB adds up floats, which numeric does exactly");
+	if ((target->agg == CH_AGG_MIN || target->agg == CH_AGG_MAX) && (is_text(col) || col->basetype == BOOLOID))
+		return no(reason, "InfluxQL has min and max of numbers only");
+	return true;
+}
+
+bool
+influx_ship_group(const ChTable *table, const ChQuery *query, const char **reason)
+{
+	bool		bucketed = false;
+	ListCell   *lc;
+
+	if (table_of(table)->sql)
+		return no(reason, "InfluxDB 3 is asked for points only, as yet");
+	if (table->mismatch_null)
+		return no(reason, "on_type_mismatch = 'null' may make NULLs that the store does not know");
+	foreach(lc, query->group)
+		if (!ship_key(table, ch_column(table, lfirst_int(lc)), &bucketed, reason))
+			return false;
+	foreach(lc, query->targets)
+		if (!ship_target(table, query, lfirst(lc), bucketed, reason))
+			return false;
+	return true;
+}
+
+/* DISTINCT ON tags, in the order of time: LIMIT counts for each group of series. */
+bool
+influx_ship_distinct(const ChTable *table, const ChQuery *query, const char **reason)
+{
+	const ChSortKey *time = NULL;
+	ListCell   *lc;
+
+	if (table_of(table)->sql)
+		return no(reason, "InfluxDB 3 is asked for points only, as yet");
+	if (table->mismatch_null)
+		return no(reason, "on_type_mismatch = 'null' may make NULLs that the store does not know");
+	foreach(lc, query->sort)
+	{
+		const ChSortKey *key = lfirst(lc);
+		const ChColumn *col = ch_column(table, key->attno);
+
+		if (foreach_current_index(lc) < query->ndistinct)
+		{
+			if (col->kind != INFLUX_TAG || !is_text(col))
+				return no(reason, "InfluxQL has the first points of groups by tags in columns of type text only");
+			continue;
+		}
+		if (!influx_is_time(col) || (time && time->descending != key->descending))
+			return no(reason, "InfluxDB sorts by time only, in one direction");
+		time = key;
+	}
+	return true;
+}

@@ -14,7 +14,7 @@ export PGDATABASE=cipherhorizon_queries
 bounds='
 01  1    4  a row for each position
 02  1   20  a row for each symbol, of 864,000
-04  1   60  a row for each minute, of 1,800
+04  1 1800  the ticks of the hour: sum(price * qty) is added up here, see docs/influxdb.md; 60 minutes
 05  1   14  a row for each fill
 06  2   22  a row for each portfolio, perhaps in two batches
 07  1  160  the live strategies

@@ -38,9 +38,9 @@ CREATE FOREIGN TABLE influx.ticks (
     time timestamptz NOT NULL,
     symbol text OPTIONS (kind 'tag'),
     venue text OPTIONS (kind 'tag'),
-    price double precision,
-    qty double precision,
-    side text
+    price double precision NOT NULL,
+    qty double precision NOT NULL,
+    side text NOT NULL
 ) SERVER influx OPTIONS (measurement 'ticks');
 
 -- MongoDB: strategies

@@ -35,9 +35,9 @@ CREATE FOREIGN TABLE IF NOT EXISTS influx.ticks (
     time timestamptz NOT NULL,
     symbol text OPTIONS (kind 'tag'),
     venue text OPTIONS (kind 'tag'),
-    price double precision,
-    qty double precision,
-    side text,
+    price double precision NOT NULL,
+    qty double precision NOT NULL,
+    side text NOT NULL,
     trade_id bigint
 ) SERVER influx OPTIONS (measurement 'ticks');
 COMMENT ON FOREIGN TABLE influx.ticks IS 'Trades at the venue, as they were reported';

@@ -66,6 +66,9 @@ typedef struct KeyEntry
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
+/* Room for as many keys at first: growing costs more than it. */
+#define FIRST_KEYS 1024
+
 /* A parameter set and its rows. */
 typedef struct Set
 {
@@ -87,7 +90,7 @@ struct ChPrefetch
 	int			n;				/* expressions that depend on the loop */
 	int		   *numbers;		/* in fdw_exprs */
 	ExprState **exprs;
-	Oid		   *types;
+	Oid		   *types;			/* below domains */
 	int16	   *lens;
 	bool	   *byvals;
 	Datum	   *values;			/* what they are now */
@@ -234,7 +237,7 @@ note_expressions(ChPrefetch *pf, const ForeignScan *plan, const Bitmapset *param
 			continue;
 		pf->numbers[pf->n] = number;
 		pf->exprs[pf->n] = list_nth(pf->state->params, number);
-		pf->types[pf->n] = exprType(list_nth(plan->fdw_exprs, number));
+		pf->types[pf->n] = getBaseType(exprType(list_nth(plan->fdw_exprs, number)));
 		get_typlenbyval(pf->types[pf->n], &pf->lens[pf->n], &pf->byvals[pf->n]);
 		pf->n++;
 	}
@@ -332,7 +335,7 @@ append_datum(StringInfo key, Datum value, Oid type)
 {
 	ChValue		v;
 
-	if (!ch_datum_to_value(value, getBaseType(type), &v))
+	if (!ch_datum_to_value(value, type, &v))
 		elog(ERROR, "type %u has no form for a store", type);
 	append_value(key, &v);
 }
@@ -475,8 +478,8 @@ ch_prefetch_add(ChPrefetch *pf)
 	old = MemoryContextSwitchTo(pf->cxt);
 	if (pf->by_value == NULL)
 	{
-		pf->by_value = keys_create(pf->cxt, 64, NULL);
-		pf->by_key = keys_create(pf->cxt, 64, NULL);
+		pf->by_value = keys_create(pf->cxt, FIRST_KEYS, NULL);
+		pf->by_key = keys_create(pf->cxt, FIRST_KEYS, NULL);
 	}
 	evaluate(pf);
 	entry = enter_key(pf, pf->by_value, &found);
@@ -570,7 +573,7 @@ fetch_merged(ChPrefetch *pf)
 		asked = 0;
 		for (int i = pf->nfetched; i < pf->nsets; i++)
 			if (!pf->sets[i].never && (pf->nkeys > 1 || pf->sets[i].same < 0))
-				(void) ch_datum_to_value(pf->sets[i].values[n], getBaseType(pf->types[n]), &values[asked++]);
+				(void) ch_datum_to_value(pf->sets[i].values[n], pf->types[n], &values[asked++]);
 		merge.values[pf->numbers[n]] = values;
 		merge.counts[pf->numbers[n]] = asked;
 	}

@@ -24,6 +24,7 @@
 
 #define DEFAULT_FETCH_SIZE 1000
 #define FIRST_WAVE 100
+#define SEND_BYTES 8192
 #define WAVE_BYTES (1024 * 1024)
 #define SCAN_COUNT_MAX 10000
 
@@ -391,7 +392,12 @@ send_wave(RedisScan *s)
 	if (s->use_mget && wave->ntasks > 0)
 		ask_mget(s, wave);
 	for (int i = 0; i < wave->ntasks; i++)
+	{
 		ask_task(s, &wave->tasks[i]);
+		/* Redis works on the first commands while the next are written */
+		if (s->rc->out.len > SEND_BYTES)
+			redis_flush(s->scan->conn, s->scan->conn->request_timeout);
+	}
 	s->next_sent = true;
 	if (s->rc->unread == before)
 		return;					/* SCAN has told all that is asked */

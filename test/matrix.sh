@@ -17,6 +17,7 @@ build() {  # SUITE POSTGRES
   if [ ! -e "$root/.complete" ]; then
     echo "matrix: making $1"
     rm -rf "$root"
+    mkdir -p "${root%/*}"
     mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
       --include="gcc,clang,make,pkg-config,postgresql-server-dev-$2,libmongoc-dev,libhiredis-dev,libcurl4-openssl-dev,libjansson-dev,librdkafka-dev,libssl-dev" \
       "$1" "$root"

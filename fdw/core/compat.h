@@ -94,6 +94,20 @@ ch_make_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target,
 									 fdw_private);
 }
 
+/* 17 looks up statistics to tell how long an array is. */
+#if PG_VERSION_NUM >= 170000
+#define ch_estimate_array_length(root, array) estimate_array_length(root, array)
+#else
+#define ch_estimate_array_length(root, array) estimate_array_length(array)
+#endif
+
+/* 18 can leave room in front of the tuple. */
+#if PG_VERSION_NUM >= 180000
+#define ch_form_minimal_tuple(desc, values, nulls) heap_form_minimal_tuple(desc, values, nulls, 0)
+#else
+#define ch_form_minimal_tuple(desc, values, nulls) heap_form_minimal_tuple(desc, values, nulls)
+#endif
+
 /* 18 tells what the delay is for. */
 #if PG_VERSION_NUM >= 180000
 #define vacuum_delay_point_compat() vacuum_delay_point(true)

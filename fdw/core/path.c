@@ -51,11 +51,7 @@ estimate_remote_rows(PlannerInfo *root, RelOptInfo *rel, const ChTable *table, L
 		if (c->expr->kind == CH_COND_CMP && c->expr->op == CH_EQ && ch_column(table, c->expr->attno)->unique)
 			most = 1;
 		else if (c->expr->kind == CH_COND_IN && ch_column(table, c->expr->attno)->unique && most < 0)
-			most = estimate_array_length(
-#if PG_VERSION_NUM >= 170000
-										 root,
-#endif
-										 linitial(c->expr->values));
+			most = ch_estimate_array_length(root, linitial(c->expr->values));
 	}
 	rows = rel->tuples * clauselist_selectivity(root, shipped, rel->relid, JOIN_INNER, NULL);
 	return clamp_row_est(most > 0 ? Min(rows, most) : rows);

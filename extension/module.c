@@ -21,4 +21,5 @@ _PG_init(void)
 	MarkGUCPrefixReserved("cipherhorizon");
 	ch_ir_register();
 	ch_batch_init();
+	ch_stats_init();
 }

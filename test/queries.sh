@@ -33,17 +33,17 @@ check() {
   pushed=$(answer on "$file")
   local_rows=$(answer off "$file")
   native=$(answer native "$file")
-  if [[ -z $pushed || $pushed == *ERROR:* ]]; then
+  if [[ -z $pushed || $pushed == *ERROR:* || $pushed == *FATAL:* ]]; then
     printf '\n  no answer: %s\n' "$pushed"
   elif [ "$pushed" != "$local_rows" ] || [ "$pushed" != "$native" ]; then
     printf '\n  the answers differ (< pushed, > nothing pushed, then > native):\n'
     diff <(echo "$pushed") <(echo "$local_rows")
     diff <(echo "$pushed") <(echo "$native")
-  elif [ "$found_requests" -gt "$requests" ] || [ "$found_rows" -gt "$rows" ]; then
-    printf ': too many\n'
-  else
+  elif [ "$found_requests" -le "$requests" ] && [ "$found_rows" -le "$rows" ]; then
     printf ': ok\n'
     return
+  else
+    printf ': too many\n'
   fi
   failed=$((failed + 1))
 }

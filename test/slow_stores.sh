@@ -101,4 +101,30 @@ for query in union_all join; do
     echo "$query: ok, $median ms (each store alone takes $DELAY)"
   fi
 done
+
+# A session learns that a request takes 50 ms: that is 2,500 of the planner's units, to the next power of two times the usual 25.
+costs=$(psql -XqAt -v ON_ERROR_STOP=1 <<'SQL'
+DO $$
+DECLARE x text;
+BEGIN
+  FOR i IN 1..8 LOOP
+    SELECT price INTO x FROM influx.ticks WHERE symbol = 'BTC-USDT' AND time = date_trunc('minute', now()) - i * interval '1 min';
+    SELECT name INTO x FROM mongo.strategies WHERE owner_account_id = i LIMIT 1;
+    SELECT max_notional INTO x FROM redis.risk_limits WHERE account_id = i;
+    SELECT handle INTO x FROM neo4j.traders WHERE account_id = i;
+  END LOOP;
+END $$;
+\t on
+EXPLAIN SELECT * FROM influx.ticks;
+EXPLAIN SELECT * FROM mongo.strategies;
+EXPLAIN SELECT * FROM redis.risk_limits;
+EXPLAIN SELECT * FROM neo4j.traders;
+SQL
+)
+if [ "$(grep -cE '\(cost=(1600|3200|6400)\.00\.\.' <<<"$costs")" = 4 ]; then
+  echo "learnt costs: ok"
+else
+  printf '%s\n' "$costs" "learnt costs: not ok"
+  failed=1
+fi
 exit $failed

@@ -395,7 +395,8 @@ ch_failure_raise(const ChConn *conn, const ChFailure *fail)
 	if (fail->kind == CH_FAIL_INTERRUPTED)
 	{
 		CHECK_FOR_INTERRUPTS();
-		ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("canceling statement due to user request")));
+		if (!ch_waits_ended())
+			ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("canceling statement due to user request")));
 	}
 	if (fail->kind == CH_FAIL_AUTH)
 		ereport(ERROR,

@@ -161,11 +161,22 @@ extern void ch_get_upper_paths(PlannerInfo *root, UpperRelationKind stage,
 extern ForeignScan *ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid,
 								ForeignPath *path, List *tlist, List *clauses, Plan *outer);
 
+/*
+ * Rows of a table that was never analyzed.  Large enough that a few lookups by
+ * key are preferred to reading it whole.
+ */
+#define CH_DEFAULT_TUPLES 10000.0
+
 /* stats.c */
-extern bool ch_learn;
-extern double ch_remote_count(ChTable *table);	/* by use_remote_estimate; -1: not known */
+extern void ch_stats_init(void);	/* once for each process */
+extern double ch_remote_count(RelOptInfo *rel, ChTable *table); /* by use_remote_estimate; -1: not known */
 extern bool ch_analyze(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages);
-extern void ch_learn_costs(Oid serverid, double request_ms, double rest_ms, int64 rows);
+
+/* costs.c */
+extern bool ch_learn;
+extern void ch_learn_request(Oid serverid, double ms);
+extern void ch_learn_rows(Oid serverid, int64 rows, int64 waited_us);
+extern void ch_forget_costs(uint32 server_hash);	/* 0: of all servers */
 
 /* What the planner takes a request and a row to cost: options, else what was learnt. */
 extern void ch_get_costs(const ChTable *table, Cost *request, Cost *row);
@@ -186,7 +197,6 @@ typedef struct ChScanState
 	bool		running;		/* send was called, close was not */
 	bool		done;			/* this run has no more rows */
 	bool		early;			/* sent at the plan's start, nothing read yet */
-	bool		was_early;		/* its first run was */
 	bool		awaited;		/* and its answer has begun */
 	bool		timed;			/* measure remote_time */
 	bool		domains;		/* some column is of a domain */
@@ -199,7 +209,8 @@ typedef struct ChScanState
 	bool		from_batch;		/* this run's rows were fetched ahead */
 	int64		batched;		/* parameter sets fetched ahead */
 	instr_time	sent;			/* for learnt costs */
-	double		first_ms;		/* until the first row; < 0: not there yet */
+	bool		answered;		/* the run's first row, or that there is none, came */
+	int64		waited_us;		/* for further rows of the run */
 	int64		rows_before;	/* scan.rows when the request was sent */
 } ChScanState;
 
@@ -207,6 +218,9 @@ extern void ch_begin_scan(ForeignScanState *node, int eflags);
 extern TupleTableSlot *ch_iterate_scan(ForeignScanState *node);
 extern void ch_rescan(ForeignScanState *node);
 extern void ch_end_scan(ForeignScanState *node);
+
+/* For a scan that ends: the values that became NULL by on_type_mismatch. */
+extern void ch_warn_of_mismatches(const ChScan *scan);
 
 /*
  * Give values to the query's conditions, limit and offset.  With explain, a
@@ -271,6 +285,9 @@ extern List *ch_merge_keys(const ChTable *table, List *exprs);
 
 /* May the scan send its request when the plan starts?  (eager.c) */
 extern bool ch_starts_early(const ChScanState *state, int eflags);
+
+/* An error context callback: the remote query of the ChScan that is arg. */
+extern void ch_remote_query_context(void *arg);
 
 /* End a run early: no further row is wanted. */
 extern void ch_stop_scan(ChScanState *state);

@@ -26,8 +26,8 @@ static dlist_head scans = DLIST_STATIC_INIT(scans);
 /* ---- runs ------------------------------------------------------------------ */
 
 /* CONTEXT line of whatever is raised while the driver works. */
-static void
-remote_query_context(void *arg)
+void
+ch_remote_query_context(void *arg)
 {
 	ChScan	   *scan = arg;
 	StringInfoData text;
@@ -112,7 +112,8 @@ ch_send(ChScanState *state)
 	scan->conn = ch_conn_acquire(scan->table->serverid, scan->userid);
 	scan->conn->owner = scan;
 	state->running = true;
-	state->first_ms = -1;
+	state->answered = false;
+	state->waited_us = 0;
 	state->rows_before = scan->rows;
 	INSTR_TIME_SET_CURRENT(state->sent);
 	old = MemoryContextSwitchTo(scan->run_cxt);
@@ -130,21 +131,26 @@ ms_since(instr_time start)
 	return INSTR_TIME_GET_MILLISEC(now);
 }
 
-/* Of a request that was read at once, not of one that waited for its turn. */
+/*
+ * What a row, or the end, teaches about costs; waited_us is how long it was
+ * waited for.  What the executor does between two rows does not count.  An
+ * answer that was there when it was looked for says nothing of when it came,
+ * and what a store computes is not the price of a request.
+ */
 static void
-note_first_row(ChScanState *state)
+note_answer(ChScanState *state, int64 waited_us, bool found)
 {
-	if (state->first_ms < 0)
-		state->first_ms = ms_since(state->sent);
-}
+	const ChScan *scan = &state->scan;
 
-static void
-note_end(ChScanState *state)
-{
-	note_first_row(state);
-	if (!state->was_early)
-		ch_learn_costs(state->scan.table->serverid, state->first_ms, ms_since(state->sent) - state->first_ms,
-					   state->scan.rows - state->rows_before);
+	if (scan->grouped || scan->njoins > 0 || scan->ndistinct > 0 || scan->nsets > 0)
+		return;
+	if (state->answered)
+		state->waited_us += waited_us;
+	else if (waited_us > 0)
+		ch_learn_request(scan->table->serverid, ms_since(state->sent));
+	state->answered = true;
+	if (!found)
+		ch_learn_rows(scan->table->serverid, scan->rows - state->rows_before, state->waited_us);
 }
 
 /* Evaluate the parameters, and ask unless they prove that no row matches. */
@@ -242,6 +248,7 @@ bool
 ch_read_row(ChScanState *state, TupleTableSlot *slot)
 {
 	ChScan	   *scan = &state->scan;
+	int64		waited = ch_waited_us();
 	bool		found;
 
 	if (scan->grouped)
@@ -258,14 +265,10 @@ ch_read_row(ChScanState *state, TupleTableSlot *slot)
 		if (found)
 			check_null_domains(state, slot);
 	}
-	if (!found)
-	{
-		note_end(state);
-		return false;
-	}
-	note_first_row(state);
-	scan->rows++;
-	return true;
+	note_answer(state, ch_waited_us() - waited, found);
+	if (found)
+		scan->rows++;
+	return found;
 }
 
 static bool
@@ -296,11 +299,11 @@ next_row(ChScanState *state, TupleTableSlot *slot)
 static void
 start_early(ChScanState *state)
 {
-	ErrorContextCallback context = {error_context_stack, remote_query_context, &state->scan};
+	ErrorContextCallback context = {error_context_stack, ch_remote_query_context, &state->scan};
 
 	error_context_stack = &context;
 	start_run(state);
-	state->early = state->was_early = true;
+	state->early = true;
 	error_context_stack = context.previous;
 }
 
@@ -316,7 +319,7 @@ await_others(ChScanState *state)
 	dlist_foreach(iter, &scans)
 	{
 		ChScanState *other = dlist_container(ChScanState, registered, iter.cur);
-		ErrorContextCallback context = {error_context_stack, remote_query_context, &other->scan};
+		ErrorContextCallback context = {error_context_stack, ch_remote_query_context, &other->scan};
 
 		if (other == state || !other->early || other->awaited || !other->running || !other->scan.driver->await ||
 			other->node->ss.ps.state != state->node->ss.ps.state)
@@ -344,7 +347,7 @@ ch_iterate_scan(ForeignScanState *node)
 	state->early = false;
 	if (state->done && !state->empty_group)
 		return slot;
-	context.callback = remote_query_context;
+	context.callback = ch_remote_query_context;
 	context.arg = &state->scan;
 	context.previous = error_context_stack;
 	error_context_stack = &context;
@@ -554,7 +557,7 @@ ch_rescan(ForeignScanState *node)
 }
 
 static void
-warn_of_mismatches(const ChScan *scan, const ChTable *table)
+warn_of_table(const ChScan *scan, const ChTable *table)
 {
 	if (table->mismatches == 0)
 		return;
@@ -569,6 +572,15 @@ warn_of_mismatches(const ChScan *scan, const ChTable *table)
 }
 
 void
+ch_warn_of_mismatches(const ChScan *scan)
+{
+	if (scan->njoins == 0)
+		warn_of_table(scan, scan->table);
+	for (int i = 0; i < scan->table->nmembers; i++)
+		warn_of_table(scan, scan->table->members[i]);
+}
+
+void
 ch_end_scan(ForeignScanState *node)
 {
 	ChScanState *state = node->fdw_state;
@@ -576,8 +588,5 @@ ch_end_scan(ForeignScanState *node)
 	if (state == NULL)
 		return;
 	ch_stop_scan(state);
-	if (state->scan.njoins == 0)
-		warn_of_mismatches(&state->scan, state->scan.table);
-	for (int i = 0; i < state->scan.table->nmembers; i++)
-		warn_of_mismatches(&state->scan, state->scan.table->members[i]);
+	ch_warn_of_mismatches(&state->scan);
 }

@@ -23,12 +23,6 @@
 #include "optimizer/tlist.h"
 #include "utils/selfuncs.h"
 
-/*
- * Rows of a table that was never analyzed.  Large enough that a few lookups by
- * key are preferred to reading it whole.
- */
-#define DEFAULT_TUPLES 10000.0
-
 /* ---- sizes ------------------------------------------------------------------ */
 
 /* Rows that the shipped part of the clauses lets through, in the store. */
@@ -65,16 +59,17 @@ ch_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 
 	ch->table = table;
 	ch->base = rel;
+	rel->fdw_private = ch;
 	ch_get_costs(table, &ch->startup_cost, &ch->tuple_cost);
+	/* a table that was empty once is not trusted to stay so */
 	if (rel->tuples <= 0)
-		rel->tuples = ch_remote_count(table);
+		rel->tuples = ch_remote_count(rel, table);
 	if (rel->tuples <= 0)
-		rel->tuples = DEFAULT_TUPLES;
+		rel->tuples = CH_DEFAULT_TUPLES;
 	set_baserel_size_estimates(root, rel);
 	ch->clauses = ch_ship_clauses(root, rel, table, rel->baserestrictinfo, &ch->exact);
 	ch->remote_rows = estimate_remote_rows(root, rel, table, ch->clauses);
 	rel->rows = Min(rel->rows, ch->remote_rows);
-	rel->fdw_private = ch;
 }
 
 /* ---- costs ------------------------------------------------------------------- */

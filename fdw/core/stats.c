@@ -1,78 +1,121 @@
 /*
  * stats.c
- *	  How many rows are there, what do they look like, and what does a request
- *	  cost?
+ *	  How many rows are there, and what do they look like?
  *
  * ANALYZE reads the table through an ordinary scan and keeps a random sample
  * by Vitter's reservoir method, the one that PostgreSQL's own ANALYZE uses:
- * every row has the same chance, whatever order a store returns them in, and
- * memory is bounded by the sample.
+ * every row has the same chance, whatever order a store returns them in.
+ * Memory is bounded: a sample of large rows becomes a smaller one.
  *
  * Without ANALYZE the row count is a guess, or with use_remote_estimate the
  * store's own count, where it has a cheap one; the session remembers it for a
- * while.
+ * while.  Planning never fails for want of it and does not wait for it long.
  *
- * What a request and a row cost is learnt: each server's time to the first row
- * and per row, in powers of two so that plans do not change with every sample.
+ * What a driver knows to be unique, PostgreSQL is told, as it would know from
+ * an index.
  */
 #include "postgres.h"
 
 #include <math.h>
 
 #include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_foreign_server.h"
 #include "commands/vacuum.h"
+#include "executor/tuptable.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
-#include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "optimizer/plancat.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/sampling.h"
+#include "utils/selfuncs.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-/* How long a store's own count of rows is taken for true. */
+/* How long a store's own count of rows, or that there is none, is taken for true. */
 #define COUNT_SECONDS	600
+#define FAILED_SECONDS	60
 
-/* Planner's units of a millisecond: a page read in sequence is some 20 us. */
-#define UNITS_PER_MS	50.0
-
-/* Requests seen of a server before they count. */
-#define ENOUGH_REQUESTS 5
-
-/*
- * The weight of a new measurement.  What a request costs is what a simple one
- * takes: a slower one had work to do, or the machine had.
- */
-#define FASTER_WEIGHT	0.3
-#define SLOWER_WEIGHT	0.03
+/* The planner waits no longer for it, in ms, connecting included. */
+#define COUNT_TIMEOUT	1000
 
 /* ---- the store's own count ------------------------------------------------------ */
 
+typedef struct CountKey
+{
+	Oid			classid;		/* of a table, or of a server that did not answer */
+	Oid			objid;
+} CountKey;
+
 typedef struct CountEntry
 {
-	Oid			relid;
-	double		rows;			/* -1: the store has no cheap count */
+	CountKey	key;
+	double		rows;			/* -1: not known */
 	TimestampTz until;
 } CountEntry;
 
-static HTAB *
-make_table(const char *name, Size size)
-{
-	HASHCTL		ctl = {.keysize = sizeof(Oid),.entrysize = size,.hcxt = CacheMemoryContext};
+static HTAB *counts = NULL;
 
-	return hash_create(name, 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+/* The entry if it is still taken for true, or NULL. */
+static const CountEntry *
+find_count(Oid classid, Oid objid)
+{
+	CountKey	key = {classid, objid};
+	CountEntry *entry = counts ? hash_search(counts, &key, HASH_FIND, NULL) : NULL;
+
+	return entry && GetCurrentTimestamp() < entry->until ? entry : NULL;
+}
+
+static void
+keep_count(Oid classid, Oid objid, double rows)
+{
+	HASHCTL		ctl = {.keysize = sizeof(CountKey),.entrysize = sizeof(CountEntry),.hcxt = CacheMemoryContext};
+	CountKey	key = {classid, objid};
+	CountEntry *entry;
+
+	if (counts == NULL)
+		counts = hash_create("CipherHorizon row counts", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	entry = hash_search(counts, &key, HASH_ENTER, NULL);
+	entry->rows = rows;
+	entry->until = GetCurrentTimestamp() + (rows < 0 ? FAILED_SECONDS : COUNT_SECONDS) * USECS_PER_SEC;
+}
+
+/* A table changed: InvalidOid means any of them. */
+static void
+table_changed(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS seq;
+	CountEntry *entry;
+
+	if (counts == NULL)
+		return;
+	hash_seq_init(&seq, counts);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+		if (!OidIsValid(relid) || (entry->key.classid == RelationRelationId && entry->key.objid == relid))
+			entry->until = 0;
+}
+
+/* A server or mapping changed: it may be another store. */
+static void
+server_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	table_changed(arg, InvalidOid);
+	if (cacheid == FOREIGNSERVEROID)
+		ch_forget_costs(hashvalue);
 }
 
 static double
-ask_count(ChTable *table)
+ask_count(ChTable *table, Oid userid)
 {
-	ChConn	   *conn;
+	ChConn	   *conn = ch_conn_acquire(table->serverid, userid);
 	double		rows;
 
-	if (table->driver->count_rows == NULL)
-		return -1;
-	conn = ch_conn_acquire(table->serverid, GetUserId());
 	PG_TRY();
 	{
 		rows = table->driver->count_rows(conn, table);
@@ -87,26 +130,187 @@ ask_count(ChTable *table)
 	return rows;
 }
 
-double
-ch_remote_count(ChTable *table)
+/* An end of this backend or statement, or an error that no store makes. */
+static bool
+is_ours_to_raise(int sqlerrcode)
 {
-	static HTAB *counts = NULL;
-	CountEntry *entry;
-	bool		found;
+	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
+
+	return category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_INTERNAL_ERROR);
+}
+
+static bool
+is_unreachable(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION ||
+		ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_CONNECTION_EXCEPTION);
+}
+
+/*
+ * The store's count, or -1 with an error of the store or of the network, which
+ * a scan will raise if it is still there.  In a subtransaction, which up to 16
+ * cannot begin while parallel workers run.
+ */
+static double
+try_count(ChTable *table, Oid userid)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile double rows = -1;
+
+	if (find_count(ForeignServerRelationId, table->serverid) || table->driver->count_rows == NULL || IsInParallelMode())
+		return -1;
+	BeginInternalSubTransaction(NULL);
+	ch_limit_waits(COUNT_TIMEOUT);
+	PG_TRY();
+	{
+		rows = ask_count(table, userid);
+		ch_limit_waits(0);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		ch_limit_waits(0);
+		RollbackAndReleaseCurrentSubTransaction();
+		if (is_ours_to_raise(error->sqlerrcode))
+		{
+			MemoryContextSwitchTo(cxt);
+			CurrentResourceOwner = owner;
+			ReThrowError(error);
+		}
+		if (is_unreachable(error->sqlerrcode))
+			keep_count(ForeignServerRelationId, table->serverid, -1);
+		elog(DEBUG1, "rows of foreign table %s were not counted: %s: %s", table->name,
+			 error->message, error->detail ? error->detail : "");
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
+	return rows;
+}
+
+double
+ch_remote_count(RelOptInfo *rel, ChTable *table)
+{
+	const CountEntry *entry = find_count(RelationRelationId, table->relid);
 	double		rows;
 
 	if (!ch_opt_bool(table->driver, table->options, "use_remote_estimate"))
 		return -1;
-	if (counts == NULL)
-		counts = make_table("CipherHorizon row counts", sizeof(CountEntry));
-	entry = hash_search(counts, &table->relid, HASH_FIND, NULL);
-	if (entry && GetCurrentTimestamp() < entry->until)
+	if (entry)
 		return entry->rows;
-	rows = ask_count(table);
-	entry = hash_search(counts, &table->relid, HASH_ENTER, &found);
-	entry->rows = rows;
-	entry->until = GetCurrentTimestamp() + COUNT_SECONDS * USECS_PER_SEC;
+	rows = try_count(table, OidIsValid(rel->userid) ? rel->userid : GetUserId());
+	keep_count(RelationRelationId, table->relid, rows);
 	return rows;
+}
+
+/* ---- unique columns ------------------------------------------------------------------ */
+
+static get_relation_stats_hook_type previous_hook;
+
+/* With or without statistics, a key of the store has as many values as there are rows. */
+static bool
+note_unique(PlannerInfo *root, RangeTblEntry *rte, AttrNumber attnum, VariableStatData *vardata)
+{
+	RelOptInfo *rel = vardata->rel;
+
+	if (rel && rel->fdwroutine && rel->fdwroutine->GetForeignRelSize == ch_get_rel_size && rel->fdw_private)
+	{
+		const ChTable *table = ((ChRel *) rel->fdw_private)->table;
+
+		if (rte->rtekind == RTE_RELATION && rte->relid == table->relid && attnum > 0 && ch_column(table, attnum)->unique)
+			vardata->isunique = true;
+	}
+	return previous_hook && previous_hook(root, rte, attnum, vardata);
+}
+
+void
+ch_stats_init(void)
+{
+	previous_hook = get_relation_stats_hook;
+	get_relation_stats_hook = note_unique;
+	CacheRegisterRelcacheCallback(table_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, server_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, server_changed, (Datum) 0);
+}
+
+/* ---- the sample of ANALYZE --------------------------------------------------------- */
+
+typedef struct Sample
+{
+	HeapTuple  *rows;
+	int			wanted;
+	int			have;
+	Size		bytes;
+	double		seen;
+	double		skip;			/* rows to pass over; < 0: not drawn yet */
+	ReservoirStateData reservoir;
+} Sample;
+
+static void
+drop_row(Sample *s, int place)
+{
+	s->bytes -= s->rows[place]->t_len;
+	heap_freetuple(s->rows[place]);
+}
+
+/* Where in the sample this row goes, or -1. */
+static int
+place_of(Sample *s)
+{
+	int			place = -1;
+
+	if (s->have < s->wanted)
+		place = s->have++;
+	else
+	{
+		if (s->skip < 0)
+			s->skip = reservoir_get_next_S(&s->reservoir, s->seen, s->wanted);
+		if (s->skip <= 0)
+		{
+			place = (int) (s->wanted * sampler_random_fract(&s->reservoir.randstate));
+			drop_row(s, place);
+		}
+		s->skip -= 1;
+	}
+	s->seen += 1;
+	return place;
+}
+
+/* Go on with a random half of the sample, which is a sample of the same rows. */
+static void
+halve(Sample *s)
+{
+	s->wanted = s->have / 2;
+	while (s->have > s->wanted)
+	{
+		int			place = (int) (s->have * sampler_random_fract(&s->reservoir.randstate));
+
+		drop_row(s, place);
+		s->rows[place] = s->rows[--s->have];
+	}
+	reservoir_init_selection_state(&s->reservoir, s->wanted);
+	s->skip = -1;
+}
+
+static void
+offer_row(Sample *s, TupleTableSlot *slot)
+{
+	int			place = place_of(s);
+
+	if (place < 0)
+		return;
+	s->rows[place] = heap_form_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+	s->bytes += s->rows[place]->t_len;
+	while (s->bytes > maintenance_work_mem * (Size) 1024 && s->have > 1)
+		halve(s);
 }
 
 /* ---- ANALYZE ----------------------------------------------------------------------- */
@@ -130,40 +334,33 @@ make_scan(Relation relation)
 		if (scan->table->columns[i - 1])
 			scan->query->columns = lappend_int(scan->query->columns, i);
 	ch_set_columns(state);
+	state->bound = true;
 	return state;
 }
 
-typedef struct Sample
+static void
+read_all(ChScanState *state, TupleTableSlot *slot, Sample *s)
 {
-	HeapTuple  *rows;
-	int			wanted;
-	int			have;
-	double		seen;
-	double		skip;			/* rows to pass over; < 0: not drawn yet */
-	ReservoirStateData reservoir;
-} Sample;
+	MemoryContext row = AllocSetContextCreate(state->scan.cxt, "CipherHorizon row", ALLOCSET_DEFAULT_SIZES);
+	ErrorContextCallback context = {error_context_stack, ch_remote_query_context, &state->scan};
+	bool		found = true;
 
-/* Where in the sample this row goes, or -1. */
-static int
-place_of(Sample *s)
-{
-	int			place = -1;
-
-	if (s->have < s->wanted)
-		place = s->have++;
-	else
+	error_context_stack = &context;
+	ch_send(state);
+	while (found)
 	{
-		if (s->skip < 0)
-			s->skip = reservoir_get_next_S(&s->reservoir, s->seen, s->wanted);
-		if (s->skip <= 0)
-		{
-			place = (int) (s->wanted * sampler_random_fract(&s->reservoir.randstate));
-			heap_freetuple(s->rows[place]);
-		}
-		s->skip -= 1;
+		MemoryContext old;
+
+		vacuum_delay_point_compat();
+		MemoryContextReset(row);
+		old = MemoryContextSwitchTo(row);
+		found = ch_read_row(state, slot);
+		MemoryContextSwitchTo(old);
+		if (found)
+			offer_row(s, slot);
 	}
-	s->seen += 1;
-	return place;
+	ch_stop_scan(state);
+	error_context_stack = context.previous;
 }
 
 static int
@@ -171,30 +368,12 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int wanted, doubl
 {
 	ChScanState *state = make_scan(relation);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
-	MemoryContext row = AllocSetContextCreate(state->scan.cxt, "CipherHorizon row", ALLOCSET_DEFAULT_SIZES);
 	Sample		s = {.rows = rows,.wanted = wanted,.skip = -1};
 
 	reservoir_init_selection_state(&s.reservoir, wanted);
-	ch_send(state);
-	for (;;)
-	{
-		MemoryContext old;
-		bool		found;
-		int			place;
-
-		vacuum_delay_point_compat();
-		MemoryContextReset(row);
-		old = MemoryContextSwitchTo(row);
-		found = ch_read_row(state, slot);
-		MemoryContextSwitchTo(old);
-		if (!found)
-			break;
-		place = place_of(&s);
-		if (place >= 0)
-			rows[place] = heap_form_tuple(RelationGetDescr(relation), slot->tts_values, slot->tts_isnull);
-	}
-	ch_stop_scan(state);
+	read_all(state, slot, &s);
 	ExecDropSingleTupleTableSlot(slot);
+	ch_warn_of_mismatches(&state->scan);
 	MemoryContextDelete(state->scan.cxt);
 	*total = s.seen;
 	*dead = 0;
@@ -204,78 +383,28 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int wanted, doubl
 	return s.have;
 }
 
+/*
+ * The pages that the rows would take here: ANALYZE of a partitioned table or a
+ * parent shares its sample out to the children by their pages.
+ */
+static BlockNumber
+estimate_pages(Relation relation)
+{
+	Size		row = MAXALIGN(SizeofHeapTupleHeader) + MAXALIGN(get_relation_data_width(RelationGetRelid(relation), NULL)) +
+		sizeof(ItemIdData);
+	double		rows = try_count(ch_table_open(RelationGetRelid(relation)), relation->rd_rel->relowner);
+
+	if (rows <= 0)
+		rows = relation->rd_rel->reltuples;
+	if (rows <= 0)
+		rows = CH_DEFAULT_TUPLES;
+	return (BlockNumber) Min(ceil(rows * row / BLCKSZ), MaxBlockNumber);
+}
+
 bool
 ch_analyze(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
 {
-	/* the size that ANALYZE reports is of no use to us, but 0 means empty */
-	*totalpages = 1;
+	*totalpages = estimate_pages(relation);
 	*func = acquire_sample;
 	return true;
-}
-
-/* ---- learnt costs --------------------------------------------------------------------- */
-
-typedef struct CostEntry
-{
-	Oid			serverid;
-	int			requests;		/* seen */
-	double		request_ms;		/* from asking to the first row */
-	double		row_us;			/* for each further one */
-} CostEntry;
-
-static HTAB *costs = NULL;
-
-static void
-learn(double *average, double value, bool first)
-{
-	double		weight = value < *average ? FASTER_WEIGHT : SLOWER_WEIGHT;
-
-	*average = first ? value : *average * (1 - weight) + value * weight;
-}
-
-void
-ch_learn_costs(Oid serverid, double request_ms, double rest_ms, int64 rows)
-{
-	CostEntry  *entry;
-	bool		found;
-
-	if (costs == NULL)
-		costs = make_table("CipherHorizon costs", sizeof(CostEntry));
-	entry = hash_search(costs, &serverid, HASH_ENTER, &found);
-	if (!found)
-	{
-		entry->requests = 0;
-		entry->row_us = -1;
-	}
-	learn(&entry->request_ms, request_ms, entry->requests == 0);
-	if (rows >= 100)
-		learn(&entry->row_us, rest_ms * 1000 / rows, entry->row_us < 0);
-	if (entry->requests < ENOUGH_REQUESTS)
-		entry->requests++;
-}
-
-/* The power of two next to measured, of the default; within a factor of 1000. */
-static Cost
-scaled(Cost usual, Cost measured)
-{
-	double		power = rint(log2(measured / usual));
-
-	return usual * exp2(Max(-10, Min(10, power)));
-}
-
-void
-ch_get_costs(const ChTable *table, Cost *request, Cost *row)
-{
-	const CostEntry *entry = NULL;
-
-	*request = ch_opt_real(table->driver, table->options, "fdw_startup_cost");
-	*row = ch_opt_real(table->driver, table->options, "fdw_tuple_cost");
-	if (costs && ch_learn)
-		entry = hash_search(costs, &table->serverid, HASH_FIND, NULL);
-	if (entry == NULL || entry->requests < ENOUGH_REQUESTS)
-		return;
-	if (!ch_opt_given(table->options, "fdw_startup_cost") && entry->request_ms > 0)
-		*request = scaled(*request, entry->request_ms * UNITS_PER_MS);
-	if (!ch_opt_given(table->options, "fdw_tuple_cost") && entry->row_us > 0)
-		*row = scaled(*row, entry->row_us / 1000 * UNITS_PER_MS);
 }

@@ -40,6 +40,9 @@ typedef struct Deadline
 	long		ms;
 } Deadline;
 
+static Deadline wait_limit = {.ms = -1};	/* of all waits, by ch_limit_waits */
+static int64 waited_us = 0;		/* in all waits so far */
+
 uint32
 ch_wait_event(void)
 {
@@ -83,18 +86,37 @@ remaining(const Deadline *d)
 	return Max(0, d->ms - (long) INSTR_TIME_GET_MILLISEC(now));
 }
 
-int
-ch_wait_socket(int fd, int events, long timeout_ms)
+void
+ch_limit_waits(int ms)
 {
-	Deadline	deadline = deadline_in(timeout_ms);
+	wait_limit = deadline_in(ms > 0 ? ms : -1);
+}
 
+bool
+ch_waits_ended(void)
+{
+	return remaining(&wait_limit) == 0;
+}
+
+int64
+ch_waited_us(void)
+{
+	return waited_us;
+}
+
+static int
+wait_on(int fd, int events, const Deadline *deadline)
+{
 	for (;;)
 	{
-		long		left = remaining(&deadline);
+		long		left = remaining(deadline);
+		long		most = remaining(&wait_limit);
 		int			rc;
 
-		if (ch_interrupt_pending())
+		if (ch_interrupt_pending() || most == 0)
 			return -1;
+		if (left < 0 || (most >= 0 && most < left))
+			left = most;
 		rc = WaitLatchOrSocket(MyLatch,
 							   WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | events |
 							   (left >= 0 ? WL_TIMEOUT : 0),
@@ -103,9 +125,22 @@ ch_wait_socket(int fd, int events, long timeout_ms)
 			ResetLatch(MyLatch);
 		if (rc & events)
 			return rc & events;
-		if (rc & WL_TIMEOUT)
+		if ((rc & WL_TIMEOUT) && remaining(deadline) == 0)
 			return ch_interrupt_pending() ? -1 : 0;
 	}
+}
+
+int
+ch_wait_socket(int fd, int events, long timeout_ms)
+{
+	Deadline	deadline = deadline_in(timeout_ms);
+	instr_time	end;
+	int			rc = wait_on(fd, events, &deadline);
+
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, deadline.start);
+	waited_us += (int64) INSTR_TIME_GET_MICROSEC(end);
+	return rc;
 }
 
 /* Wait within the deadline; false fills fail. */

@@ -86,6 +86,16 @@ extern void ch_stream_close(ChStream *s);	/* NULL is fine */
  */
 extern int	ch_wait_socket(int fd, int events, long timeout_ms);
 
+/*
+ * All waits together end after ms from now, as if a cancel were pending; 0: no
+ * such limit.  ch_waits_ended: that time is over.
+ */
+extern void ch_limit_waits(int ms);
+extern bool ch_waits_ended(void);
+
+/* How long this session has waited for stores, in microseconds. */
+extern int64 ch_waited_us(void);
+
 extern void ch_fail(ChFailure *fail, ChFailKind kind, const char *fmt,...) pg_attribute_printf(3, 4);
 
 #endif							/* CH_STREAM_H */

@@ -20,6 +20,9 @@ extern void neo4j_check_options(int where, List *options);
 extern void neo4j_describe_table(ChTable *table);
 extern void neo4j_describe_join(ChTable *joined);
 
+/* A name or text of a table's option as the UTF-8 that Neo4j reads; or NULL. */
+extern const char *neo4j_table_option(const ChTable *table, const char *name);
+
 /* An URL of a server in parts, palloc'ed. Returns NULL, or what is wrong with it. */
 extern const char *neo4j_parse_url(const char *url, ChEndpoint *ep);
 

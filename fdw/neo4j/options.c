@@ -216,9 +216,8 @@ put_node(StringInfo buf, const char *variable, const char *label)
 	appendStringInfo(buf, "(%s%s%s)", variable, label ? ":" : "", label ? neo4j_quote(label) : "");
 }
 
-/* A name or text of an option as the UTF-8 that Neo4j reads. */
-static const char *
-table_option(const ChTable *table, const char *name)
+const char *
+neo4j_table_option(const ChTable *table, const char *name)
 {
 	const char *value = ch_opt_string(table->driver, table->options, name);
 
@@ -233,9 +232,9 @@ static Neo4jTable *
 describe_rows(const ChTable *table, const char *suffix)
 {
 	Neo4jTable *t = palloc0(sizeof(Neo4jTable));
-	const char *label = table_option(table, "label");
-	const char *type = table_option(table, "relationship");
-	const char *cypher = table_option(table, "cypher");
+	const char *label = neo4j_table_option(table, "label");
+	const char *type = neo4j_table_option(table, "relationship");
+	const char *cypher = neo4j_table_option(table, "cypher");
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -253,9 +252,9 @@ describe_rows(const ChTable *table, const char *suffix)
 	{
 		t->form = NEO4J_RELATIONSHIPS;
 		appendStringInfoString(&buf, "MATCH ");
-		put_node(&buf, psprintf("s%s", suffix), table_option(table, "start_label"));
+		put_node(&buf, psprintf("s%s", suffix), neo4j_table_option(table, "start_label"));
 		appendStringInfo(&buf, "-[r%s:%s]->", suffix, neo4j_quote(type));
-		put_node(&buf, psprintf("e%s", suffix), table_option(table, "end_label"));
+		put_node(&buf, psprintf("e%s", suffix), neo4j_table_option(table, "end_label"));
 	}
 	else
 	{

@@ -42,6 +42,12 @@ count_key(ChConn *conn, const RedisTable *t, RedisBytes key)
 	return (double) ask(conn, REDIS_REPLY_INTEGER)->integer;
 }
 
+static bool
+has_prefix(const RedisTable *t, const RedisReply *key)
+{
+	return key->len >= t->prefix.len && memcmp(key->str, t->prefix.data, t->prefix.len) == 0;
+}
+
 static double
 count_prefix(ChConn *conn, const RedisTable *t)
 {
@@ -57,12 +63,14 @@ count_prefix(ChConn *conn, const RedisTable *t)
 	page = ask(conn, REDIS_REPLY_ARRAY);
 	redis_expect_page(conn, page, 1);
 	keys = page->items[1];
-	if (keys->n == 0)
-		return 0;
 	for (size_t i = 0; i < keys->n; i++)
-		if (keys->items[i]->len >= t->prefix.len && memcmp(keys->items[i]->str, t->prefix.data, t->prefix.len) == 0)
-			with_prefix++;
-	return rint(all * with_prefix / keys->n);
+		with_prefix += has_prefix(t, keys->items[i]);
+	if (all <= keys->n)
+		return with_prefix;
+	if (keys->n == 0)
+		return -1;
+	/* none of those seen is not none of all */
+	return rint(with_prefix > 0 ? all * with_prefix / keys->n : all / (keys->n + 1));
 }
 
 double

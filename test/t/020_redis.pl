@@ -131,6 +131,32 @@ like($out, qr/HV00N: could not connect to store "r"/, 'connect_timeout is honour
 cmp_ok(ms_of($out), '<', 600, 'in time');
 $node->safe_psql('postgres', "ALTER SERVER r OPTIONS (DROP request_timeout, DROP connect_timeout)");
 
+# Planning waits a second for a count of rows, and then not again.
+$node->safe_psql('postgres', "ALTER SERVER r OPTIONS (ADD use_remote_estimate 'true')");
+$out = session(qq{
+	EXPLAIN SELECT * FROM list;
+	ALTER SERVER r OPTIONS (SET use_remote_estimate 'true');
+	\\! kill -STOP $redis
+	$clock
+	EXPLAIN SELECT * FROM list;
+	EXPLAIN SELECT * FROM acct;
+	$took
+	ALTER SERVER r OPTIONS (SET use_remote_estimate 'true');
+	SET statement_timeout = '100ms';
+	EXPLAIN SELECT * FROM list;
+	RESET statement_timeout;
+	\\! kill -CONT $redis
+	EXPLAIN SELECT * FROM list;
+	ANALYZE list;
+});
+like($out, qr/list.*rows=20000 .*list.*rows=10000 .*acct.*rows=10000 /s, 'a plan goes on without the count of a store that hangs');
+cmp_ok(ms_of($out), '>=', 990, 'after a second');
+cmp_ok(ms_of($out), '<', 1500, 'for all tables of its server together');
+like($out, qr/^.*57014: canceling statement due to statement timeout/m, 'statement_timeout ends that wait');
+like($out, qr/acct.*list.*rows=20000 /s, 'and it is asked again');
+unlike($out, qr/ERROR:(?!  57014)/, 'without another error');
+$node->safe_psql('postgres', "ALTER SERVER r OPTIONS (DROP use_remote_estimate)");
+
 # ---- a store that goes and comes back -------------------------------------------
 
 $out = session(qq{

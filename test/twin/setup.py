@@ -10,6 +10,7 @@ from collections import Counter
 
 import data
 from data import ident, literal, quote
+from stores import REDIS_DATABASE
 
 NEAR, FAR = {"fdw_startup_cost": "10"}, {"fdw_startup_cost": "3000"}
 
@@ -20,7 +21,7 @@ def servers():
         "influx": ("influxdb", {"url": env["INFLUXDB_URL"], "dbname": "t_twin"}, {"user": env["INFLUXDB_USER"], "password": env["INFLUXDB_PASSWORD"]}),
         "mongo": ("mongodb", {"host": env["MONGODB_HOST"], "port": env["MONGODB_PORT"], "database": "t_twin"},
                   {"user": env["MONGODB_USER"], "password": env["MONGODB_PASSWORD"]}),
-        "redis": ("redis", {"host": env["REDIS_HOST"], "port": env["REDIS_PORT"]}, {"password": env["REDIS_PASSWORD"]}),
+        "redis": ("redis", {"host": env["REDIS_HOST"], "port": env["REDIS_PORT"], "database": REDIS_DATABASE}, {"password": env["REDIS_PASSWORD"]}),
         "neo4j": ("neo4j", {"url": env["NEO4J_URL"]}, {"user": env["NEO4J_USER"], "password": env["NEO4J_PASSWORD"]}),
     }
     for name, (store, options, login) in address.items():

@@ -11,6 +11,7 @@ import data
 TEST = Path(__file__).resolve().parent.parent
 LOAD = TEST / "load"
 DATABASE = "t_twin"  # of InfluxDB and MongoDB
+REDIS_DATABASE = "9"  # so that a scan of a prefix meets no keys of others
 
 
 def call(command, text="", **env):
@@ -198,7 +199,7 @@ def resp(command):
 
 def redis_cli(arguments, data=b""):
     login = {"REDISCLI_AUTH": os.environ.get("REDIS_PASSWORD", "")}
-    address = ["-h", os.environ.get("REDIS_HOST", "127.0.0.1"), "-p", os.environ.get("REDIS_PORT", "6379")]
+    address = ["-h", os.environ.get("REDIS_HOST", "127.0.0.1"), "-p", os.environ.get("REDIS_PORT", "6379"), "-n", REDIS_DATABASE]
     return subprocess.run(["redis-cli", *address, *arguments], input=data, check=True, stdout=subprocess.PIPE, env={**os.environ, **login}).stdout
 
 

@@ -62,8 +62,8 @@ class Column:
 
 
 class Relation:
-    def __init__(self, name, columns, rows):
-        self.name, self.columns, self.rows = name, columns, rows
+    def __init__(self, name, server, columns, rows):
+        self.name, self.server, self.columns, self.rows = name, server, columns, rows
         self.store = name.strip('"').split("_")[0].split(" ")[0]
         self.uniques = self.find_uniques()
 
@@ -78,17 +78,19 @@ class Relation:
 def read(cursor, schemas=("twin", "native")):
     cursor.execute(
         "SELECT c.oid::regclass::text, quote_ident(c.relname), quote_ident(attname), format_type(atttypid, NULL), "
-        "(SELECT collname FROM pg_collation l WHERE l.oid = attcollation) "
+        "(SELECT collname FROM pg_collation l WHERE l.oid = attcollation), "
+        "(SELECT srvname FROM pg_class r JOIN pg_foreign_table t ON ftrelid = r.oid JOIN pg_foreign_server s ON s.oid = ftserver "
+        " WHERE r.relname = c.relname AND r.relnamespace::regnamespace::text = 'remote') "
         "FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid "
         "WHERE relnamespace::regnamespace::text = ANY (%s) AND relkind = 'r' AND attnum > 0 ORDER BY 1, attnum", (list(schemas),))
     by_table = {}
-    for full, name, column, type, collation in cursor.fetchall():
-        by_table.setdefault((full, name), []).append((column, type, collation))
+    for full, name, column, type, collation, server in cursor.fetchall():
+        by_table.setdefault((full, name, server), []).append((column, type, collation))
     relations = []
-    for (full, name), columns in by_table.items():
+    for (full, name, server), columns in by_table.items():
         cursor.execute(f"SELECT {', '.join(c + '::text' for c, _, _ in columns)} FROM {full}")
         rows = cursor.fetchall()
-        relations.append(Relation(name, [Column(c, t, CATEGORY[t], collation, [r[i] for r in rows])
+        relations.append(Relation(name, server, [Column(c, t, CATEGORY[t], collation, [r[i] for r in rows])
                                          for i, (c, t, collation) in enumerate(columns)], len(rows)))
     return relations
 

@@ -339,6 +339,7 @@ def redis_tables():
         Table("red_boards", "redis_far", {"type": "zset", "key_prefix": p + "z:"},
               [col("key", "text", "C"), col("member", "text", "C"), col("score", "float8")], [(*key, score) for key, score in members.items()]),
         Table("red_sets", "redis", {"type": "set", "key_prefix": p + "m:"}, [col("id", "int", kind="key"), col("member", "bigint")], sets),
+        Table("red_symbols", "redis", {"type": "set", "key": p + "symbols"}, [col("member", "text", "C")], [(n,) for n in NAMES]),
         Table("red_stream", "redis", {"type": "stream", "key": p + "fills", "fetch_size": "7"},
               [col("at", "timestamptz", kind="id"), col("ms", "bigint", kind="id"), col("price", "int"), col("side", "text", "C"), col("e", "float8")], stream),
         Table("red_watched", "redis", {"type": "hash", "key_set": p + "watched"}, [col("key", "text", "C"), col("i", "int")],

@@ -66,14 +66,20 @@ class Generator(Expressions):
                 return ref, column, size
         return None
 
+    def neighbour(self, scope):
+        """Now and then a table of the server of one that is there: its store may join them."""
+        server = scope[-1].relation.server
+        near = [r for r in self.relations if r.server == server and server]
+        return self.pick(near) if near and self.chance(0.3) else None
+
     def equality(self, ref, other):
         parts = [ref.text, " = ", other.text, self.collate_for(ref, other)]
         return parts if self.chance(0.7) else [other.text, " = ", ref.text, self.collate_for(ref, other)]
 
     def join(self, scope, rows, type):
         """The next table: (node, source, rows), or None if it would be too much."""
-        for _ in range(6):
-            source = self.source()
+        for attempt in range(6):
+            source = self.source(self.neighbour(scope) if attempt < 3 else None)
             found = self.joinable(scope, source.relation)
             if found is None:
                 self.used.pop()

@@ -17,7 +17,7 @@ PLANNER = {
     "enable_sort": ["off"], "enable_hashagg": ["off"], "enable_incremental_sort": ["off"], "enable_seqscan": ["off"],
     "enable_partitionwise_join": ["on"], "enable_partitionwise_aggregate": ["on"], "join_collapse_limit": ["1"], "from_collapse_limit": ["1"],
     "geqo_threshold": ["2"], "work_mem": ["64kB"], "plan_cache_mode": ["force_generic_plan", "force_custom_plan"], "cursor_tuple_fraction": ["0.001", "1"],
-    "force_parallel_mode": ["on"],
+    "force_parallel_mode": ["on"], "jit": ["on"],
 }
 LOOPS = {"enable_hashjoin": "off", "enable_mergejoin": "off"}  # so that inner scans are parameterised
 
@@ -147,7 +147,7 @@ class Session:
 
     def cursor(self):
         if self.connection is None or self.connection.closed:
-            self.connection = psycopg2.connect("", options=f"-c search_path={self.path.replace(' ', '')} -c statement_timeout=15s -c client_min_messages=error")
+            self.connection = psycopg2.connect("", options=f"-c search_path={self.path.replace(' ', '')} -c statement_timeout=15s -c client_min_messages=error -c jit=off")
             self.connection.autocommit = True
             psycopg2.extensions.register_type(AS_TEXT, self.connection)
             with self.connection.cursor() as cursor:

@@ -1,4 +1,5 @@
 """Sessions: a script of statements under some settings, and what came of it."""
+import time
 from dataclasses import dataclass, field
 
 import psycopg2
@@ -145,9 +146,19 @@ class Session:
         self.path = path
         self.connection = None
 
+    def connect(self):
+        """Also after a crash, when the server needs some seconds."""
+        options = f"-c search_path={self.path.replace(' ', '')} -c statement_timeout=15s -c client_min_messages=error -c jit=off"
+        for _ in range(60):
+            try:
+                return psycopg2.connect("", options=options)
+            except psycopg2.OperationalError:
+                time.sleep(0.5)
+        return psycopg2.connect("", options=options)
+
     def cursor(self):
         if self.connection is None or self.connection.closed:
-            self.connection = psycopg2.connect("", options=f"-c search_path={self.path.replace(' ', '')} -c statement_timeout=15s -c client_min_messages=error -c jit=off")
+            self.connection = self.connect()
             self.connection.autocommit = True
             psycopg2.extensions.register_type(AS_TEXT, self.connection)
             with self.connection.cursor() as cursor:
@@ -171,6 +182,11 @@ class Session:
 
     def run(self, script, settings):
         """A Result for each step that has an answer."""
+        results = self.run_once(script, settings)
+        # the crash may have been another session's
+        return self.run_once(script, settings) if any(r.state == "crash" for r in results) else results
+
+    def run_once(self, script, settings):
         cursor = self.cursor()
         if script.kind == "plain":
             return [self.step(cursor, self.local(settings) + script.query)]

@@ -193,12 +193,7 @@ class Session:
         return self.several(cursor, script, settings, script.steps)
 
     def several(self, cursor, script, settings, steps):
-        cursor.execute(describe_settings(settings) or "SELECT")
-        results = []
-        for sql in script.before:
-            result = self.step(cursor, sql)
-            if result.state:
-                results.append(result)
+        results = [r for r in (self.step(cursor, sql) for sql in [describe_settings(settings) or "SELECT"] + script.before) if r.state]
         if not results:
             for sql in steps:
                 results.append(self.step(cursor, sql))

@@ -7,6 +7,8 @@
 \getenv mongodb_user MONGODB_USER
 \getenv mongodb_password MONGODB_PASSWORD
 \! test/load/mongodb.sh mongodb_scan
+\! python3 test/load/neo4j.py -c 'MATCH (n:TFound) DELETE n'
+\! python3 test/load/neo4j.py -c 'UNWIND range(1, 12) AS i CREATE (:TFound {id: i, f: CASE i WHEN 1 THEN -0.0 WHEN 12 THEN 0.0 ELSE i / 2.0 END, b: i % 2 * 4294967296 + i % 3})'
 SET client_min_messages = warning;
 DROP SCHEMA IF EXISTS t_twin_found CASCADE;
 DROP SERVER IF EXISTS t_twin_neo4j CASCADE;
@@ -26,6 +28,25 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT a.name, r.id FROM a RIGHT JOIN reach r ON a.
 WHERE NOT (NOT (a.name LIKE '' OR a.id > 0) OR r.n <> 13 OR (CASE WHEN a.name !~ '\d+' THEN a.w ELSE 10 END = 1e308 OR r.n = 6));
 RESET geqo_threshold;
 
+-- A zero of the second batch did not get the rows of the minus zero of the first
+CREATE FOREIGN TABLE f (id int, f float8, b bigint) SERVER t_twin_neo4j OPTIONS (label 'TFound');
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET cipherhorizon.enable_join_pushdown = off;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT x.id, y.id FROM f x LEFT JOIN f y ON x.f = y.f ORDER BY x.id LIMIT 20;
+SELECT x.id, x.f, y.id, y.f FROM f x LEFT JOIN f y ON x.f = y.f ORDER BY x.id LIMIT 20;
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+RESET cipherhorizon.enable_join_pushdown;
+
+-- The distinct halves of integers were added up, not the halves of distinct integers
+EXPLAIN (VERBOSE, COSTS OFF) SELECT sum(DISTINCT b) FROM f;
+SELECT sum(DISTINCT b), avg(DISTINCT b), sum(b) FROM f;
+SET cipherhorizon.enable_aggregate_pushdown = off;
+SELECT sum(DISTINCT b), avg(DISTINCT b), sum(b) FROM f;
+RESET cipherhorizon.enable_aggregate_pushdown;
+SELECT b > 9 AS large, sum(DISTINCT b) FROM f GROUP BY 1 ORDER BY 1;
+
 -- libmongoc, when its client is given up unread and wants to look at the servers first, waited for itself
 SELECT format('mongodb://%s:%s/?heartbeatFrequencyMS=500', :'mongodb_host', :'mongodb_port') AS uri \gset
 CREATE SERVER t_twin_mongodb FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (uri :'uri', database 't_mongodb_scan');
@@ -42,3 +63,4 @@ SET client_min_messages = warning;
 DROP SCHEMA t_twin_found CASCADE;
 DROP SERVER t_twin_neo4j CASCADE;
 DROP SERVER t_twin_mongodb CASCADE;
+\! python3 test/load/neo4j.py -c 'MATCH (n:TFound) DELETE n'

@@ -147,7 +147,8 @@ class Expressions:
         """A time bucket."""
         unit = quote(self.pick(["second", "minute", "hour", "day", "week", "month", "milliseconds"]))
         return self.pick([f"date_bin({quote(self.pick(STRIDES))}, {a}, {quote(self.pick(ORIGINS))})", f"date_trunc({unit}, {a})",
-                          f"date_trunc({unit}, {a}, {quote(self.pick(ZONES))})"])
+                          f"date_trunc({unit}, {a}, {quote(self.pick(ZONES))})",
+                          f"cipherhorizon.time_bucket({quote(self.pick(STRIDES))}, {a})"])
 
     def scalar_bool(self, scope, refs, depth):
         return ["(", self.condition(scope, 0), ")"]

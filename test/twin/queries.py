@@ -33,8 +33,9 @@ class Generator(Expressions):
         super().__init__(rng)
         self.relations, self.functions = relations, functions
         self.pairs = pairs or Pairs()
-        self.number = 0
-        self.used = []
+        self.number = 0  # of the last alias
+        self.used = []  # tables
+        self.group = []  # columns that are grouped by
 
     # ---- tables and joins ------------------------------------------------------------
 
@@ -283,7 +284,8 @@ class Generator(Expressions):
         at = self.pick(self.refs([source], "time")).text
         till = self.pick(outer).text
         conditions = [[at, self.pick([" <= ", " < "]), till]]
-        if self.chance(0.5):
+        # what leaves the range of time would raise, or not, by the order of the conditions
+        if all(r.column.middle for r in outer) and self.chance(0.7):
             conditions.append([at, " > ", till, " - interval '", self.pick(["1 minute", "10 seconds", "1 day"]), "'"])
         found = self.joinable(scope, source.relation)
         if found and self.chance(0.6):
@@ -351,6 +353,8 @@ class Generator(Expressions):
                 return call
         small = self.refs(scope, "int", test=lambda c: c.small)
         exact = self.refs(scope, "float", test=lambda c: c.exact)
+        if exact and dice < 0.4 and "vwap" in self.functions:
+            return f"cipherhorizon.vwap({self.pick(exact).text}, {self.pick(exact).text})"
         if small and dice < 0.7:
             i = self.pick(small).text
             return self.pick([f"sum({i} * 2 + 1)", f"sum({i} % 3)", f"count({i} / 2)", f"var_pop({i})", f"array_agg({i} ORDER BY {i})", f"max(- {i})",
@@ -361,14 +365,27 @@ class Generator(Expressions):
             return self.pick([f"string_agg({t}, ',' ORDER BY {t}{C})", f"string_agg(DISTINCT {t}, ',')", f"max(length({t}))", f"min(lower({t}){C})"])
         return "count(*)"
 
+    def time_is_unique(self, source, pair):
+        """Within a group no two rows have one time."""
+        others = [source.ref(c).text for c in pair if c.category != "time"]
+        return len(others) < len(pair) and all(o in self.group for o in others)
+
     def first_or_last(self, scope):
-        """Of rows with one time any may be the first: only the time itself is fixed, or what is unique by it."""
-        for source in scope:
-            times = [u[0] for u in source.relation.uniques if len(u) == 1 and u[0].category in ("time", "int")]
-            if times and len(scope) == 1 and "first" in self.functions:
-                values = self.refs([source], "float", "int", "text", "time", "bool", "num")
-                return f"cipherhorizon.{self.pick(['first', 'last'])}({self.pick(values).text}, {source.ref(self.pick(times)).text})"
-        return None
+        """Of rows with one time any may be the first: only what is unique by its time is fixed."""
+        if "first" not in self.functions:
+            return None
+        source = self.pick(scope)
+        call = f"cipherhorizon.{self.pick(['first', 'last'])}"
+        pairs = [u for u in source.relation.uniques if self.time_is_unique(source, u)]
+        if pairs and len(scope) == 1:
+            values = self.refs([source], "float", "int", "text", "time", "bool", "num")
+            time = next(c for c in self.pick(pairs) if c.category == "time")
+            return f"{call}({self.pick(values).text}, {source.ref(time).text})"
+        times = self.refs(scope, "time", "int", "date")
+        if not times:
+            return None
+        time = self.pick(times).text
+        return f"{call}({time}, {time})"
 
     def aggregate(self, scope):
         call = self.aggregate_call(scope)
@@ -402,9 +419,10 @@ class Generator(Expressions):
     def grouped(self):
         node, scope = self.tables(self.pick([1, 1, 1, 1, 2, 2, 3]))
         keys = [self.group_key(scope) for _ in range(self.pick([0, 1, 1, 1, 2, 2, 3]))]
+        sets = self.pick(["ROLLUP ", "CUBE "]) if self.chance(0.06) else ""
+        self.group = [] if sets else [k for k in keys if isinstance(k, str)]
         aggregates = [self.aggregate(scope) for _ in range(self.rng.randint(0 if keys else 1, 4))]
         body = ["SELECT ", self.select(keys, aggregates), " FROM ", node, self.where(scope, chance=0.6)]
-        sets = self.pick(["ROLLUP ", "CUBE "]) if self.chance(0.06) else ""
         if keys:
             body += [f" GROUP BY {sets}{'(' if sets else ''}", join_nodes(keys), ")" if sets else ""]
         if self.chance(0.25):
@@ -568,7 +586,7 @@ class Generator(Expressions):
              ("correlated", 6), ("nested", 4), ("window", 2), ("raising_query", 2), ("whole_rows", 2)]
 
     def query(self):
-        self.number, self.used, self.loose = 0, [], False
+        self.number, self.used, self.group, self.loose = 0, [], [], False
         self.most_rows = FEW_ROWS if self.chance(0.9) else MANY_ROWS
         kind = self.rng.choices([k for k, _ in self.KINDS], [w for _, w in self.KINDS])[0]
         q = getattr(self, kind)()

@@ -24,6 +24,7 @@ missing() {
 	need pkg-config pkg-config
 	need psql postgresql-client
 	need python3 python3-minimal
+	/usr/bin/python3 -c 'import psycopg2' 2>/dev/null || echo python3-psycopg2 # the twin test
 	has_module mongoc2 || module libmongoc-1.0 libmongoc-dev
 	module hiredis libhiredis-dev
 	module libcurl libcurl4-openssl-dev

@@ -117,7 +117,7 @@ for script in "${scripts[@]}"; do tap "$script"; done
 
 if [ $# = 0 ]; then
   whole "Neo4j stopped by a signal" test/frozen_neo4j.sh
-  whole "random queries, pushed and local" test/equivalence.sh 1000
+  whole "random queries on foreign tables and their twins" test/twin/run.sh
   whole "what is pushed is what docs/pushdown.md says" test/pushdown_table.sh
   whole "ten analysts' queries" test/queries.sh
   whole "five slow stores at the same time" test/slow_stores.sh

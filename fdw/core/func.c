@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 typedef struct Known
@@ -141,13 +142,17 @@ find_computed(const ChTable *table, const ChFunc *func)
 ChColumn *
 ch_add_computed(ChTable *table, ChFunc *func, const char **reason)
 {
+	/* GEQO's memory for joins does not live as long as their tables */
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(table));
 	ChColumn   *col = ch_make_result_column(table, "an expression", func->type, func->typmod, func->collation);
 
 	col->attno = table->natts + list_length(table->computed) + 1;
-	col->func = func;
-	if (!table->driver->ship_func(table, col, reason))
-		return NULL;
-	table->computed = lappend(table->computed, col);
+	col->func = copyObject(func);
+	if (table->driver->ship_func(table, col, reason))
+		table->computed = lappend(table->computed, col);
+	else
+		col = NULL;
+	MemoryContextSwitchTo(old);
 	return col;
 }
 

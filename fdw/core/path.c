@@ -21,6 +21,7 @@
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
 #include "optimizer/tlist.h"
+#include "utils/memutils.h"
 #include "utils/selfuncs.h"
 
 /* ---- sizes ------------------------------------------------------------------ */
@@ -290,10 +291,12 @@ target_is_plain(RelOptInfo *base, PathTarget *target)
 void
 ch_remark(ChRel *ch, const char *what, const char *why)
 {
-	Node	   *remark = (Node *) makeString(psprintf("%s: %s", what, why));
+	/* GEQO's memory for joins does not live as long as their tables */
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(ch));
 
 	/* a join is considered in several orders */
-	ch->remarks = list_append_unique(ch->remarks, remark);
+	ch->remarks = list_append_unique(ch->remarks, makeString(psprintf("%s: %s", what, why)));
+	MemoryContextSwitchTo(old);
 }
 
 bool

@@ -433,7 +433,8 @@ index_by_key(ChPrefetch *pf, int number)
 		append_datum(&pf->key, set->values[n], pf->types[n]);
 	}
 	entry = enter_key(pf, pf->by_key, &found);
-	set->same = found ? entry->set : -1;
+	/* one of an earlier batch has got its rows, and gets none of this one's */
+	set->same = found && entry->set >= pf->nfetched ? entry->set : -1;
 	entry->set = number;
 }
 

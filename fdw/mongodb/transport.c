@@ -36,7 +36,7 @@
 typedef struct MongoStream
 {
 	mongoc_stream_t vtable;		/* first: libmongoc sees only this */
-	ChStream   *io;
+	ChStream   *io;				/* NULL: closed, or never opened */
 	MongoConn  *mc;
 	struct MongoStream *next;
 	bool		timed_out;		/* by the last call */
@@ -79,7 +79,7 @@ usable(MongoStream *s)
 {
 	s->timed_out = false;
 	s->again = false;
-	if (!s->mc->dead && s->mc->fail.kind != CH_FAIL_INTERRUPTED)
+	if (s->io && !s->mc->dead && s->mc->fail.kind != CH_FAIL_INTERRUPTED)
 		return true;
 	errno = ECONNABORTED;
 	return false;
@@ -356,11 +356,13 @@ ready_now(mongoc_stream_poll_t *polled, size_t n)
 	for (size_t i = 0; i < n; i++)
 	{
 		MongoStream *s = ours(polled[i].stream);
-		struct pollfd p = {.fd = ch_stream_fd(s->io),.events = polled[i].events};
+		struct pollfd p = {.fd = s->io ? ch_stream_fd(s->io) : -1,.events = polled[i].events};
 
 		polled[i].revents = 0;
+		if (s->io == NULL)
+			polled[i].revents = POLLERR;
 		/* below TLS there may be bytes that poll knows nothing of */
-		if ((polled[i].events & POLLIN) && !ch_stream_alive(s->io))
+		else if ((polled[i].events & POLLIN) && !ch_stream_alive(s->io))
 			polled[i].revents = POLLIN;
 		else if ((polled[i].events & ~POLLIN) && poll(&p, 1, 0) > 0)
 			polled[i].revents = p.revents & polled[i].events;
@@ -459,6 +461,11 @@ new_stream(MongoConn *mc, ChStream *io, const char *where)
 	return &s->vtable;
 }
 
+/*
+ * A host that cannot be reached has a stream that fails when it is used:
+ * without a stream, libmongoc before 1.24 waits for ever for a lock of its own
+ * if it knew the server before.
+ */
 static mongoc_stream_t *
 connect_host(const mongoc_uri_t *uri, const mongoc_host_list_t *host, void *arg, bson_error_t *error)
 {
@@ -475,11 +482,9 @@ connect_host(const mongoc_uri_t *uri, const mongoc_host_list_t *host, void *arg,
 		ch_fail(&fail, CH_FAIL_INTERRUPTED, "interrupted");
 	else
 		io = ch_stream_open(&ep, mc->conn->connect_timeout, &fail);
-	if (io)
-		return new_stream(mc, io, host->host_and_port);
-	note_failure(mc, NULL, &fail);
-	bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT, "%s", fail.message);
-	return NULL;
+	if (io == NULL)
+		note_failure(mc, NULL, &fail);
+	return new_stream(mc, io, host->host_and_port);
 }
 
 /* libmongoc's pause between two looks at the servers, as a wait of core's. */
@@ -489,7 +494,7 @@ pause_between(int64_t usec, void *arg)
 	MongoConn  *mc = arg;
 	ChFailure	fail;
 
-	if (mc->dead || mc->fail.kind == CH_FAIL_INTERRUPTED || mc->streams == NULL)
+	if (mc->dead || mc->fail.kind == CH_FAIL_INTERRUPTED || mc->streams == NULL || mc->streams->io == NULL)
 		return;
 	if (ch_wait_socket(ch_stream_fd(mc->streams->io), WL_SOCKET_READABLE, usec / 1000) < 0)
 	{

@@ -215,6 +215,15 @@ put_call(Neo4jText *q, const char *function, const ChBoundTarget *t, const char 
 
 /* ---- aggregates ---------------------------------------------------------------------- */
 
+/* Different integers may have one half in common. */
+static void
+put_distinct_sum(Neo4jText *q, const ChBoundTarget *t, const char *value)
+{
+	appendStringInfoString(&q->text, "reduce(sum = [0, 0], each IN ");
+	put_call(q, "collect", t, value);
+	appendStringInfoString(&q->text, " | [sum[0] + each / 4294967296, sum[1] + each % 4294967296])");
+}
+
 /* A sum that is NULL for nothing; what scan.c makes of the list, see there. */
 static void
 put_sum(Neo4jText *q, const ChBoundTarget *t)
@@ -224,7 +233,9 @@ put_sum(Neo4jText *q, const ChBoundTarget *t)
 	appendStringInfoString(&q->text, "CASE WHEN ");
 	put_call(q, "count", t, value);
 	appendStringInfoString(&q->text, " > 0 THEN ");
-	if (t->col->basetype == INT8OID)
+	if (t->col->basetype == INT8OID && t->distinct)
+		put_distinct_sum(q, t, value);
+	else if (t->col->basetype == INT8OID)
 	{
 		appendStringInfoChar(&q->text, '[');
 		put_call(q, "sum", t, psprintf("%s / 4294967296", value));

@@ -1,4 +1,4 @@
--- Foreign tables over the oddest data that the tests have, for equivalence.py:
+-- Foreign tables over the oddest data that the tests have:
 -- one remote value in columns of many types, values that do not fit are NULL.
 \set ON_ERROR_STOP on
 \getenv redis_host REDIS_HOST

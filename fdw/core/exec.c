@@ -264,6 +264,8 @@ ch_read_row(ChScanState *state, TupleTableSlot *slot)
 		return false;
 	}
 	note_first_row(state);
+	if (scan->rows == state->max_rows && state->max_rows > 0)
+		ch_guard_too_many(state);
 	scan->rows++;
 	return true;
 }
@@ -477,6 +479,12 @@ ch_set_columns(ChScanState *state)
 
 /* ---- which scans there are ----------------------------------------------------- */
 
+dlist_head *
+ch_scans(void)
+{
+	return &scans;
+}
+
 static void
 scan_context_gone(void *arg)
 {
@@ -535,6 +543,7 @@ ch_begin_scan(ForeignScanState *node, int eflags)
 	ch_set_columns(state);
 	state->timed = (estate->es_instrument & INSTRUMENT_TIMER) != 0;
 	state->params = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
+	ch_guard_begin(state, eflags);
 	MemoryContextSwitchTo(old);
 	if (ch_starts_early(state, eflags))
 		start_early(state);

@@ -94,6 +94,13 @@ ch_make_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target,
 									 fdw_private);
 }
 
+/* 18 can leave room before the tuple. */
+#if PG_VERSION_NUM >= 180000
+#define heap_form_minimal_tuple_compat(desc, values, nulls) heap_form_minimal_tuple(desc, values, nulls, 0)
+#else
+#define heap_form_minimal_tuple_compat(desc, values, nulls) heap_form_minimal_tuple(desc, values, nulls)
+#endif
+
 /* 18 tells what the delay is for. */
 #if PG_VERSION_NUM >= 180000
 #define vacuum_delay_point_compat() vacuum_delay_point(true)

@@ -503,7 +503,7 @@ keep_row(ChPrefetch *pf, Set *set, TupleTableSlot *slot)
 		set->room = Max(4, set->room * 2);
 		set->rows = set->rows ? repalloc_array(set->rows, MinimalTuple, set->room) : palloc_array(MinimalTuple, set->room);
 	}
-	set->rows[set->nrows] = heap_form_minimal_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+	set->rows[set->nrows] = heap_form_minimal_tuple_compat(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
 	pf->bytes += set->rows[set->nrows++]->t_len + sizeof(MinimalTuple);
 	MemoryContextSwitchTo(old);
 	return pf->bytes <= work_mem * (Size) 1024;

@@ -48,6 +48,8 @@ extern bool ch_enable_limit_pushdown;
 extern bool ch_enable_aggregate_pushdown;
 extern bool ch_enable_join_pushdown;
 extern bool ch_enable_eager_start;
+extern int	ch_on_missing_qual; /* ChMissingQual */
+extern int	ch_max_remote_rows;
 extern void ch_define_gucs(void);
 
 extern uint32 ch_wait_event(void);
@@ -89,8 +91,11 @@ typedef struct ChRel
 	List	   *clauses;		/* ChClause of baserestrictinfo, or of where */
 	bool		exact;			/* every one of them ships exactly */
 	double		remote_rows;	/* rows the store returns for them */
+	bool		rows_known;		/* from statistics, or the store's own count */
 	Cost		startup_cost;
 	Cost		tuple_cost;
+	Cost		penalty;		/* guard.c: of a scan that will not be run */
+	struct ChGuard *guard;		/* of a table, or NULL */
 	bool		ordered;		/* an ORDERED rel over the base rel */
 	List	   *sort;			/* its keys; NIL if conditions fix the order */
 	bool		grouped;		/* a grouped rel over the base rel: */
@@ -167,6 +172,28 @@ extern ForeignScan *ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid,
  */
 #define CH_DEFAULT_TUPLES 10000.0
 
+/* guard.c: required_quals, default_window and limits on rows */
+typedef struct ChGuard ChGuard;
+
+typedef enum ChMissingQual
+{
+	CH_MISSING_ALLOW,
+	CH_MISSING_ERROR,
+	CH_MISSING_WINDOW
+} ChMissingQual;
+
+/* Names that + joins in a list of alternatives: List of List of String; NIL if it is none. */
+extern List *ch_parse_quals(const char *text);
+
+/* The table's clauses are shipped: set guard and penalty, perhaps add a clause. */
+extern void ch_guard_rel(PlannerInfo *root, RelOptInfo *rel, ChRel *ch);
+
+/* What a scan with these clauses costs besides, if nothing meets its guard. */
+extern Cost ch_guard_penalty(const ChRel *ch, List *clauses);
+extern void ch_guard_plan(PlannerInfo *root, const ChRel *ch, List *clauses, ChQuery *query);
+extern List *ch_guard_explain(const ChQuery *query);
+extern void ch_assign_on_missing_qual(int value, void *extra);
+
 /* stats.c */
 extern void ch_stats_init(void);	/* once for each process */
 extern double ch_remote_count(RelOptInfo *rel, ChTable *table); /* by use_remote_estimate; -1: not known */
@@ -212,6 +239,8 @@ typedef struct ChScanState
 	bool		answered;		/* the run's first row, or that there is none, came */
 	int64		waited_us;		/* for further rows of the run */
 	int64		rows_before;	/* scan.rows when the request was sent */
+	int			max_rows;		/* guard.c: 0: no limit */
+	bool		max_rows_of_table;	/* by an option */
 } ChScanState;
 
 extern void ch_begin_scan(ForeignScanState *node, int eflags);
@@ -249,8 +278,15 @@ extern void ch_send(ChScanState *state);
 extern bool ch_read_row(ChScanState *state, TupleTableSlot *slot);
 extern void ch_fill_empty_group(ChScanState *state, TupleTableSlot *slot);
 
+/* All that have begun: ChScanState by registered. */
+extern dlist_head *ch_scans(void);
+
 /* The running scan of a plan node, or NULL. */
 extern ChScanState *ch_find_scan(const EState *estate, const Plan *plan);
+
+/* Raise what the plan found missing, and say what it added.  (guard.c) */
+extern void ch_guard_begin(ChScanState *state, int eflags);
+pg_noreturn extern void ch_guard_too_many(const ChScanState *state);
 
 /* ---- batched joins ------------------------------------------------------- */
 

@@ -65,6 +65,8 @@ typedef struct ChTable
 	int			natts;
 	ChColumn  **columns;		/* by attno - 1; NULL for a dropped one */
 	List	   *computed;		/* ChColumn: attno natts + 1, ... */
+	ChColumn   *time;			/* timestamptz that says when a row is from, or
+								 * NULL; set by describe_table */
 	TupleDesc	desc;
 	List	   *options;		/* table's, then the server's */
 	bool		mismatch_null;	/* on_type_mismatch = 'null' */

@@ -266,9 +266,12 @@ ch_read_row(ChScanState *state, TupleTableSlot *slot)
 			check_null_domains(state, slot);
 	}
 	note_answer(state, ch_waited_us() - waited, found);
-	if (found)
-		scan->rows++;
-	return found;
+	if (!found)
+		return false;
+	if (scan->rows == state->max_rows && state->max_rows > 0)
+		ch_guard_too_many(state);
+	scan->rows++;
+	return true;
 }
 
 static bool
@@ -480,6 +483,12 @@ ch_set_columns(ChScanState *state)
 
 /* ---- which scans there are ----------------------------------------------------- */
 
+dlist_head *
+ch_scans(void)
+{
+	return &scans;
+}
+
 static void
 scan_context_gone(void *arg)
 {
@@ -538,6 +547,7 @@ ch_begin_scan(ForeignScanState *node, int eflags)
 	ch_set_columns(state);
 	state->timed = (estate->es_instrument & INSTRUMENT_TIMER) != 0;
 	state->params = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
+	ch_guard_begin(state, eflags);
 	MemoryContextSwitchTo(old);
 	if (ch_starts_early(state, eflags))
 		start_early(state);

@@ -112,6 +112,7 @@ ch_explain_scan(ForeignScanState *node, ExplainState *es)
 	explain_relation(scan, es);
 	if (es->verbose)
 		ExplainPropertyText("Remote Query", remote_text(state), es);
+	explain_list("Guard", ch_guard_explain(query), es);
 	if (es->verbose || es->analyze)
 	{
 		List	   *pushed = pushed_parts(query);

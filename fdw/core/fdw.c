@@ -21,6 +21,15 @@ bool		ch_enable_eager_start;
 bool		ch_enable_batch_join;
 int			ch_batch_join_size;
 bool		ch_learn;
+int			ch_on_missing_qual;
+int			ch_max_remote_rows;
+
+static const struct config_enum_entry missing_quals[] = {
+	{"allow", CH_MISSING_ALLOW, false},
+	{"error", CH_MISSING_ERROR, false},
+	{"window", CH_MISSING_WINDOW, false},
+	{NULL, 0, false}
+};
 
 FdwRoutine *
 ch_fdw_routine(void)
@@ -82,4 +91,13 @@ ch_define_gucs(void)
 	DefineCustomIntVariable("cipherhorizon.batch_join_size",
 							"Outer rows of a nested loop whose inner rows are fetched at once.", NULL,
 							&ch_batch_join_size, 1000, 1, 100000, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomEnumVariable("cipherhorizon.on_missing_qual",
+							 "What is done with a scan that lacks what its table's option required_quals wants.",
+							 "It is allowed, is an error, or reads no more than the table's default_window.",
+							 &ch_on_missing_qual, CH_MISSING_ERROR, missing_quals,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, ch_assign_on_missing_qual, NULL);
+	DefineCustomIntVariable("cipherhorizon.max_remote_rows",
+							"Rows that a scan may fetch from a store before it is an error.",
+							"0 means no limit. Of this and the option max_rows of a table the smaller holds.",
+							&ch_max_remote_rows, 0, 0, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
 }

@@ -407,7 +407,7 @@ add_scan(PlannerInfo *root, GroupContext *cxt, ChRel *below, RelOptInfo *output,
 		 List *having, double groups)
 {
 	ChRel	   *ch = palloc(sizeof(ChRel));
-	Cost		startup = below->startup_cost;
+	Cost		startup = below->startup_cost + below->penalty;
 	Cost		total = startup + below->remote_rows * below->tuple_cost * REMOTE_ROW_FACTOR +
 		groups * (below->tuple_cost + cpu_tuple_cost);
 

@@ -223,6 +223,8 @@ copy_query(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
 	to->sort = copyObject(from->sort);
 	to->not_pushed = copyObject(from->not_pushed);
 	to->remarks = copyObject(from->remarks);
+	to->unmet = copyObject(from->unmet);
+	to->windows = copyObject(from->windows);
 	to->joins = copyObject(from->joins);
 	to->merge_keys = copyObject(from->merge_keys);
 	to->computed = copyObject(from->computed);
@@ -242,7 +244,8 @@ equal_query(const ExtensibleNode *a, const ExtensibleNode *b)
 		equal(x->joins, y->joins) && equal(x->merge_keys, y->merge_keys) &&
 		equal(x->computed, y->computed) && equal(x->group, y->group) &&
 		equal(x->targets, y->targets) && equal(x->outputs, y->outputs) && equal(x->columns, y->columns) && equal(x->filter, y->filter) &&
-		equal(x->sort, y->sort) && equal(x->not_pushed, y->not_pushed) && equal(x->remarks, y->remarks);
+		equal(x->sort, y->sort) && equal(x->not_pushed, y->not_pushed) && equal(x->remarks, y->remarks) &&
+		equal(x->unmet, y->unmet) && equal(x->windows, y->windows);
 }
 
 /*

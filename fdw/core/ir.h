@@ -216,6 +216,10 @@ typedef struct ChQuery
 	List	   *not_pushed;		/* String: reasons, one for each local qual in
 								 * plan order, "" where none is known */
 	List	   *remarks;		/* String: why a sort or limit stayed local */
+	List	   *unmet;			/* guard.c: required_quals that nothing meets:
+								 * String: message, DETAIL, HINT */
+	List	   *windows;		/* guard.c: String: NOTICE for each default_window
+								 * that is among the conditions */
 } ChQuery;
 
 extern ChExpr *ch_make_expr(ChCondKind kind);

@@ -170,13 +170,14 @@ static void
 add_join_path(PlannerInfo *root, RelOptInfo *joinrel, ChRel *ch, List *restrictlist)
 {
 	ChQuery    *query = ch_make_query();
-	Cost		total = ch->startup_cost + rows_below(ch) * ch->tuple_cost * REMOTE_ROW_FACTOR +
+	Cost		startup = ch->startup_cost + ch->penalty;
+	Cost		total = startup + rows_below(ch) * ch->tuple_cost * REMOTE_ROW_FACTOR +
 		joinrel->rows * (ch->tuple_cost + cpu_tuple_cost);
 
 	ch->remote_rows = joinrel->rows;
 	query->upper = true;
 	query->joins = ch->joins;
-	add_path(joinrel, (Path *) ch_make_join_path(root, joinrel, joinrel->rows, ch->startup_cost, total,
+	add_path(joinrel, (Path *) ch_make_join_path(root, joinrel, joinrel->rows, startup, total,
 												 restrictlist, list_make1(query)));
 }
 
@@ -223,6 +224,7 @@ ch_get_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, Rel
 	why = ship_chain(root, joinrel, ch);
 	if (why == NULL)
 	{
+		ch->penalty = ch_guard_penalty(ch, ch->clauses);
 		add_join_path(root, joinrel, ch, extra->restrictlist);
 		return;
 	}

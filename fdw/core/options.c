@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <math.h>
 
 #include "access/reloptions.h"
@@ -26,9 +27,12 @@
 #include "storage/fd.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 #include "utils/varlena.h"
 
 static const char *const mismatch_values[] = {"error", "null", NULL};
@@ -53,6 +57,10 @@ const ChOptionDef ch_common_options[] = {
 	{"enable_limit_pushdown", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "true", .help = "LIMIT and OFFSET in the store"},
 	{"enable_aggregate_pushdown", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "true", .help = "GROUP BY, aggregates and DISTINCT in the store"},
 	{"enable_join_pushdown", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "true", .help = "joins of tables of the server in the store"},
+	{"required_quals", CH_ON_TABLE, CH_OPT_QUALS, NULL, .help = "columns on which a query needs a condition that the store checks: 'symbol,time' one of them, 'symbol+time' both"},
+	{"default_window", CH_ON_TABLE, CH_OPT_INTERVAL, NULL, .help = "what is read of a query without such a condition if cipherhorizon.on_missing_qual is window: an interval up to now"},
+	{"time_column", CH_ON_TABLE, CH_OPT_STRING, NULL, .help = "timestamptz column of the window; default: the store's own"},
+	{"max_rows", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_INT, NULL, 1, INT_MAX, .help = "rows that a scan may fetch before it is an error; default: cipherhorizon.max_remote_rows"},
 	{"use_remote_estimate", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "false", .help = "ask the store for its row count when a table without statistics is planned"},
 	{"fdw_startup_cost", CH_ON_SERVER, CH_OPT_REAL, "25", 0, 1e9, .help = "planner's cost of one request; default: learnt, 25 at first"},
 	{"fdw_tuple_cost", CH_ON_SERVER, CH_OPT_REAL, "0.05", 0, 1e9, .help = "planner's cost of one row's transfer; default: learnt, 0.05 at first"},
@@ -335,6 +343,19 @@ check_json(const ChOptionDef *def, const char *value)
 }
 
 static void
+check_interval(const ChOptionDef *def, const char *value)
+{
+	Interval	nothing = {0};
+	FmgrInfo	input;
+	Datum		interval;
+
+	fmgr_info(F_INTERVAL_IN, &input);
+	if (!ch_input_soft(&input, unconstify(char *, value), InvalidOid, -1, &interval) ||
+		!DatumGetBool(DirectFunctionCall2(interval_gt, interval, IntervalPGetDatum(&nothing))))
+		bad_value(def, value, "It must be an interval of more than nothing, as '1 hour'.");
+}
+
+static void
 check_value(const ChOptionDef *def, const char *value)
 {
 	bool		b;
@@ -370,6 +391,13 @@ check_value(const ChOptionDef *def, const char *value)
 			break;
 		case CH_OPT_JSON:
 			check_json(def, value);
+			break;
+		case CH_OPT_INTERVAL:
+			check_interval(def, value);
+			break;
+		case CH_OPT_QUALS:
+			if (ch_parse_quals(value) == NIL)
+				bad_value(def, value, "It must be names of columns: 'a,b' wants a condition on one of them, 'a+b' on both.");
 			break;
 	}
 }
@@ -458,6 +486,11 @@ ch_validate_options(const ChDriver *driver, List *options, Oid catalog)
 	}
 	if (where == CH_ON_USER)
 		check_mapping(driver, options);
+	if (ch_opt_given(options, "default_window") && !ch_opt_given(options, "required_quals"))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"default_window\" needs the option \"required_quals\""),
+				 errhint("It holds for queries without a condition on those columns.")));
 	if (where && driver->check_options)
 		driver->check_options(where, options);
 }

@@ -26,7 +26,9 @@ typedef enum ChOptionType
 	CH_OPT_REAL,				/* min..max */
 	CH_OPT_DURATION,			/* milliseconds, or with unit: 500ms, 2s, 1min */
 	CH_OPT_ENUM,				/* one of values[] */
-	CH_OPT_JSON					/* parsed as jsonb */
+	CH_OPT_JSON,				/* parsed as jsonb */
+	CH_OPT_INTERVAL,			/* an interval that is more than nothing */
+	CH_OPT_QUALS				/* names of columns with , or + between */
 } ChOptionType;
 
 typedef struct ChOptionDef

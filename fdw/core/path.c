@@ -65,10 +65,12 @@ ch_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	/* a table that was empty once is not trusted to stay so */
 	if (rel->tuples <= 0)
 		rel->tuples = ch_remote_count(rel, table);
-	if (rel->tuples <= 0)
+	ch->rows_known = rel->tuples > 0;
+	if (!ch->rows_known)
 		rel->tuples = CH_DEFAULT_TUPLES;
-	set_baserel_size_estimates(root, rel);
 	ch->clauses = ch_ship_clauses(root, rel, table, rel->baserestrictinfo, &ch->exact);
+	ch_guard_rel(root, rel, ch);
+	set_baserel_size_estimates(root, rel);
 	ch->remote_rows = estimate_remote_rows(root, rel, table, ch->clauses);
 	rel->rows = Min(rel->rows, ch->remote_rows);
 }
@@ -80,7 +82,7 @@ cost_scan(PlannerInfo *root, const ChRel *ch, double remote_rows, Cost *startup,
 {
 	Cost		per_row = ch->tuple_cost + cpu_tuple_cost + ch->base->baserestrictcost.per_tuple;
 
-	*startup = ch->startup_cost + ch->base->baserestrictcost.startup;
+	*startup = ch->startup_cost + ch->penalty + ch->base->baserestrictcost.startup;
 	*total = *startup + remote_rows * per_row;
 }
 
@@ -223,13 +225,15 @@ add_parameterized_path(PlannerInfo *root, RelOptInfo *rel, ChRel *ch, Relids req
 	bool		exact;
 	List	   *clauses = ch_ship_clauses(root, rel, ch->table, all, &exact);
 	double		remote_rows = estimate_remote_rows(root, rel, ch->table, clauses);
+	ChRel		with = *ch;
 	double		rows;
 	Cost		startup,
 				total;
 
 	/* a unique key makes the planner's own estimate of the join's rows too high */
 	rows = info->ppi_rows = Min(info->ppi_rows, remote_rows);
-	cost_scan(root, ch, remote_rows, &startup, &total);
+	with.penalty = ch_guard_penalty(ch, clauses);
+	cost_scan(root, &with, remote_rows, &startup, &total);
 	add_path(rel, (Path *) ch_make_scan_path(root, rel, rows, startup, total, NIL, required, NIL,
 											 path_private(ch_make_query())));
 }

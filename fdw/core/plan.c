@@ -204,14 +204,17 @@ ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	ChQuery    *query = copyObject(linitial(path->fdw_private));
 	PlanContext cxt = {0};
 	ListCell   *lc;
+	List	   *clauses = ch->clauses;
 	List	   *tlist_exprs;
 	List	   *scan;
 	bool		exact;
 	Index		rti = ch->base->relid;
 
 	query->relid = ch->table->relid;
-	query->filter = make_filter(&cxt, ch->table, query->upper ? ch->clauses :
-								ch_ship_clauses(root, rel, ch->table, scan_clauses, &exact));
+	if (!query->upper)
+		clauses = ch_ship_clauses(root, rel, ch->table, scan_clauses, &exact);
+	ch_guard_plan(root, ch, clauses, query);
+	query->filter = make_filter(&cxt, ch->table, clauses);
 	query->not_pushed = cxt.not_pushed;
 	query->remarks = ch->remarks;
 	query->computed = computed_columns(ch->table);

@@ -139,6 +139,8 @@ influx_describe_table(ChTable *table)
 			continue;
 		col->kind = kind_of(col);
 		check_type(table, col);
+		if (col->kind == INFLUX_TIME)
+			table->time = col;
 		if (col->kind != INFLUX_FIELD)
 			continue;
 		t->fields[t->nfields++] = col;

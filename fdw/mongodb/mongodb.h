@@ -164,7 +164,7 @@ extern void mongo_explain(ChScan *scan, StringInfo out);
 
 /* ---- request.c ---------------------------------------------------------- */
 
-/* One request; the documents are malloc'ed by libbson. */
+/* One request; the documents are malloc'ed by libbson, NULL if there is nothing to ask. */
 typedef struct MongoRequest
 {
 	bool		nothing;		/* no row can match: do not ask */

@@ -291,8 +291,12 @@ mongo_explain(ChScan *scan, StringInfo out)
 {
 	const MongoTable *mt = mongo_table(scan->table);
 	MongoRequest request = {0};
+	int			nsets = scan->nsets;
 
+	/* the form of a question; what several were joined to is gone by now */
+	scan->nsets = 0;
 	mongo_compile(scan, &request);
+	scan->nsets = nsets;
 	appendStringInfo(out, "%s.%s", mt->database, mt->collection);
 	if (request.nothing)
 		appendStringInfoString(out, ": nothing to ask for");

@@ -16,43 +16,22 @@
  * - For numeric and text columns see numbers.c.
  *
  * Conditions become a tree of tests first, where what is decided by the
- * values alone is folded; that part may raise.  Then the tree is written as
- * BSON, which does not.
+ * values alone is folded; that part may raise.  Then test.c writes the tree as
+ * BSON, or makes an expression of it.
  */
 #include "postgres.h"
 
 #include <math.h>
 
-#include "fdw/mongodb/filter.h"
+#include "fdw/mongodb/test.h"
 
 #include "catalog/pg_type.h"
 #include "utils/date.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-/* One operator of a test; for $eq alone the short form is written. */
-typedef struct Operator
-{
-	const char *name;			/* "$lt" */
-	int			nvalues;		/* of $in, $nin, $type; else 1 */
-	bson_value_t *values;
-	bool		is_list;
-} Operator;
-
-typedef struct Test
-{
-	enum
-	{
-		TEST_NONE,				/* no document */
-		TEST_FIELD,
-		TEST_AND,
-		TEST_OR,
-		TEST_NOR
-	}			kind;
-	const char *path;			/* TEST_FIELD */
-	List	   *operators;		/* Operator */
-	List	   *args;			/* Test */
-} Test;
+typedef MongoOperator Operator;
+typedef MongoFilter Test;
 
 /* ---- values --------------------------------------------------------------------- */
 
@@ -829,188 +808,93 @@ condition_test(const ChCond *cond)
 	return list_length(whole->args) == 1 ? linitial(whole->args) : whole;
 }
 
-static bool
-has_operator(const Test *t, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, t->operators)
-		if (strcmp(((Operator *) lfirst(lc))->name, name) == 0)
-			return true;
-	return false;
-}
-
-/* Are the operators of b another way to look at the field of a? */
-static bool
-can_merge(const Test *a, const Test *b)
-{
-	ListCell   *lc;
-
-	if (a->kind != TEST_FIELD || b->kind != TEST_FIELD || strcmp(a->path, b->path) != 0)
-		return false;
-	foreach(lc, b->operators)
-		if (has_operator(a, ((Operator *) lfirst(lc))->name))
-			return false;
-	return true;
-}
-
-static bool
-same_guard(const Test *a, const Test *b)
-{
-	return a->kind == TEST_FIELD && b->kind == TEST_FIELD && strcmp(a->path, b->path) == 0 &&
-		list_length(a->operators) == 1 && list_length(b->operators) == 1 &&
-		has_operator(a, "$not") && has_operator(b, "$not");
-}
-
-/* Flatten an AND: tests of one field together, guards once. */
-static void
-gather_and(Test *t, List **fields)
-{
-	ListCell   *lc;
-
-	if (t->kind == TEST_AND)
-	{
-		foreach(lc, t->args)
-			gather_and(lfirst(lc), fields);
-		return;
-	}
-	foreach(lc, *fields)
-	{
-		Test	   *f = lfirst(lc);
-
-		if (same_guard(f, t))
-			return;
-		if (can_merge(f, t))
-		{
-			f->operators = list_concat(f->operators, t->operators);
-			return;
-		}
-	}
-	*fields = lappend(*fields, t);
-}
-
-/* ---- writing --------------------------------------------------------------------------------- */
-
-static void
-write_operator(const Operator *o, bson_t *doc)
-{
-	bson_t		child;
-
-	if (strcmp(o->name, "$not") == 0)
-	{
-		bson_append_document_begin(doc, "$not", -1, &child);
-		bson_append_value(&child, "$type", -1, &o->values[0]);
-		bson_append_document_end(doc, &child);
-	}
-	else if (o->is_list)
-	{
-		bson_append_array_begin(doc, o->name, -1, &child);
-		for (int i = 0; i < o->nvalues; i++)
-		{
-			char		key[16];
-
-			snprintf(key, sizeof(key), "%d", i);
-			bson_append_value(&child, key, -1, &o->values[i]);
-		}
-		bson_append_array_end(doc, &child);
-	}
-	else
-		bson_append_value(doc, o->name, -1, &o->values[0]);
-}
-
-static void
-write_field(const Test *t, bson_t *doc)
-{
-	Operator   *first = linitial(t->operators);
-	bson_t		child;
-	ListCell   *lc;
-
-	if (list_length(t->operators) == 1 && strcmp(first->name, "$eq") == 0)
-	{
-		bson_append_value(doc, t->path, -1, &first->values[0]);
-		return;
-	}
-	bson_append_document_begin(doc, t->path, -1, &child);
-	foreach(lc, t->operators)
-		write_operator(lfirst(lc), &child);
-	bson_append_document_end(doc, &child);
-}
-
-static void write_test(Test *t, bson_t *doc);
-
-static void
-write_list(const char *name, List *tests, bson_t *doc)
-{
-	bson_t		array,
-				child;
-	ListCell   *lc;
-
-	bson_append_array_begin(doc, name, -1, &array);
-	foreach(lc, tests)
-	{
-		char		key[16];
-
-		snprintf(key, sizeof(key), "%d", foreach_current_index(lc));
-		bson_append_document_begin(&array, key, -1, &child);
-		write_test(lfirst(lc), &child);
-		bson_append_document_end(&array, &child);
-	}
-	bson_append_array_end(doc, &array);
-}
-
-/* Fields with names of their own side by side, else $and. */
-static void
-write_and(Test *t, bson_t *doc)
-{
-	List	   *parts = NIL;
-	bool		plain = true;
-	ListCell   *lc,
-			   *lc2;
-
-	gather_and(t, &parts);
-	foreach(lc, parts)
-	{
-		Test	   *a = lfirst(lc);
-
-		foreach(lc2, parts)
-		{
-			Test	   *b = lfirst(lc2);
-
-			if (a != b && (a->kind != TEST_FIELD ? b->kind == a->kind
-						   : b->kind == TEST_FIELD && strcmp(a->path, b->path) == 0))
-				plain = false;
-		}
-	}
-	if (!plain)
-	{
-		write_list("$and", parts, doc);
-		return;
-	}
-	foreach(lc, parts)
-		write_test(lfirst(lc), doc);
-}
-
-static void
-write_test(Test *t, bson_t *doc)
-{
-	if (t->kind == TEST_FIELD)
-		write_field(t, doc);
-	else if (t->kind == TEST_AND)
-		write_and(t, doc);
-	else
-		write_list(t->kind == TEST_OR ? "$or" : "$nor", t->args, doc);
-}
+/* ---- for the other files ----------------------------------------------------------------------- */
 
 MongoFilter *
 mongo_filter_make(const ChCond *cond)
 {
 	Test	   *t = condition_test(cond);
 
-	return t->kind == TEST_NONE ? NULL : (MongoFilter *) t;
+	return t->kind == TEST_NONE ? NULL : t;
 }
 
-void
-mongo_filter_write(MongoFilter *filter, bson_t *doc)
+bool
+mongo_filter_values(const ChCond *leaf, int *n, bson_value_t **values)
 {
-	write_test((Test *) filter, doc);
+	Equals		e = equals_of(leaf);
+
+	*n = e.nvalues;
+	*values = e.values;
+	return e.ranges == NIL;
+}
+
+MongoFilter *
+mongo_filter_guards(const ChColumn *col)
+{
+	Test	   *t = outside_arrays(col, guarded(col, new_test(TEST_AND)));
+
+	return t->args ? t : NULL;
+}
+
+/* ---- expressions ------------------------------------------------------------------------------ */
+
+static bool
+can_express_leaf(const ChCond *leaf)
+{
+	const char *reason;
+
+	switch (leaf->kind)
+	{
+		case CH_COND_CMP:
+		case CH_COND_IN:
+		case CH_COND_NOT_IN:
+			return mongo_has_form(leaf->col, &reason);
+		case CH_COND_IS_NULL:
+		case CH_COND_NOT_NULL:
+			return mongo_has_fit(leaf->col, &reason);
+		default:
+			return false;
+	}
+}
+
+bool
+mongo_can_express(const ChCond *cond)
+{
+	if (cond->kind != CH_COND_AND && cond->kind != CH_COND_OR)
+		return can_express_leaf(cond);
+	for (int i = 0; i < cond->nargs; i++)
+		if (!mongo_can_express(cond->args[i]))
+			return false;
+	return true;
+}
+
+static MongoNode *
+leaf_expression(const ChCond *leaf)
+{
+	ChColumn   *col = leaf->col;
+	Test	   *t;
+
+	if (leaf->kind == CH_COND_NOT_NULL)
+		return mongo_is_some(mongo_plain(col));
+	if (leaf->kind == CH_COND_IS_NULL)
+		return mongo_call("$not", mongo_is_some(mongo_plain(col)), NULL);
+	if (leaf->kind == CH_COND_NOT_IN || (leaf->kind == CH_COND_CMP && leaf->op == CH_NE))
+		t = none_of(leaf);
+	else if (leaf->kind == CH_COND_IN || leaf->op == CH_EQ)
+		t = one_of(leaf);
+	else
+		t = compare_value(col, leaf->op, &leaf->values[0]);
+	return mongo_test_expression(t, col);
+}
+
+MongoNode *
+mongo_filter_expression(const ChCond *cond)
+{
+	MongoNode  *args = mongo_list();
+
+	if (cond->kind != CH_COND_AND && cond->kind != CH_COND_OR)
+		return leaf_expression(cond);
+	for (int i = 0; i < cond->nargs; i++)
+		mongo_add(args, mongo_filter_expression(cond->args[i]));
+	return mongo_doc1(cond->kind == CH_COND_AND ? "$and" : "$or", args);
 }

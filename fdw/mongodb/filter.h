@@ -11,9 +11,25 @@
 #define MONGO_PARAM_MARK	"\x01"
 
 typedef struct MongoFilter MongoFilter;
+typedef struct MongoNode MongoNode;
 
 /* In the current memory context; NULL if no document can match. */
 extern MongoFilter *mongo_filter_make(const ChCond *cond);
+
+/*
+ * The two parts of column = value, for requests that have values elsewhere: the
+ * values of the store that are equal (false if there are others, which only a
+ * range finds), and what else must hold of the document, or NULL.
+ */
+extern bool mongo_filter_values(const ChCond *leaf, int *n, bson_value_t **values);
+extern MongoFilter *mongo_filter_guards(const ChColumn *col);
+
+/*
+ * The condition as an expression of an aggregation pipeline; only if can is
+ * true of it.
+ */
+extern bool mongo_can_express(const ChCond *cond);
+extern MongoNode *mongo_filter_expression(const ChCond *cond);
 
 /* Add its members to a document; call it once.  Does not raise but for memory. */
 extern void mongo_filter_write(MongoFilter *filter, bson_t *doc);

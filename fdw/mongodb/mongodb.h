@@ -174,10 +174,18 @@ typedef struct MongoRequest
 	int			nverify;		/* columns whose values must be looked at,
 								 * although nobody reads them */
 	ChColumn  **verify;
+	struct MongoSets *sets;		/* several questions, else NULL */
 } MongoRequest;
 
 extern void mongo_compile(ChScan *scan, MongoRequest *request);
+
+/* After the last document of a request: what is to be asked next, or nothing. */
+extern void mongo_next_request(ChScan *scan, MongoRequest *request);
 extern void mongo_request_free(MongoRequest *request);	/* does not raise */
+
+/* ---- sets.c ------------------------------------------------------------- */
+
+extern int	mongo_ship_sets(const ChTable *table, const ChQuery *query);
 
 /* ---- numbers.c ---------------------------------------------------------- */
 

@@ -190,6 +190,12 @@ mongo_length(const MongoNode *node)
 	return node->n;
 }
 
+MongoNode *
+mongo_item(const MongoNode *node, int i)
+{
+	return node->items[i];
+}
+
 /* ---- from libbson --------------------------------------------------------------- */
 
 static MongoNode *
@@ -213,6 +219,99 @@ mongo_of_iter(const bson_iter_t *it)
 	if (BSON_ITER_HOLDS_ARRAY(it))
 		return members_of(it, NODE_LIST);
 	return mongo_value(*bson_iter_value(unconstify(bson_iter_t *, it)));
+}
+
+/* ---- one for several ---------------------------------------------------------------- */
+
+static bool
+same_value(const bson_value_t *a, const bson_value_t *b)
+{
+	if (a->value_type != b->value_type)
+		return false;
+	switch (a->value_type)
+	{
+		case BSON_TYPE_UTF8:
+			return a->value.v_utf8.len == b->value.v_utf8.len &&
+				memcmp(a->value.v_utf8.str, b->value.v_utf8.str, a->value.v_utf8.len) == 0;
+		case BSON_TYPE_INT32:
+			return a->value.v_int32 == b->value.v_int32;
+		case BSON_TYPE_INT64:
+		case BSON_TYPE_DATE_TIME:
+			return a->value.v_int64 == b->value.v_int64;
+		case BSON_TYPE_DOUBLE:
+			return memcmp(&a->value.v_double, &b->value.v_double, sizeof(double)) == 0;
+		case BSON_TYPE_BOOL:
+			return a->value.v_bool == b->value.v_bool;
+		case BSON_TYPE_NULL:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* A value, also one that is marked as such. */
+static MongoNode *
+bare_value(MongoNode *node)
+{
+	if (node->kind == NODE_DOC && node->n == 1 && strcmp(node->keys[0], "$literal") == 0)
+		node = node->items[0];
+	return node->kind == NODE_VALUE ? node : NULL;
+}
+
+static MongoNode *
+generalize_values(int n, MongoNode *const *nodes, List **variables)
+{
+	MongoNode **values = palloc(n * sizeof(MongoNode *));
+	bool		same = true;
+
+	for (int i = 0; i < n; i++)
+	{
+		values[i] = bare_value(nodes[i]);
+		if (values[i] == NULL)
+			return NULL;
+		same = same && same_value(&values[0]->value, &values[i]->value);
+	}
+	if (same)
+		return nodes[0];
+	*variables = lappend(*variables, values);
+	return mongo_text(psprintf("$$b%d", list_length(*variables) - 1));
+}
+
+static bool
+same_shape(const MongoNode *a, const MongoNode *b)
+{
+	if (a->kind != b->kind || a->n != b->n || a->kind == NODE_FILTER)
+		return false;
+	for (int i = 0; i < a->n && a->kind == NODE_DOC; i++)
+		if (strcmp(a->keys[i], b->keys[i]) != 0)
+			return false;
+	return true;
+}
+
+MongoNode *
+mongo_generalize(int n, MongoNode *const *expressions, List **variables)
+{
+	const MongoNode *first = expressions[0];
+	MongoNode  *whole = new_node(first->kind);
+	MongoNode **parts = palloc(n * sizeof(MongoNode *));
+
+	if (bare_value(expressions[0]))
+		return generalize_values(n, expressions, variables);
+	for (int i = 1; i < n; i++)
+		if (!same_shape(first, expressions[i]))
+			return NULL;
+	for (int m = 0; m < first->n; m++)
+	{
+		MongoNode  *part;
+
+		for (int i = 0; i < n; i++)
+			parts[i] = expressions[i]->items[m];
+		part = mongo_generalize(n, parts, variables);
+		if (part == NULL)
+			return NULL;
+		append(whole, first->kind == NODE_DOC ? first->keys[m] : NULL, part);
+	}
+	return whole;
 }
 
 /* ---- writing ---------------------------------------------------------------------- */

@@ -9,8 +9,6 @@
 
 #include "fdw/mongodb/filter.h"
 
-typedef struct MongoNode MongoNode;
-
 /* Strings that are passed in must live as long as the tree. */
 extern MongoNode *mongo_value(bson_value_t value);
 extern MongoNode *mongo_text(const char *text);
@@ -38,6 +36,14 @@ extern MongoNode *mongo_literal(MongoNode *value);
 extern MongoNode *mongo_of_iter(const bson_iter_t *it);
 
 extern int	mongo_length(const MongoNode *node);
+extern MongoNode *mongo_item(const MongoNode *node, int i);
+
+/*
+ * One expression for several, in which values that differ are variables named
+ * "b0", "b1", ...; NULL if they differ in more.  Of each variable the list gets
+ * a MongoNode * for each of them.
+ */
+extern MongoNode *mongo_generalize(int n, MongoNode *const *expressions, List **variables);
 
 /* Add the members of a document. */
 extern void mongo_write(const MongoNode *doc, bson_t *out);

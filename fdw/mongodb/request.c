@@ -9,7 +9,7 @@
  */
 #include "postgres.h"
 
-#include "fdw/mongodb/request.h"
+#include "fdw/mongodb/sets.h"
 
 #include "catalog/pg_type.h"
 
@@ -25,8 +25,8 @@ mongo_count(int64 count)
 
 /* ---- projections ------------------------------------------------------------------------------ */
 
-static bool
-is_below(const char *path, const char *prefix)
+bool
+mongo_is_below(const char *path, const char *prefix)
 {
 	size_t		len = strlen(prefix);
 
@@ -42,9 +42,9 @@ include_path(List *paths, const char *path)
 
 	foreach(lc, paths)
 	{
-		if (is_below(path, lfirst(lc)))
+		if (mongo_is_below(path, lfirst(lc)))
 			return paths;
-		if (!is_below(lfirst(lc), path))
+		if (!mongo_is_below(lfirst(lc), path))
 			kept = lappend(kept, lfirst(lc));
 	}
 	return lappend(kept, unconstify(char *, path));
@@ -79,7 +79,7 @@ projection_of(List *paths)
 	foreach(lc, paths)
 	{
 		mongo_put(doc, lfirst(lc), mongo_int(1));
-		id |= is_below(lfirst(lc), "_id");
+		id |= mongo_is_below(lfirst(lc), "_id");
 	}
 	if (!id)
 		mongo_put(doc, "_id", mongo_int(0));
@@ -166,7 +166,7 @@ touches_elements(const ChCond *cond, const MongoTable *mt)
 				return true;
 		return false;
 	}
-	return cond->col->kind == MONGO_INDEX || is_below(mongo_column(cond->col)->path.text, mt->unwind);
+	return cond->col->kind == MONGO_INDEX || mongo_is_below(mongo_column(cond->col)->path.text, mt->unwind);
 }
 
 /*
@@ -251,10 +251,8 @@ mongo_set_pipeline(MongoRequest *request, MongoNode *pipeline)
 /* ---- the request ---------------------------------------------------------------------------------------- */
 
 static void
-add_verified(const ChScan *scan, MongoRequest *request, ChColumn *col)
+add_looked_at(const ChScan *scan, MongoRequest *request, ChColumn *col)
 {
-	if (col->kind != MONGO_VALUE || col->basetype == JSONBOID || col->basetype == JSONOID)
-		return;
 	for (int i = 0; i < scan->ncolumns; i++)
 		if (scan->columns[i] == col)
 			return;
@@ -262,6 +260,13 @@ add_verified(const ChScan *scan, MongoRequest *request, ChColumn *col)
 		if (request->verify[i] == col)
 			return;
 	request->verify[request->nverify++] = col;
+}
+
+static void
+add_verified(const ChScan *scan, MongoRequest *request, ChColumn *col)
+{
+	if (col->kind == MONGO_VALUE && col->basetype != JSONBOID && col->basetype != JSONOID)
+		add_looked_at(scan, request, col);
 }
 
 static void
@@ -281,46 +286,80 @@ static void
 choose_verified(const ChScan *scan, MongoRequest *request)
 {
 	request->nverify = 0;
-	request->verify = palloc(scan->table->natts * sizeof(ChColumn *));
+	request->verify = palloc((scan->table->natts + 1) * sizeof(ChColumn *));
 	if (scan->table->mismatch_null)
 		return;
 	if (scan->filter)
 		verify_filtered(scan, request, scan->filter);
+	for (int s = 0; s < scan->nsets; s++)
+		if (scan->sets[s].filter)
+			verify_filtered(scan, request, scan->sets[s].filter);
 	for (int i = 0; i < scan->nsort; i++)
 		add_verified(scan, request, ch_column(scan->table, scan->sort[i]->attno));
 }
 
 /* One question: by find if the store can answer it so. */
 static void
-ask_one(ChScan *scan, MongoRequest *request)
+ask_one(const ChScan *scan, MongoRequest *request, ChCond *cond)
 {
 	const MongoTable *mt = mongo_table(scan->table);
-	MongoOrder	order = mongo_order(scan, 1, &scan->filter);
+	MongoOrder	order = mongo_order(scan, 1, &cond);
 	MongoNode  *pipeline;
 	MongoFilter *filter;
 
 	if (mt->unwind || mt->pipeline || order.computed)
 	{
 		pipeline = mongo_list();
-		request->nothing = !mongo_add_question(pipeline, scan, request, &order, scan->filter, scan->limit, scan->offset);
+		request->nothing = !mongo_add_question(pipeline, scan, request, &order, cond, scan->limit, scan->offset);
 		if (!request->nothing)
 			mongo_set_pipeline(request, pipeline);
 		return;
 	}
-	filter = scan->filter ? mongo_filter_make(scan->filter) : NULL;
-	request->nothing = scan->filter && !filter;
+	filter = cond ? mongo_filter_make(cond) : NULL;
+	request->nothing = cond && !filter;
 	if (!request->nothing)
 		make_find(scan, request, filter, &order);
+}
+
+/* Several questions: what their first request asks. */
+static void
+ask_several(ChScan *scan, MongoRequest *request)
+{
+	ListCell   *lc;
+
+	request->sets = mongo_sets_make(scan);
+	foreach(lc, mongo_sets_columns(scan, request->sets))
+		add_looked_at(scan, request, lfirst(lc));
+	mongo_next_request(scan, request);
 }
 
 void
 mongo_compile(ChScan *scan, MongoRequest *request)
 {
 	choose_verified(scan, request);
-	if (scan->limit == 0)
+	if (scan->nsets > 0)
+		ask_several(scan, request);
+	else if (scan->limit == 0)
 		request->nothing = true;
 	else
-		ask_one(scan, request);
+		ask_one(scan, request, scan->filter);
+}
+
+void
+mongo_next_request(ChScan *scan, MongoRequest *request)
+{
+	ChCond	   *cond;
+
+	mongo_request_free(request);
+	request->nothing = false;
+	if (request->sets == NULL)
+		request->nothing = true;
+	else if (request->sets->form != MONGO_SETS_HERE)
+		request->nothing = !mongo_sets_compile(scan, request->sets, request);
+	else if (mongo_sets_filter(scan, request->sets, &cond))
+		ask_one(scan, request, cond);
+	else
+		request->nothing = true;
 }
 
 void

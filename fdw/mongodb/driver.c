@@ -20,6 +20,7 @@ const ChDriver ch_mongodb_driver = {
 	.describe_table = mongo_describe_table,
 	.ship_leaf = mongo_ship_leaf,
 	.ship_sort = mongo_ship_sort,
+	.ship_group = mongo_ship_group,
 	.ship_sets = mongo_ship_sets,
 	.connect = mongo_connect,
 	.disconnect = mongo_disconnect,

@@ -38,19 +38,10 @@ type_in(MongoNode *x, const char *const *types)
 	return mongo_call("$in", mongo_doc1("$type", x), list, NULL);
 }
 
-static MongoNode *
-double_value(double f)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_DOUBLE};
-
-	v.value.v_double = f;
-	return mongo_value(v);
-}
-
 MongoNode *
 mongo_nan(void)
 {
-	return double_value(NAN);
+	return mongo_double(NAN);
 }
 
 /*
@@ -140,8 +131,8 @@ integer_ways(const ChColumn *col, MongoNode *x)
 	}
 	if (!wants(col, MONGO_DOUBLE))
 		return ways;
-	whole = mongo_call("$and", type_is(x, "double"), mongo_call("$gte", x, double_value(-ldexp(1, bits)), NULL),
-					   mongo_call("$lt", x, double_value(ldexp(1, bits)), NULL),
+	whole = mongo_call("$and", type_is(x, "double"), mongo_call("$gte", x, mongo_double(-ldexp(1, bits)), NULL),
+					   mongo_call("$lt", x, mongo_double(ldexp(1, bits)), NULL),
 					   mongo_call("$eq", mongo_call("$mod", x, mongo_int(1), NULL), mongo_int(0), NULL), NULL);
 	return add_way(ways, whole, mongo_doc1("$toLong", x));
 }
@@ -163,6 +154,29 @@ float_ways(const ChColumn *col, MongoNode *x)
 	return ways;
 }
 
+static MongoNode *
+decimal_value(const char *text)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_DECIMAL128};
+
+	if (!bson_decimal128_from_string(text, &v.value.v_decimal128))
+		elog(ERROR, "libbson does not read decimal %s", text);
+	return mongo_value(v);
+}
+
+/* numeric(p, s) has values of at most s digits after the point, below 10^(p - s). */
+static MongoNode *
+fits_precision(int32 typmod, MongoNode *x)
+{
+	int			precision = ((typmod - VARHDRSZ) >> 16) & 0xffff;
+	int			scale = (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
+	MongoNode  *small = mongo_call("$lt", mongo_doc1("$abs", x), decimal_value(psprintf("1E%d", precision - scale)), NULL);
+	MongoNode  *whole = mongo_call("$eq", mongo_call("$mod", x, decimal_value(psprintf("1E%d", -scale)), NULL),
+								   mongo_int(0), NULL);
+
+	return mongo_call("$or", mongo_call("$eq", x, mongo_nan(), NULL), mongo_call("$and", small, whole, NULL), NULL);
+}
+
 /* Any number; value.c takes doubles by their shortest text. */
 static List *
 numeric_ways(const ChColumn *col, MongoNode *x)
@@ -171,6 +185,8 @@ numeric_ways(const ChColumn *col, MongoNode *x)
 	static const char *const names[] = {[MONGO_DECIMAL] = "decimal",[MONGO_DOUBLE] = "double",[MONGO_INT] = "int",[MONGO_LONG] = "long"};
 	MongoType	type = mongo_column(col)->type;
 
+	if (col->typmod >= 0)
+		return add_way(NIL, mongo_call("$and", type_is(x, "decimal"), fits_precision(col->typmod, x), NULL), x);
 	return add_way(NIL, type == MONGO_ANY ? type_in(x, numbers) : type_is(x, names[type]), x);
 }
 
@@ -286,11 +302,21 @@ refuse(const char **reason, const char *why)
 	return false;
 }
 
+/* A length or precision that expressions check, or that every value has. */
 static bool
-has_json_fit(const ChColumn *col, const char **reason)
+has_known_typmod(const ChColumn *col)
 {
-	/* any value but a string with a zero byte somewhere inside */
-	return !col->table->mismatch_null || refuse(reason, "values that do not fit the column are NULL (on_type_mismatch)");
+	if (col->typmod < 0)
+		return true;
+	if (col->basetype == TIMESTAMPTZOID || col->basetype == TIMESTAMPOID)
+		return col->typmod >= 3;	/* milliseconds */
+	return col->basetype == NUMERICOID && mongo_column(col)->type == MONGO_DECIMAL;
+}
+
+static bool
+is_json(const ChColumn *col)
+{
+	return col->basetype == JSONBOID || col->basetype == JSONOID;
 }
 
 bool
@@ -304,14 +330,11 @@ mongo_has_fit(const ChColumn *col, const char **reason)
 		return refuse(reason, "an expression of MongoDB cannot follow an array position or a name that begins with $");
 	if (col->domain)
 		return refuse(reason, "a domain's constraints are checked by PostgreSQL");
-	if (col->typmod >= 0 && !(col->basetype == TIMESTAMPTZOID || col->basetype == TIMESTAMPOID) && col->basetype != NUMERICOID)
+	if (!has_known_typmod(col))
 		return refuse(reason, "the column's type has a length or precision");
-	if (col->typmod >= 0 && col->basetype != NUMERICOID && col->typmod < 3)
-		return refuse(reason, "the column's type has a length or precision");
-	if (col->basetype == JSONBOID || col->basetype == JSONOID)
-		return has_json_fit(col, reason);
-	if (col->typmod >= 0 && col->basetype == NUMERICOID)
-		return refuse(reason, "the column's type has a length or precision");
+	/* JSON takes any value, but no string with a zero byte somewhere inside */
+	if (is_json(col))
+		return !col->table->mismatch_null || refuse(reason, "values that do not fit the column are NULL (on_type_mismatch)");
 	if (ways_of(col, mongo_null()) == NIL)
 		return refuse(reason, "MongoDB cannot tell which values the column's type holds");
 	return true;
@@ -322,7 +345,7 @@ mongo_has_form(const ChColumn *col, const char **reason)
 {
 	if (!mongo_has_fit(col, reason))
 		return false;
-	if (col->basetype == JSONBOID || col->basetype == JSONOID)
+	if (is_json(col))
 		return refuse(reason, "JSON is compared by PostgreSQL only");
 	if (mongo_column(col)->type == MONGO_ANY && col->basetype == NUMERICOID)
 		return refuse(reason, "MongoDB compares doubles among decimals by their binary value; set the column's option bson_type if it has one type only");
@@ -369,7 +392,7 @@ make_fit(const ChColumn *col, MongoNode *x)
 	List	   *ways = ways_of(col, x);
 	ListCell   *lc;
 
-	if (col->basetype == JSONBOID || col->basetype == JSONOID)
+	if (is_json(col))
 		return mongo_is_some(x);
 	if (list_length(ways) == 1)
 		return ((Way *) linitial(ways))->fits;
@@ -413,4 +436,22 @@ mongo_plain(const ChColumn *col)
 	if (col->table->mismatch_null || (is_text && mongo_column(col)->type == MONGO_ANY))
 		return mongo_form(col);
 	return mongo_raw(col);
+}
+
+/*
+ * Decimals that differ in scale only are told apart by DocumentDB's $group.
+ * A zero with the least exponent, added, gives them all digits that there are.
+ */
+bool
+mongo_is_made_equal(const ChColumn *col)
+{
+	return col->basetype == NUMERICOID && mongo_column(col)->type == MONGO_DECIMAL;
+}
+
+MongoNode *
+mongo_equal_form(const ChColumn *col)
+{
+	if (mongo_is_made_equal(col))
+		return mongo_call("$add", mongo_form(col), decimal_value("0E-6176"), NULL);
+	return mongo_plain(col);
 }

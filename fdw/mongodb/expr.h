@@ -25,6 +25,13 @@ extern MongoNode *mongo_form(const ChColumn *col);
  */
 extern MongoNode *mongo_plain(const ChColumn *col);
 
+/*
+ * The same for all values that are equal here.  It is not always one of them:
+ * then a value must be fetched beside it (mongo_is_made_equal).
+ */
+extern MongoNode *mongo_equal_form(const ChColumn *col);
+extern bool mongo_is_made_equal(const ChColumn *col);
+
 /* Is it other than null or missing, for a raw value or a form? */
 extern MongoNode *mongo_is_some(MongoNode *value);
 

@@ -839,29 +839,36 @@ mongo_filter_guards(const ChColumn *col)
 /* ---- expressions ------------------------------------------------------------------------------ */
 
 static bool
-can_express_leaf(const ChCond *leaf)
+can_express(ChCondKind kind, const ChColumn *col, const char **reason)
 {
-	const char *reason;
-
-	switch (leaf->kind)
+	switch (kind)
 	{
 		case CH_COND_CMP:
 		case CH_COND_IN:
 		case CH_COND_NOT_IN:
-			return mongo_has_form(leaf->col, &reason);
+			return mongo_has_form(col, reason);
 		case CH_COND_IS_NULL:
 		case CH_COND_NOT_NULL:
-			return mongo_has_fit(leaf->col, &reason);
+			return mongo_has_fit(col, reason);
 		default:
+			*reason = "MongoDB has no such comparison in an expression";
 			return false;
 	}
 }
 
 bool
+mongo_can_express_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
+{
+	return can_express(leaf->kind, ch_column(table, leaf->attno), reason);
+}
+
+bool
 mongo_can_express(const ChCond *cond)
 {
+	const char *reason;
+
 	if (cond->kind != CH_COND_AND && cond->kind != CH_COND_OR)
-		return can_express_leaf(cond);
+		return can_express(cond->kind, cond->col, &reason);
 	for (int i = 0; i < cond->nargs; i++)
 		if (!mongo_can_express(cond->args[i]))
 			return false;
@@ -874,6 +881,8 @@ leaf_expression(const ChCond *leaf)
 	ChColumn   *col = leaf->col;
 	Test	   *t;
 
+	if (leaf->kind == CH_COND_FALSE)
+		return mongo_bool(false);
 	if (leaf->kind == CH_COND_NOT_NULL)
 		return mongo_is_some(mongo_plain(col));
 	if (leaf->kind == CH_COND_IS_NULL)

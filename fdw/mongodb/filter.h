@@ -29,6 +29,7 @@ extern MongoFilter *mongo_filter_guards(const ChColumn *col);
  * true of it.
  */
 extern bool mongo_can_express(const ChCond *cond);
+extern bool mongo_can_express_leaf(const ChTable *table, const ChExpr *leaf, const char **reason);
 extern MongoNode *mongo_filter_expression(const ChCond *cond);
 
 /* Add its members to a document; call it once.  Does not raise but for memory. */

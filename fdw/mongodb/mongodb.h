@@ -175,6 +175,7 @@ typedef struct MongoRequest
 								 * although nobody reads them */
 	ChColumn  **verify;
 	struct MongoSets *sets;		/* several questions, else NULL */
+	struct MongoGroups *groups; /* a grouped scan, else NULL */
 } MongoRequest;
 
 extern void mongo_compile(ChScan *scan, MongoRequest *request);
@@ -182,6 +183,10 @@ extern void mongo_compile(ChScan *scan, MongoRequest *request);
 /* After the last document of a request: what is to be asked next, or nothing. */
 extern void mongo_next_request(ChScan *scan, MongoRequest *request);
 extern void mongo_request_free(MongoRequest *request);	/* does not raise */
+
+/* ---- group.c ------------------------------------------------------------ */
+
+extern bool mongo_ship_group(const ChTable *table, const ChQuery *query, const char **reason);
 
 /* ---- sets.c ------------------------------------------------------------- */
 

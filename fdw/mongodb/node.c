@@ -73,6 +73,24 @@ mongo_long(int64 i)
 }
 
 MongoNode *
+mongo_double(double f)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_DOUBLE};
+
+	v.value.v_double = f;
+	return mongo_value(v);
+}
+
+MongoNode *
+mongo_bool(bool b)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_BOOL};
+
+	v.value.v_bool = b;
+	return mongo_value(v);
+}
+
+MongoNode *
 mongo_null(void)
 {
 	bson_value_t v = {.value_type = BSON_TYPE_NULL};
@@ -196,6 +214,12 @@ mongo_item(const MongoNode *node, int i)
 	return node->items[i];
 }
 
+const char *
+mongo_key(const MongoNode *doc, int i)
+{
+	return doc->keys[i];
+}
+
 /* ---- from libbson --------------------------------------------------------------- */
 
 static MongoNode *
@@ -221,7 +245,7 @@ mongo_of_iter(const bson_iter_t *it)
 	return mongo_value(*bson_iter_value(unconstify(bson_iter_t *, it)));
 }
 
-/* ---- one for several ---------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------ */
 
 static bool
 same_value(const bson_value_t *a, const bson_value_t *b)
@@ -240,14 +264,48 @@ same_value(const bson_value_t *a, const bson_value_t *b)
 			return a->value.v_int64 == b->value.v_int64;
 		case BSON_TYPE_DOUBLE:
 			return memcmp(&a->value.v_double, &b->value.v_double, sizeof(double)) == 0;
+		case BSON_TYPE_DECIMAL128:
+			return a->value.v_decimal128.high == b->value.v_decimal128.high &&
+				a->value.v_decimal128.low == b->value.v_decimal128.low;
+		case BSON_TYPE_OID:
+			return bson_oid_equal(&a->value.v_oid, &b->value.v_oid);
+		case BSON_TYPE_BINARY:
+			return a->value.v_binary.subtype == b->value.v_binary.subtype &&
+				a->value.v_binary.data_len == b->value.v_binary.data_len &&
+				memcmp(a->value.v_binary.data, b->value.v_binary.data, a->value.v_binary.data_len) == 0;
 		case BSON_TYPE_BOOL:
 			return a->value.v_bool == b->value.v_bool;
-		case BSON_TYPE_NULL:
-			return true;
 		default:
-			return false;
+			return a->value_type == BSON_TYPE_NULL;
 	}
 }
+
+/* All but the items. */
+static bool
+same_shape(const MongoNode *a, const MongoNode *b)
+{
+	if (a->kind != b->kind || a->n != b->n || a->kind == NODE_FILTER)
+		return false;
+	for (int i = 0; i < a->n && a->kind == NODE_DOC; i++)
+		if (strcmp(a->keys[i], b->keys[i]) != 0)
+			return false;
+	return true;
+}
+
+bool
+mongo_same(const MongoNode *a, const MongoNode *b)
+{
+	if (a == b)
+		return true;
+	if (!same_shape(a, b) || (a->kind == NODE_VALUE && !same_value(&a->value, &b->value)))
+		return false;
+	for (int i = 0; i < a->n; i++)
+		if (!mongo_same(a->items[i], b->items[i]))
+			return false;
+	return true;
+}
+
+/* ---- one for several ---------------------------------------------------------------- */
 
 /* A value, also one that is marked as such. */
 static MongoNode *
@@ -275,17 +333,6 @@ generalize_values(int n, MongoNode *const *nodes, List **variables)
 		return nodes[0];
 	*variables = lappend(*variables, values);
 	return mongo_text(psprintf("$$b%d", list_length(*variables) - 1));
-}
-
-static bool
-same_shape(const MongoNode *a, const MongoNode *b)
-{
-	if (a->kind != b->kind || a->n != b->n || a->kind == NODE_FILTER)
-		return false;
-	for (int i = 0; i < a->n && a->kind == NODE_DOC; i++)
-		if (strcmp(a->keys[i], b->keys[i]) != 0)
-			return false;
-	return true;
 }
 
 MongoNode *

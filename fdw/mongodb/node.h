@@ -14,6 +14,8 @@ extern MongoNode *mongo_value(bson_value_t value);
 extern MongoNode *mongo_text(const char *text);
 extern MongoNode *mongo_int(int32 i);
 extern MongoNode *mongo_long(int64 i);
+extern MongoNode *mongo_double(double f);
+extern MongoNode *mongo_bool(bool b);
 extern MongoNode *mongo_null(void);
 extern MongoNode *mongo_date(int64 ms);
 extern MongoNode *mongo_filter_node(MongoFilter *filter);	/* write it once */
@@ -37,6 +39,9 @@ extern MongoNode *mongo_of_iter(const bson_iter_t *it);
 
 extern int	mongo_length(const MongoNode *node);
 extern MongoNode *mongo_item(const MongoNode *node, int i);
+extern const char *mongo_key(const MongoNode *doc, int i);
+
+extern bool mongo_same(const MongoNode *a, const MongoNode *b);
 
 /*
  * One expression for several, in which values that differ are variables named

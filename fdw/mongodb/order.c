@@ -11,20 +11,12 @@
 
 #include <math.h>
 
+#include "fdw/mongodb/expr.h"
 #include "fdw/mongodb/request.h"
 
 #include "catalog/pg_type.h"
 
 /* ---- the form of a sort key ------------------------------------------------------------- */
-
-static bool
-may_be_nan(const ChColumn *col)
-{
-	MongoType	type = mongo_column(col)->type;
-
-	return (col->basetype == FLOAT4OID || col->basetype == FLOAT8OID || col->basetype == NUMERICOID) &&
-		type != MONGO_INT && type != MONGO_LONG;
-}
 
 /* Of the rows that the filter lets through, what can be said of the column? */
 typedef bool (*LeafProves) (const ChCond *leaf);
@@ -89,7 +81,7 @@ key_form(const ChScan *scan, const ChSortKey *key, int nfilters, ChCond *const *
 
 	if (!natural && !form.col->notnull && !all_prove(nfilters, filters, form.col, proves_not_null))
 		form.rank = true;
-	if (may_be_nan(form.col) && !all_prove(nfilters, filters, form.col, proves_no_nan))
+	if (mongo_may_be_nan(form.col) && !all_prove(nfilters, filters, form.col, proves_no_nan))
 		form.rank = true;
 	form.as_text = is_text && mc->type == MONGO_ANY;
 	form.outside_arrays = form.rank && !form.as_text && mc->path.nparts > 1;
@@ -134,15 +126,6 @@ type_is(const MongoKeyForm *form, const char *const *names)
 	return mongo_call("$in", mongo_doc1("$type", reference_to(form)), list, NULL);
 }
 
-static MongoNode *
-nan_value(void)
-{
-	bson_value_t nan = {.value_type = BSON_TYPE_DOUBLE};
-
-	nan.value.v_double = NAN;
-	return mongo_value(nan);
-}
-
 /*
  * The rank is always sorted ascending: NULLs first are -2, NaN of a descending
  * key -1, other values 0, NaN of an ascending key 1, NULLs last 2.  In an
@@ -154,8 +137,8 @@ rank_of(const MongoKeyForm *form)
 	static const char *const null_types[] = {"missing", "null", "undefined", "array", NULL};
 	MongoNode  *otherwise = mongo_int(0);
 
-	if (may_be_nan(form->col))
-		otherwise = mongo_call("$cond", mongo_call("$eq", reference_to(form), nan_value(), NULL),
+	if (mongo_may_be_nan(form->col))
+		otherwise = mongo_call("$cond", mongo_call("$eq", reference_to(form), mongo_nan(), NULL),
 							   mongo_int(form->descending ? -1 : 1), mongo_int(0), NULL);
 	return mongo_call("$cond", type_is(form, null_types), mongo_int(form->nulls_first ? -2 : 2), otherwise, NULL);
 }

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "fdw/mongodb/group.h"
 #include "fdw/mongodb/sets.h"
 
 #include "catalog/pg_type.h"
@@ -205,9 +206,15 @@ void
 mongo_add_rest(MongoNode *pipeline, const ChScan *scan, const MongoRequest *request,
 			   const MongoOrder *order, int64 limit, int64 offset)
 {
-	List	   *paths = projected_paths(scan, request);
+	List	   *paths;
 	MongoNode  *unset = mongo_unset_order(order);
 
+	if (request->groups)
+	{
+		mongo_add_groups(pipeline, request->groups);
+		return;
+	}
+	paths = projected_paths(scan, request);
 	mongo_add_order(pipeline, order);
 	if (offset != 0)
 		mongo_add(pipeline, mongo_doc1("$skip", mongo_count(offset)));
@@ -287,7 +294,7 @@ choose_verified(const ChScan *scan, MongoRequest *request)
 {
 	request->nverify = 0;
 	request->verify = palloc((scan->table->natts + 1) * sizeof(ChColumn *));
-	if (scan->table->mismatch_null)
+	if (scan->table->mismatch_null || scan->grouped)
 		return;
 	if (scan->filter)
 		verify_filtered(scan, request, scan->filter);
@@ -307,7 +314,7 @@ ask_one(const ChScan *scan, MongoRequest *request, ChCond *cond)
 	MongoNode  *pipeline;
 	MongoFilter *filter;
 
-	if (mt->unwind || mt->pipeline || order.computed)
+	if (mt->unwind || mt->pipeline || order.computed || request->groups)
 	{
 		pipeline = mongo_list();
 		request->nothing = !mongo_add_question(pipeline, scan, request, &order, cond, scan->limit, scan->offset);
@@ -337,6 +344,8 @@ void
 mongo_compile(ChScan *scan, MongoRequest *request)
 {
 	choose_verified(scan, request);
+	if (scan->grouped)
+		request->groups = mongo_groups_make(scan);
 	if (scan->nsets > 0)
 		ask_several(scan, request);
 	else if (scan->limit == 0)

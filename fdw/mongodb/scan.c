@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "fdw/mongodb/group.h"
 #include "fdw/mongodb/sets.h"
 
 #include "storage/proc.h"
@@ -86,7 +87,7 @@ add_to_tree(MongoScan *ms, int cell)
 static void
 make_tree(ChScan *scan, MongoScan *ms)
 {
-	ms->ncells = scan->ncolumns + ms->request.nverify;
+	ms->ncells = scan->grouped ? 0 : scan->ncolumns + ms->request.nverify;
 	ms->cell_columns = palloc(Max(ms->ncells, 1) * sizeof(ChColumn *));
 	ms->cells = palloc0(Max(ms->ncells, 1) * sizeof(ChValue));
 	for (int i = 0; i < ms->ncells; i++)
@@ -177,8 +178,9 @@ fill_cells(MongoScan *ms, const bson_t *doc)
 		decode_whole(ms, doc);
 }
 
+/* The row of the cells. */
 static void
-return_row(ChScan *scan, Datum *values, bool *nulls)
+return_cells(ChScan *scan, Datum *values, bool *nulls)
 {
 	MongoScan  *ms = scan->state;
 	Datum		unused;
@@ -188,6 +190,20 @@ return_row(ChScan *scan, Datum *values, bool *nulls)
 	/* read for its error only */
 	for (int i = scan->ncolumns; i < ms->ncells; i++)
 		(void) ch_value_to_datum(ms->cell_columns[i], &ms->cells[i], &unused);
+}
+
+static void
+return_row(ChScan *scan, const bson_t *doc, Datum *values, bool *nulls)
+{
+	MongoScan  *ms = scan->state;
+
+	if (ms->request.groups)
+	{
+		mongo_groups_row(scan, ms->request.groups, doc, values, nulls);
+		return;
+	}
+	fill_cells(ms, doc);
+	return_cells(scan, values, nulls);
 }
 
 /* ---- rows of several questions ------------------------------------------------------------- */
@@ -231,7 +247,7 @@ next_match(ChScan *scan, Datum *values, bool *nulls)
 	if (ms->match > 0)
 		fill_cells(ms, ms->doc);
 	scan->current_set = sets->matches[ms->match++];
-	return_row(scan, values, nulls);
+	return_cells(scan, values, nulls);
 	return true;
 }
 
@@ -264,8 +280,7 @@ return_numbered(ChScan *scan, Datum *values, bool *nulls)
 	bson_iter_document(&it, &len, &data);
 	bson_init_static(&row, data, len);
 	scan->current_set = s;
-	fill_cells(ms, &row);
-	return_row(scan, values, nulls);
+	return_row(scan, &row, values, nulls);
 	return true;
 }
 
@@ -282,8 +297,7 @@ return_from(ChScan *scan, Datum *values, bool *nulls)
 		match_row(scan);
 		return next_match(scan, values, nulls);
 	}
-	fill_cells(ms, ms->doc);
-	return_row(scan, values, nulls);
+	return_row(scan, ms->doc, values, nulls);
 	return true;
 }
 

@@ -200,15 +200,6 @@ mongo_filter_write(MongoFilter *filter, bson_t *doc)
 
 /* ---- expressions ------------------------------------------------------------------------ */
 
-static MongoNode *
-truth(bool b)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_BOOL};
-
-	v.value.v_bool = b;
-	return mongo_value(v);
-}
-
 /* Lists of text columns have ObjectIds beside strings; the column's form is text. */
 static bool
 can_be(const ChColumn *col, const bson_value_t *v)
@@ -267,7 +258,7 @@ static MongoNode *
 operator_expression(const Operator *o, const ChColumn *col, MongoNode *x)
 {
 	if (strcmp(o->name, "$type") == 0)
-		return mongo_column(col)->type == MONGO_OBJECT_ID ? mongo_is_some(x) : truth(false);
+		return mongo_column(col)->type == MONGO_OBJECT_ID ? mongo_is_some(x) : mongo_bool(false);
 	if (o->is_list)
 		return list_expression(o, col, x);
 	/* a list that has no value yet */
@@ -276,7 +267,7 @@ operator_expression(const Operator *o, const ChColumn *col, MongoNode *x)
 	if (strcmp(o->name, "$nin") == 0)
 		return mongo_call("$not", compare("$in", x, o->values[0]), NULL);
 	if (!can_be(col, &o->values[0]))
-		return truth(strcmp(o->name, "$ne") == 0);
+		return mongo_bool(strcmp(o->name, "$ne") == 0);
 	if (strcmp(o->name, "$ne") == 0 && o->values[0].value_type == BSON_TYPE_NULL)
 		return mongo_is_some(x);
 	if (strcmp(o->name, "$eq") == 0 || strcmp(o->name, "$ne") == 0)
@@ -293,7 +284,7 @@ mongo_test_expression(const MongoFilter *test, const ChColumn *col)
 	ListCell   *lc;
 
 	if (test->kind == TEST_NONE)
-		return truth(false);
+		return mongo_bool(false);
 	foreach(lc, test->operators)
 		mongo_add(parts, operator_expression(lfirst(lc), col, x));
 	foreach(lc, test->args)

@@ -21,6 +21,7 @@ const ChDriver ch_mongodb_driver = {
 	.ship_leaf = mongo_ship_leaf,
 	.ship_sort = mongo_ship_sort,
 	.ship_group = mongo_ship_group,
+	.ship_distinct = mongo_ship_distinct,
 	.ship_sets = mongo_ship_sets,
 	.connect = mongo_connect,
 	.disconnect = mongo_disconnect,

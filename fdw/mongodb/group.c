@@ -132,6 +132,17 @@ mongo_ship_group(const ChTable *table, const ChQuery *query, const char **reason
 	return ship_condition(table, query->filter, false, reason) && ship_distinct_values(query, reason);
 }
 
+bool
+mongo_ship_distinct(const ChTable *table, const ChQuery *query, const char **reason)
+{
+	List	   *rest = list_copy_tail(query->sort, query->ndistinct);
+
+	for (int i = 0; i < query->ndistinct; i++)
+		if (!mongo_has_form(ch_column(table, ((ChSortKey *) list_nth(query->sort, i))->attno), reason))
+			return false;
+	return mongo_ship_sort(table, rest, reason);
+}
+
 /* ---- accumulators --------------------------------------------------------------------- */
 
 static MongoNode *
@@ -516,6 +527,19 @@ mongo_add_groups(MongoNode *pipeline, const MongoGroups *groups)
 	mongo_add(pipeline, group_stage(mongo_length(id) > 0 ? id : mongo_null(), groups->accumulators));
 	if (groups->distinct)
 		mongo_add(pipeline, group_stage(n > 0 ? again : mongo_null(), groups->merges));
+}
+
+void
+mongo_add_distinct(MongoNode *pipeline, const ChScan *scan)
+{
+	MongoNode  *id = mongo_doc();
+	MongoNode  *group = mongo_doc1("_id", id);
+
+	for (int i = 0; i < scan->ndistinct; i++)
+		mongo_put(id, key_name(i), key_of(ch_column(scan->table, scan->sort[i]->attno)));
+	mongo_put(group, "r", mongo_doc1("$first", mongo_text("$$ROOT")));
+	mongo_add(pipeline, mongo_doc1("$group", group));
+	mongo_add(pipeline, mongo_doc1("$replaceRoot", mongo_doc1("newRoot", mongo_text("$r"))));
 }
 
 /* ---- rows ---------------------------------------------------------------------------------------- */

@@ -38,6 +38,9 @@ extern MongoGroups *mongo_groups_make(const ChScan *scan);
 /* The stages that make groups of the rows. */
 extern void mongo_add_groups(MongoNode *pipeline, const MongoGroups *groups);
 
+/* The stages that leave the first row of each group. */
+extern void mongo_add_distinct(MongoNode *pipeline, const ChScan *scan);
+
 /* The row of a group's document. */
 extern void mongo_groups_row(ChScan *scan, const MongoGroups *groups, const bson_t *doc, Datum *values, bool *nulls);
 

@@ -187,6 +187,7 @@ extern void mongo_request_free(MongoRequest *request);	/* does not raise */
 /* ---- group.c ------------------------------------------------------------ */
 
 extern bool mongo_ship_group(const ChTable *table, const ChQuery *query, const char **reason);
+extern bool mongo_ship_distinct(const ChTable *table, const ChQuery *query, const char **reason);
 
 /* ---- sets.c ------------------------------------------------------------- */
 

@@ -97,13 +97,19 @@ has_stand_in(const MongoKeyForm *form)
 MongoOrder
 mongo_order(const ChScan *scan, int nfilters, ChCond *const *filters)
 {
-	MongoOrder	order = {.n = scan->nsort};
+	MongoOrder	order = {0};
 
-	order.keys = palloc(Max(order.n, 1) * sizeof(MongoKeyForm));
-	for (int i = 0; i < order.n; i++)
+	order.keys = palloc(Max(scan->nsort, 1) * sizeof(MongoKeyForm));
+	for (int i = 0; i < scan->nsort; i++)
 	{
-		order.keys[i] = key_form(scan, scan->sort[i], nfilters, filters);
-		order.computed = order.computed || order.keys[i].rank || order.keys[i].as_text;
+		MongoKeyForm form = key_form(scan, scan->sort[i], nfilters, filters);
+		bool		computed = form.rank || form.as_text;
+
+		/* rows of a group need no order of groups, but an index may have it */
+		if (i < scan->ndistinct && computed)
+			continue;
+		order.keys[order.n++] = form;
+		order.computed = order.computed || computed;
 	}
 	return order;
 }

@@ -216,6 +216,8 @@ mongo_add_rest(MongoNode *pipeline, const ChScan *scan, const MongoRequest *requ
 	}
 	paths = projected_paths(scan, request);
 	mongo_add_order(pipeline, order);
+	if (scan->ndistinct > 0)
+		mongo_add_distinct(pipeline, scan);
 	if (offset != 0)
 		mongo_add(pipeline, mongo_doc1("$skip", mongo_count(offset)));
 	if (limit != -1)
@@ -314,7 +316,7 @@ ask_one(const ChScan *scan, MongoRequest *request, ChCond *cond)
 	MongoNode  *pipeline;
 	MongoFilter *filter;
 
-	if (mt->unwind || mt->pipeline || order.computed || request->groups)
+	if (mt->unwind || mt->pipeline || order.computed || request->groups || scan->ndistinct > 0)
 	{
 		pipeline = mongo_list();
 		request->nothing = !mongo_add_question(pipeline, scan, request, &order, cond, scan->limit, scan->offset);

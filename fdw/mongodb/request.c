@@ -90,7 +90,8 @@ projection_of(List *paths)
 /* ---- find ---------------------------------------------------------------------------------------- */
 
 static void
-make_find(const ChScan *scan, MongoRequest *request, MongoFilter *filter, const MongoOrder *order)
+make_find(const ChScan *scan, MongoRequest *request, MongoFilter *filter, const MongoOrder *order,
+		  int64 limit, int64 offset)
 {
 	MongoNode  *opts = mongo_doc();
 	List	   *paths = projected_paths(scan, request);
@@ -99,10 +100,10 @@ make_find(const ChScan *scan, MongoRequest *request, MongoFilter *filter, const 
 		mongo_put(opts, "projection", projection_of(paths));
 	if (order->n > 0)
 		mongo_put(opts, "sort", mongo_order_node(order));
-	if (scan->offset != 0)
-		mongo_put(opts, "skip", mongo_count(scan->offset));
-	if (scan->limit != -1)
-		mongo_put(opts, "limit", mongo_count(scan->limit));
+	if (offset != 0)
+		mongo_put(opts, "skip", mongo_count(offset));
+	if (limit != -1)
+		mongo_put(opts, "limit", mongo_count(limit));
 	request->query = bson_new();
 	request->opts = bson_new();
 	if (filter)
@@ -309,7 +310,7 @@ choose_verified(const ChScan *scan, MongoRequest *request)
 
 /* One question: by find if the store can answer it so. */
 static void
-ask_one(const ChScan *scan, MongoRequest *request, ChCond *cond)
+ask_one(const ChScan *scan, MongoRequest *request, ChCond *cond, int64 limit, int64 offset)
 {
 	const MongoTable *mt = mongo_table(scan->table);
 	MongoOrder	order = mongo_order(scan, 1, &cond);
@@ -319,7 +320,7 @@ ask_one(const ChScan *scan, MongoRequest *request, ChCond *cond)
 	if (mt->unwind || mt->pipeline || order.computed || request->groups || scan->ndistinct > 0)
 	{
 		pipeline = mongo_list();
-		request->nothing = !mongo_add_question(pipeline, scan, request, &order, cond, scan->limit, scan->offset);
+		request->nothing = !mongo_add_question(pipeline, scan, request, &order, cond, limit, offset);
 		if (!request->nothing)
 			mongo_set_pipeline(request, pipeline);
 		return;
@@ -327,7 +328,7 @@ ask_one(const ChScan *scan, MongoRequest *request, ChCond *cond)
 	filter = cond ? mongo_filter_make(cond) : NULL;
 	request->nothing = cond && !filter;
 	if (!request->nothing)
-		make_find(scan, request, filter, &order);
+		make_find(scan, request, filter, &order, limit, offset);
 }
 
 /* Several questions: what their first request asks. */
@@ -353,7 +354,7 @@ mongo_compile(ChScan *scan, MongoRequest *request)
 	else if (scan->limit == 0)
 		request->nothing = true;
 	else
-		ask_one(scan, request, scan->filter);
+		ask_one(scan, request, scan->filter, scan->limit, scan->offset);
 }
 
 void
@@ -368,7 +369,7 @@ mongo_next_request(ChScan *scan, MongoRequest *request)
 	else if (request->sets->form != MONGO_SETS_HERE)
 		request->nothing = !mongo_sets_compile(scan, request->sets, request);
 	else if (mongo_sets_filter(scan, request->sets, &cond))
-		ask_one(scan, request, cond);
+		ask_one(scan, request, cond, -1, 0);
 	else
 		request->nothing = true;
 }

@@ -313,7 +313,7 @@ max_time(const ChScan *scan)
 {
 	int64		longest = StatementTimeout > 0 ? StatementTimeout : LONGEST_SCAN;
 
-	if (scan->limit > 0 && scan->limit <= scan->table->fetch_size)
+	if (scan->nsets == 0 && scan->limit > 0 && scan->limit <= scan->table->fetch_size)
 		return scan->conn->request_timeout;
 	return Max(longest, scan->conn->request_timeout);
 }
@@ -323,7 +323,7 @@ batch_size(const ChScan *scan)
 {
 	int			size = scan->table->fetch_size;
 
-	return scan->limit > 0 && scan->limit < size ? (int) scan->limit : size;
+	return scan->nsets == 0 && scan->limit > 0 && scan->limit < size ? (int) scan->limit : size;
 }
 
 /* Ask what the request says. */

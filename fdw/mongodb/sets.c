@@ -627,7 +627,8 @@ lookup_stage(ChScan *scan, MongoSets *sets, const MongoRequest *request)
 	ChCond	  **filters = palloc(scan->nsets * sizeof(ChCond *));
 	MongoOrder	order;
 	MongoNode  *lookup = mongo_doc();
-	MongoNode  *let = mongo_doc();
+	/* without a variable, DocumentDB runs some pipelines on the whole collection */
+	MongoNode  *let = mongo_doc1("i", mongo_text("$s.i"));
 	MongoNode  *stages = mongo_list();
 
 	for (int s = 0; s < scan->nsets; s++)
@@ -643,8 +644,7 @@ lookup_stage(ChScan *scan, MongoSets *sets, const MongoRequest *request)
 	mongo_put(lookup, "foreignField", mongo_text(mongo_column(sets->pivot)->path.text));
 	for (int i = 0; i < list_length(sets->variables); i++)
 		mongo_put(let, psprintf("b%d", i), mongo_text(psprintf("$s.b%d", i)));
-	if (sets->variables)
-		mongo_put(lookup, "let", let);
+	mongo_put(lookup, "let", let);
 	mongo_put(lookup, "pipeline", stages);
 	mongo_put(lookup, "as", mongo_text("r"));
 	return mongo_doc1("$lookup", lookup);

@@ -9,9 +9,6 @@
  * the error is raised.  With 'null' such a value is NULL, which the store does
  * not know: only equality with a guard is exact then, and only with values
  * that are the column's own.
- *
- * Not here yet, their place is beside mongo_compile: $group for aggregates,
- * $lookup for joins, $in of key batches.
  */
 #include "postgres.h"
 
@@ -132,6 +129,20 @@ ship_nullable(const ChColumn *col, const ChExpr *leaf, const char **reason)
 	return lossy(reason, "values that do not fit the column are NULL (on_type_mismatch)");
 }
 
+/* An expression, or a field of JSON. */
+static ChShip
+ship_computed(const ChTable *table, const ChColumn *col, const ChExpr *leaf, const char **reason)
+{
+	if (col->kind == MONGO_COMPUTED)
+		return mongo_column(col)->limits ? no(reason, "MongoDB makes dates of the years 1 to 9999 only")
+			: mongo_can_express_leaf(table, leaf, reason) ? CH_SHIP_EXACT : CH_SHIP_NO;
+	if (table->mismatch_null)
+		return no(reason, "values that do not fit the column are NULL (on_type_mismatch)");
+	if (is_null_test(leaf))
+		return CH_SHIP_EXACT;
+	return mongo_ship_json_text(leaf, reason);
+}
+
 ChShip
 mongo_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 {
@@ -139,6 +150,8 @@ mongo_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 	const MongoPath *path = &mongo_column(col)->path;
 	ChShip		ship;
 
+	if (col->kind >= MONGO_JSON)
+		return ship_computed(table, col, leaf, reason);
 	if (col->kind == MONGO_DOCUMENT)
 		return no(reason, "a whole document is compared by PostgreSQL only");
 	if (col->kind == MONGO_INDEX && col->basetype != INT8OID && col->basetype != INT4OID)
@@ -162,6 +175,8 @@ unsortable(const ChTable *table, const ChColumn *col)
 
 	if (col->kind == MONGO_INDEX)
 		return NULL;
+	if (col->kind >= MONGO_JSON)
+		return "MongoDB is asked to sort by plain columns only";
 	if (col->kind == MONGO_DOCUMENT)
 		return "whole documents are sorted by PostgreSQL only";
 	if (table->mismatch_null)

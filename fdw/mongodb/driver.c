@@ -20,6 +20,7 @@ const ChDriver ch_mongodb_driver = {
 	.describe_table = mongo_describe_table,
 	.ship_leaf = mongo_ship_leaf,
 	.ship_sort = mongo_ship_sort,
+	.ship_func = mongo_ship_func,
 	.ship_group = mongo_ship_group,
 	.ship_distinct = mongo_ship_distinct,
 	.ship_sets = mongo_ship_sets,

@@ -324,8 +324,12 @@ mongo_has_fit(const ChColumn *col, const char **reason)
 {
 	const MongoPath *path = &mongo_column(col)->path;
 
+	if (col->kind == MONGO_COMPUTED)
+		return true;
 	if (col->kind == MONGO_DOCUMENT)
 		return refuse(reason, "whole documents are looked at by PostgreSQL only");
+	if (col->kind == MONGO_JSON || col->kind == MONGO_JSON_TEXT)
+		return refuse(reason, "fields of JSON have the form that PostgreSQL gives them");
 	if (path->nplain < path->nparts)
 		return refuse(reason, "an expression of MongoDB cannot follow an array position or a name that begins with $");
 	if (col->domain)
@@ -345,6 +349,8 @@ mongo_has_form(const ChColumn *col, const char **reason)
 {
 	if (!mongo_has_fit(col, reason))
 		return false;
+	if (col->kind == MONGO_COMPUTED)
+		return true;
 	if (is_json(col))
 		return refuse(reason, "JSON is compared by PostgreSQL only");
 	if (mongo_column(col)->type == MONGO_ANY && col->basetype == NUMERICOID)
@@ -365,6 +371,8 @@ mongo_raw(const ChColumn *col)
 	const char *dot = strrchr(path->text, '.');
 	MongoNode  *way;
 
+	if (col->kind == MONGO_COMPUTED)
+		return mongo_column(col)->expression;
 	if (path->nparts == 1)
 		return x;
 	way = mongo_list();
@@ -419,13 +427,13 @@ make_form(const ChColumn *col, MongoNode *x)
 MongoNode *
 mongo_fit(const ChColumn *col)
 {
-	return of_raw(col, make_fit);
+	return col->kind == MONGO_COMPUTED ? mongo_is_some(mongo_raw(col)) : of_raw(col, make_fit);
 }
 
 MongoNode *
 mongo_form(const ChColumn *col)
 {
-	return of_raw(col, make_form);
+	return col->kind == MONGO_COMPUTED ? mongo_raw(col) : of_raw(col, make_form);
 }
 
 MongoNode *

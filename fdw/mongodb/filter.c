@@ -733,7 +733,8 @@ guarded(const ChColumn *col, Test *t)
 static bool
 takes_arrays(const ChColumn *col)
 {
-	return OidIsValid(col->elemtype) || col->basetype == JSONBOID || col->basetype == JSONOID;
+	return OidIsValid(col->elemtype) || col->basetype == JSONBOID || col->basetype == JSONOID ||
+		col->kind == MONGO_JSON_TEXT;
 }
 
 static Test *
@@ -758,11 +759,141 @@ is_not_null(const ChColumn *col)
 	return takes_arrays(col) ? either(not_null(path), of_type(path, "array")) : not_null(path);
 }
 
+/* ---- fields of JSON ------------------------------------------------------------------------ */
+
+/*
+ * What a field's text may be the text of, besides a string: a number, a truth
+ * value, a date, binary data, a list or a document.
+ */
+static Test *
+other_than_text(const ChColumn *col, const ChValue *v)
+{
+	static const char *const containers[] = {"object", "array", "regex", "timestamp", "javascript",
+	"javascriptWithScope", "dbPointer", "minKey", "maxKey", NULL};
+	const char *path = mongo_column(col)->path.text;
+	MongoJsonText kind = mongo_json_text_kind(v->u.s.data, v->u.s.len);
+	ChColumn	number = *col;
+	ChCond		equal = {.kind = CH_COND_CMP,.op = CH_EQ,.col = &number,.nvalues = 1};
+	ChValue		decimal = *v;
+	Test	   *t = no_document();
+
+	if (kind & MONGO_TEXT_NUMBER)
+	{
+		number.basetype = NUMERICOID;
+		decimal.kind = CH_DECIMAL;
+		equal.values = &decimal;
+		t = either(t, one_of(&equal));
+	}
+	if (kind & MONGO_TEXT_BOOL)
+		t = either(t, compare(path, CH_EQ, value_of_bool(v->u.s.data[0] == 't')));
+	if (kind & MONGO_TEXT_BINARY)
+		t = either(either(t, of_type(path, "binData")), compare_object_id(path, CH_EQ, v));
+	if (kind & MONGO_TEXT_DATE)
+		t = either(t, of_type(path, "date"));
+	if (kind & MONGO_TEXT_CONTAINER)
+		t = either(t, of_types(path, containers));
+	return t;
+}
+
+/* A string that is one of the values; arrays are seen as such only if kept out. */
+static Test *
+json_text_is_one_of(const ChCond *cond)
+{
+	const char *path = mongo_column(cond->col)->path.text;
+	bson_value_t *values = palloc(cond->nvalues * sizeof(bson_value_t));
+	Test	   *t;
+	Test	   *other = no_document();
+
+	for (int i = 0; i < cond->nvalues; i++)
+	{
+		if (cond->values[i].kind == CH_PARAM)
+			return field(path, is_list_param(cond) ? "$in" : "$eq", value_of_param(cond->values[i].u.i));
+		values[i] = value_of_text(cond->values[i].u.s.data, cond->values[i].u.s.len);
+		other = either(other, other_than_text(cond->col, &cond->values[i]));
+	}
+	t = cond->nvalues == 1 ? field(path, "$eq", values[0]) : field_in(path, "$in", cond->nvalues, values);
+	return either(both(t, no_array(path)), other);
+}
+
+/* Neither NULL nor one of the values, which are texts of strings only. */
+static Test *
+json_text_is_none_of(const ChCond *cond)
+{
+	const char *path = mongo_column(cond->col)->path.text;
+	bson_value_t *values = palloc(cond->nvalues * sizeof(bson_value_t));
+	Test	   *t = not_null(path);
+
+	for (int i = 0; i < cond->nvalues; i++)
+		values[i] = cond->values[i].kind == CH_PARAM ? value_of_param(cond->values[i].u.i)
+			: value_of_text(cond->values[i].u.s.data, cond->values[i].u.s.len);
+	if (is_list_param(cond))
+		add_operator(t, "$nin", values[0]);
+	else
+		add_list(t, "$nin", cond->nvalues, values);
+	return either(t, of_type(path, "array"));
+}
+
+static Test *
+field_exists(const char *path, bool exists)
+{
+	return field(path, "$exists", value_of_bool(exists));
+}
+
+/* Conditions on jsonb -> key, of which JSON's null is a value, and jsonb ->> key. */
+static Test *
+json_test(const ChCond *cond)
+{
+	const char *path = mongo_column(cond->col)->path.text;
+
+	switch (cond->kind)
+	{
+		case CH_COND_NOT_NULL:
+			return cond->col->kind == MONGO_JSON ? field_exists(path, true) : is_not_null(cond->col);
+		case CH_COND_IN:
+			return json_text_is_one_of(cond);
+		case CH_COND_NOT_IN:
+			return json_text_is_none_of(cond);
+		default:
+			return cond->op == CH_EQ ? json_text_is_one_of(cond) : json_text_is_none_of(cond);
+	}
+}
+
+/* A field that is not there, or in a list where no name leads. */
+static Test *
+json_is_null(const ChColumn *col)
+{
+	Test	   *t;
+	ListCell   *lc;
+
+	if (col->kind == MONGO_JSON_TEXT)
+		return is_null(col);
+	t = field_exists(mongo_column(col)->path.text, false);
+	foreach(lc, prefixes(&mongo_column(col)->path))
+		t = either(t, of_type(lfirst(lc), "array"));
+	return t;
+}
+
+/* ---- one leaf ------------------------------------------------------------------------------- */
+
+/* An expression that is true of the document. */
+static Test *
+expression_test(const ChCond *cond)
+{
+	Test	   *t = new_test(TEST_NODE);
+
+	t->node = mongo_doc1("$expr", mongo_filter_expression(cond));
+	return t;
+}
+
 static Test *
 leaf_test(const ChCond *cond)
 {
 	ChColumn   *col = cond->col;
 
+	if (col->kind == MONGO_COMPUTED)
+		return expression_test(cond);
+	if (col->kind == MONGO_JSON || col->kind == MONGO_JSON_TEXT)
+		return cond->kind == CH_COND_IS_NULL ? json_is_null(col) : outside_arrays(col, json_test(cond));
 	switch (cond->kind)
 	{
 		case CH_COND_CMP:

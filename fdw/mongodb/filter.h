@@ -11,7 +11,6 @@
 #define MONGO_PARAM_MARK	"\x01"
 
 typedef struct MongoFilter MongoFilter;
-typedef struct MongoNode MongoNode;
 
 /* In the current memory context; NULL if no document can match. */
 extern MongoFilter *mongo_filter_make(const ChCond *cond);
@@ -23,6 +22,24 @@ extern MongoFilter *mongo_filter_make(const ChCond *cond);
  */
 extern bool mongo_filter_values(const ChCond *leaf, int *n, bson_value_t **values);
 extern MongoFilter *mongo_filter_guards(const ChColumn *col);
+
+/* ---- json.c ------------------------------------------------------------- */
+
+/* What else than a string may have a text in jsonb ->> key? */
+typedef int MongoJsonText;
+
+#define MONGO_TEXT_NUMBER		(1 << 0)
+#define MONGO_TEXT_BOOL			(1 << 1)
+#define MONGO_TEXT_BINARY		(1 << 2)	/* or an ObjectId */
+#define MONGO_TEXT_DATE			(1 << 3)
+#define MONGO_TEXT_CONTAINER	(1 << 4)
+
+extern MongoJsonText mongo_json_text_kind(const char *text, int len);
+
+/* May a comparison of jsonb ->> key run in the store? */
+extern ChShip mongo_ship_json_text(const ChExpr *leaf, const char **reason);
+
+/* ---- filter.c ----------------------------------------------------------- */
 
 /*
  * The condition as an expression of an aggregation pipeline; only if can is

@@ -89,7 +89,7 @@ ship_condition(const ChTable *table, const ChExpr *expr, bool as_expression, con
 	col = ch_column(table, expr->attno);
 	if (as_expression && expr->kind != CH_COND_IS_NULL && expr->kind != CH_COND_NOT_NULL)
 		return mongo_can_express_leaf(table, expr, reason);
-	if (!as_expression && (table->mismatch_null || col->kind == MONGO_INDEX))
+	if (!as_expression && (table->mismatch_null || col->kind != MONGO_VALUE))
 		return true;
 	return mongo_has_fit(col, reason);
 }
@@ -315,7 +315,7 @@ key_of(const ChColumn *col)
 {
 	MongoNode  *key = mongo_equal_form(col);
 
-	if (!col->table->mismatch_null && !mongo_is_made_equal(col))
+	if (!col->table->mismatch_null && !mongo_is_made_equal(col) && col->kind != MONGO_COMPUTED)
 		key = mongo_call("$ifNull", key, mongo_call("$ifNull", mongo_raw(col), mongo_null(), NULL), NULL);
 	return key;
 }
@@ -330,24 +330,48 @@ value_of(const ChBoundTarget *target)
 	if (col == NULL)
 		return NULL;
 	type = mongo_column(col)->type;
-	if (target->agg != CH_AGG_SUM || (type == MONGO_DOUBLE && col->basetype == FLOAT8OID) ||
+	if (target->agg != CH_AGG_SUM || col->kind == MONGO_COMPUTED || (type == MONGO_DOUBLE && col->basetype == FLOAT8OID) ||
 		((type == MONGO_INT || type == MONGO_LONG) && (col->basetype == INT2OID || col->basetype == INT4OID)))
 		return mongo_plain(col);
 	return mongo_form(col);
 }
 
-static void
-add_check(MongoGroups *groups, ChColumn *col)
+/* A column of which a value may not be what it is here. */
+static bool
+must_check(const ChColumn *col)
 {
 	const char *reason;
 
-	if (col == NULL || col->table->mismatch_null || col->kind == MONGO_INDEX || col->basetype == JSONBOID ||
-		col->basetype == JSONOID || !mongo_has_fit(col, &reason))
+	if (col->kind == MONGO_COMPUTED)
+		return mongo_column(col)->limits != NULL;
+	return !col->table->mismatch_null && col->kind == MONGO_VALUE && col->basetype != JSONBOID &&
+		col->basetype != JSONOID && mongo_has_fit(col, &reason);
+}
+
+static void
+add_check(MongoGroups *groups, ChColumn *col)
+{
+	ListCell   *lc;
+
+	if (col == NULL)
+		return;
+	foreach(lc, col->kind == MONGO_COMPUTED ? mongo_column(col)->of : NIL)
+		add_check(groups, lfirst(lc));
+	if (!must_check(col))
 		return;
 	for (int i = 0; i < groups->nchecked; i++)
 		if (groups->checked[i] == col)
 			return;
 	groups->checked[groups->nchecked++] = col;
+}
+
+/* null if the value is NULL or can be trusted, else the value */
+static MongoNode *
+suspect(const ChColumn *col)
+{
+	if (col->kind == MONGO_COMPUTED)
+		return mongo_call("$cond", mongo_column(col)->limits, mongo_null(), mongo_raw(linitial(mongo_column(col)->of)), NULL);
+	return mongo_call("$cond", mongo_fit(col), mongo_null(), mongo_raw(col), NULL);
 }
 
 static void
@@ -361,11 +385,10 @@ add_checks(MongoGroups *groups, const ChCond *cond)
 	add_check(groups, cond->other);
 }
 
-/* max of: null if it fits or is null, else itself */
 static void
 check_values(const ChScan *scan, MongoGroups *groups)
 {
-	groups->checked = palloc(scan->table->natts * sizeof(ChColumn *));
+	groups->checked = palloc((scan->table->natts + list_length(scan->table->computed)) * sizeof(ChColumn *));
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
 		add_check(groups, scan->targets[i].col);
@@ -377,9 +400,7 @@ check_values(const ChScan *scan, MongoGroups *groups)
 		add_checks(groups, scan->sets[s].filter);
 	groups->first_checked = mongo_length(groups->accumulators);
 	for (int i = 0; i < groups->nchecked; i++)
-		mongo_add(groups->accumulators,
-				  mongo_doc1("$max", mongo_call("$cond", mongo_fit(groups->checked[i]), mongo_null(),
-												mongo_raw(groups->checked[i]), NULL)));
+		mongo_add(groups->accumulators, mongo_doc1("$max", suspect(groups->checked[i])));
 }
 
 static const ChBoundTarget *

@@ -275,6 +275,10 @@ add_looked_at(const ChScan *scan, MongoRequest *request, ChColumn *col)
 static void
 add_verified(const ChScan *scan, MongoRequest *request, ChColumn *col)
 {
+	ListCell   *lc;
+
+	foreach(lc, col->kind == MONGO_COMPUTED ? mongo_column(col)->of : NIL)
+		add_verified(scan, request, lfirst(lc));
 	if (col->kind == MONGO_VALUE && col->basetype != JSONBOID && col->basetype != JSONOID)
 		add_looked_at(scan, request, col);
 }
@@ -285,6 +289,8 @@ verify_filtered(const ChScan *scan, MongoRequest *request, const ChCond *cond)
 	if (cond->kind != CH_COND_AND && cond->kind != CH_COND_OR)
 	{
 		add_verified(scan, request, cond->col);
+		if (cond->other)
+			add_verified(scan, request, cond->other);
 		return;
 	}
 	for (int i = 0; i < cond->nargs; i++)

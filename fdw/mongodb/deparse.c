@@ -98,7 +98,7 @@ ship_position(const ChColumn *col, const ChExpr *leaf, const char **reason)
 	for (int i = 0; i < path->nparts; i++)
 		if (path->parts[i][0] == '$')
 			return no(reason, "a name that begins with $ cannot stand in a condition");
-	if (is_null_test(leaf) || leaf->kind == CH_COND_NOT_IN || (leaf->kind == CH_COND_CMP && leaf->op == CH_NE))
+	if (is_null_test(leaf) || leaf->negated || leaf->kind == CH_COND_NOT_IN || (leaf->kind == CH_COND_CMP && leaf->op == CH_NE))
 		return no(reason, "MongoDB reads a number in a path as an array position and as a field name");
 	return lossy(reason, "MongoDB reads a number in a path as an array position and as a field name");
 }
@@ -140,7 +140,29 @@ ship_computed(const ChTable *table, const ChColumn *col, const ChExpr *leaf, con
 		return no(reason, "values that do not fit the column are NULL (on_type_mismatch)");
 	if (is_null_test(leaf))
 		return CH_SHIP_EXACT;
-	return mongo_ship_json_text(leaf, reason);
+	return col->kind == MONGO_JSON ? mongo_ship_content(col, leaf, reason) : mongo_ship_json_text(leaf, reason);
+}
+
+/* Leaves that are no comparison with a value. */
+static ChShip
+ship_other(const ChTable *table, const ChColumn *col, const ChExpr *leaf, const char **reason)
+{
+	const MongoPath *path = &mongo_column(col)->path;
+	ChShip		ship;
+
+	if (leaf->kind == CH_COND_CMP_COLUMN)
+		return mongo_can_express_leaf(table, leaf, reason) ? CH_SHIP_EXACT : CH_SHIP_NO;
+	if (leaf->kind == CH_COND_CONTAINS || leaf->kind == CH_COND_HAS_KEY)
+		return path->nplain < path->nparts ? no(reason, "MongoDB reads a number in a path as an array position and as a field name")
+			: mongo_ship_content(col, leaf, reason);
+	if (col->kind != MONGO_VALUE)
+		return no(reason, "MongoDB looks for patterns in strings only");
+	ship = mongo_ship_like(col, leaf, reason);
+	if (ship != CH_SHIP_NO && path->nplain < path->nparts)
+		return ship_position(col, leaf, reason);
+	if (ship == CH_SHIP_EXACT && table->mismatch_null)
+		return lossy(reason, "values that do not fit the column are NULL (on_type_mismatch)");
+	return ship;
 }
 
 ChShip
@@ -152,6 +174,8 @@ mongo_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 
 	if (col->kind >= MONGO_JSON)
 		return ship_computed(table, col, leaf, reason);
+	if (leaf->kind > CH_COND_FALSE)
+		return ship_other(table, col, leaf, reason);
 	if (col->kind == MONGO_DOCUMENT)
 		return no(reason, "a whole document is compared by PostgreSQL only");
 	if (col->kind == MONGO_INDEX && col->basetype != INT8OID && col->basetype != INT4OID)

@@ -17,6 +17,8 @@ const ChDriver ch_mongodb_driver = {
 	.default_port = 27017,
 	.endpoint = mongo_endpoint,
 	.check_options = mongo_check_options,
+	.more_leaves = CH_LEAF(CH_COND_CMP_COLUMN) | CH_LEAF(CH_COND_LIKE) | CH_LEAF(CH_COND_ILIKE) |
+	CH_LEAF(CH_COND_CONTAINS) | CH_LEAF(CH_COND_HAS_KEY),
 	.describe_table = mongo_describe_table,
 	.ship_leaf = mongo_ship_leaf,
 	.ship_sort = mongo_ship_sort,

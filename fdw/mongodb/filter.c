@@ -33,260 +33,8 @@
 typedef MongoOperator Operator;
 typedef MongoFilter Test;
 
-/* ---- values --------------------------------------------------------------------- */
-
-static bson_value_t
-value_of_int(int64 i)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_INT64};
-
-	v.value.v_int64 = i;
-	return v;
-}
-
-static bson_value_t
-value_of_double(double f)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_DOUBLE};
-
-	v.value.v_double = f;
-	return v;
-}
-
-static bson_value_t
-value_of_date(int64 ms)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_DATE_TIME};
-
-	v.value.v_datetime = ms;
-	return v;
-}
-
-static bson_value_t
-value_of_decimal(bson_decimal128_t d)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_DECIMAL128};
-
-	v.value.v_decimal128 = d;
-	return v;
-}
-
-static bson_value_t
-value_of_oid(const bson_oid_t *oid)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_OID};
-
-	bson_oid_copy(oid, &v.value.v_oid);
-	return v;
-}
-
-static bson_value_t
-value_of_text(const char *data, int len)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_UTF8};
-
-	v.value.v_utf8.str = unconstify(char *, data);
-	v.value.v_utf8.len = len;
-	return v;
-}
-
-static bson_value_t
-value_of_uuid(const char *data, bson_subtype_t subtype)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_BINARY};
-
-	v.value.v_binary.data = (uint8_t *) unconstify(char *, data);
-	v.value.v_binary.data_len = UUID_LEN;
-	v.value.v_binary.subtype = subtype;
-	return v;
-}
-
-static bson_value_t
-value_of_bool(bool b)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_BOOL};
-
-	v.value.v_bool = b;
-	return v;
-}
-
-static bson_value_t
-value_null(void)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_NULL};
-
-	return v;
-}
-
-/* A parameter without a value yet; mongo_explain takes the marks off. */
-static bson_value_t
-value_of_param(int64 number)
-{
-	char	   *text = psprintf(MONGO_PARAM_MARK "$" INT64_FORMAT MONGO_PARAM_MARK, number);
-
-	return value_of_text(text, strlen(text));
-}
-
-/* ---- tests ------------------------------------------------------------------------- */
-
-static Test *
-new_test(int kind)
-{
-	Test	   *t = palloc0(sizeof(Test));
-
-	t->kind = kind;
-	return t;
-}
-
-static Test *
-no_document(void)
-{
-	return new_test(TEST_NONE);
-}
-
-static void
-add_operator(Test *t, const char *name, bson_value_t value)
-{
-	Operator   *o = palloc0(sizeof(Operator));
-
-	o->name = name;
-	o->nvalues = 1;
-	o->values = palloc(sizeof(bson_value_t));
-	o->values[0] = value;
-	t->operators = lappend(t->operators, o);
-}
-
-static void
-add_list(Test *t, const char *name, int n, bson_value_t *values)
-{
-	Operator   *o = palloc0(sizeof(Operator));
-
-	o->name = name;
-	o->nvalues = n;
-	o->values = values;
-	o->is_list = true;
-	t->operators = lappend(t->operators, o);
-}
-
-static Test *
-field(const char *path, const char *operator, bson_value_t value)
-{
-	Test	   *t = new_test(TEST_FIELD);
-
-	t->path = path;
-	add_operator(t, operator, value);
-	return t;
-}
-
-static Test *
-field_in(const char *path, const char *operator, int n, bson_value_t *values)
-{
-	Test	   *t = new_test(TEST_FIELD);
-
-	t->path = path;
-	add_list(t, operator, n, values);
-	return t;
-}
-
-/* Parts of the same kind come up into the whole. */
-static void
-absorb(Test *whole, Test *part)
-{
-	if (part->kind == whole->kind)
-		whole->args = list_concat(whole->args, part->args);
-	else
-		whole->args = lappend(whole->args, part);
-}
-
-static Test *
-either(Test *a, Test *b)
-{
-	Test	   *t;
-
-	if (a->kind == TEST_NONE)
-		return b;
-	if (b->kind == TEST_NONE)
-		return a;
-	t = new_test(TEST_OR);
-	absorb(t, a);
-	absorb(t, b);
-	return t;
-}
-
-static Test *
-both(Test *a, Test *b)
-{
-	Test	   *t;
-
-	if (a->kind == TEST_NONE || b->kind == TEST_NONE)
-		return no_document();
-	t = new_test(TEST_AND);
-	absorb(t, a);
-	absorb(t, b);
-	return t;
-}
-
-/* {path: {"$not": {"$type": "array"}}}; written specially, see write_operator */
-static Test *
-no_array(const char *path)
-{
-	return field(path, "$not", value_of_text("array", 5));
-}
-
-static Test *
-of_types(const char *path, const char *const *names)
-{
-	int			n = 0;
-	bson_value_t *values;
-
-	while (names[n])
-		n++;
-	values = palloc(n * sizeof(bson_value_t));
-	for (int i = 0; i < n; i++)
-		values[i] = value_of_text(names[i], strlen(names[i]));
-	return field_in(path, "$type", n, values);
-}
-
-static Test *
-of_type(const char *path, const char *name)
-{
-	return field(path, "$type", value_of_text(name, strlen(name)));
-}
-
 static const char *const exact_numbers[] = {"int", "long", "decimal", NULL};
 static const char *const column_numbers[] = {"int", "long", "double", NULL};
-
-/* The column's proper prefixes: "a", "a.b" of "a.b.c". */
-static List *
-prefixes(const MongoPath *path)
-{
-	List	   *list = NIL;
-
-	for (const char *dot = strchr(path->text, '.'); dot; dot = strchr(dot + 1, '.'))
-		list = lappend(list, pnstrdup(path->text, dot - path->text));
-	return list;
-}
-
-/* Is a part of the path an array position, or maybe a name? */
-static bool
-has_position(const ChColumn *col)
-{
-	return mongo_column(col)->path.nplain < mongo_column(col)->path.nparts;
-}
-
-/* Nothing on the way to the value is an array. */
-static Test *
-outside_arrays(const ChColumn *col, Test *t)
-{
-	ListCell   *lc;
-
-	/* a path with an array position ships superset conditions only */
-	if (t->kind == TEST_NONE || has_position(col))
-		return t;
-	foreach(lc, prefixes(&mongo_column(col)->path))
-		t = both(t, no_array(lfirst(lc)));
-	return t;
-}
 
 /* ---- comparisons, by kind of value -------------------------------------------------- */
 
@@ -298,12 +46,6 @@ static Test *
 compare(const char *path, ChCmpOp op, bson_value_t value)
 {
 	return field(path, operator_names[op], value);
-}
-
-static Test *
-not_null(const char *path)
-{
-	return field(path, "$ne", value_null());
 }
 
 /*
@@ -427,8 +169,8 @@ compare_numeric(const ChColumn *col, ChCmpOp op, const ChValue *v)
 }
 
 /* ObjectIds that are, as text, on the right side of the string. */
-static Test *
-compare_object_id(const char *path, ChCmpOp op, const ChValue *v)
+Test *
+mongo_test_object_id(const char *path, ChCmpOp op, const ChValue *v)
 {
 	bson_oid_t	oid;
 	bool		exact;
@@ -462,11 +204,11 @@ compare_text(const ChColumn *col, ChCmpOp op, const ChValue *v)
 	Test	   *t;
 
 	if (mc->type == MONGO_OBJECT_ID)
-		return compare_object_id(path, op, v);
+		return mongo_test_object_id(path, op, v);
 	if (mc->type == MONGO_UUID)
 		return compare_uuid_text(path, op, v);
 	t = compare(path, op, value_of_text(v->u.s.data, v->u.s.len));
-	return mc->type == MONGO_STRING ? t : either(t, compare_object_id(path, op, v));
+	return mc->type == MONGO_STRING ? t : either(t, mongo_test_object_id(path, op, v));
 }
 
 /* ms is v or, if not exact, less than v and the last before it. */
@@ -663,21 +405,21 @@ equals_of(const ChCond *cond)
 	return e;
 }
 
-static bool
-is_list_param(const ChCond *cond)
+bool
+mongo_is_list_param(const ChCond *cond)
 {
 	return cond->values[0].kind == CH_PARAM && cond->kind != CH_COND_CMP && cond->nvalues == 1;
 }
 
-static Test *
-one_of(const ChCond *cond)
+Test *
+mongo_test_one_of(const ChCond *cond)
 {
 	const char *path = mongo_column(cond->col)->path.text;
 	Equals		e = equals_of(cond);
 	Test	   *t = no_document();
 	ListCell   *lc;
 
-	if (is_list_param(cond))
+	if (mongo_is_list_param(cond))
 		return field(path, "$in", e.values[0]);
 	if (e.nvalues == 1)
 		t = field(path, "$eq", e.values[0]);
@@ -696,7 +438,7 @@ none_of(const ChCond *cond)
 	Test	   *t = not_null(path);
 	Test	   *nor;
 
-	if (is_list_param(cond))
+	if (mongo_is_list_param(cond))
 		add_operator(t, "$nin", e.values[0]);
 	else if (e.nvalues > 0)
 		add_list(t, "$nin", e.nvalues, e.values);
@@ -737,8 +479,8 @@ takes_arrays(const ChColumn *col)
 		col->kind == MONGO_JSON_TEXT;
 }
 
-static Test *
-is_null(const ChColumn *col)
+Test *
+mongo_test_null(const ChColumn *col)
 {
 	const MongoPath *path = &mongo_column(col)->path;
 	Test	   *t = field(path->text, "$eq", value_null());
@@ -751,129 +493,13 @@ is_null(const ChColumn *col)
 	return t;
 }
 
-static Test *
-is_not_null(const ChColumn *col)
+Test *
+mongo_test_not_null(const ChColumn *col)
 {
 	const char *path = mongo_column(col)->path.text;
 
 	return takes_arrays(col) ? either(not_null(path), of_type(path, "array")) : not_null(path);
 }
-
-/* ---- fields of JSON ------------------------------------------------------------------------ */
-
-/*
- * What a field's text may be the text of, besides a string: a number, a truth
- * value, a date, binary data, a list or a document.
- */
-static Test *
-other_than_text(const ChColumn *col, const ChValue *v)
-{
-	static const char *const containers[] = {"object", "array", "regex", "timestamp", "javascript",
-	"javascriptWithScope", "dbPointer", "minKey", "maxKey", NULL};
-	const char *path = mongo_column(col)->path.text;
-	MongoJsonText kind = mongo_json_text_kind(v->u.s.data, v->u.s.len);
-	ChColumn	number = *col;
-	ChCond		equal = {.kind = CH_COND_CMP,.op = CH_EQ,.col = &number,.nvalues = 1};
-	ChValue		decimal = *v;
-	Test	   *t = no_document();
-
-	if (kind & MONGO_TEXT_NUMBER)
-	{
-		number.basetype = NUMERICOID;
-		decimal.kind = CH_DECIMAL;
-		equal.values = &decimal;
-		t = either(t, one_of(&equal));
-	}
-	if (kind & MONGO_TEXT_BOOL)
-		t = either(t, compare(path, CH_EQ, value_of_bool(v->u.s.data[0] == 't')));
-	if (kind & MONGO_TEXT_BINARY)
-		t = either(either(t, of_type(path, "binData")), compare_object_id(path, CH_EQ, v));
-	if (kind & MONGO_TEXT_DATE)
-		t = either(t, of_type(path, "date"));
-	if (kind & MONGO_TEXT_CONTAINER)
-		t = either(t, of_types(path, containers));
-	return t;
-}
-
-/* A string that is one of the values; arrays are seen as such only if kept out. */
-static Test *
-json_text_is_one_of(const ChCond *cond)
-{
-	const char *path = mongo_column(cond->col)->path.text;
-	bson_value_t *values = palloc(cond->nvalues * sizeof(bson_value_t));
-	Test	   *t;
-	Test	   *other = no_document();
-
-	for (int i = 0; i < cond->nvalues; i++)
-	{
-		if (cond->values[i].kind == CH_PARAM)
-			return field(path, is_list_param(cond) ? "$in" : "$eq", value_of_param(cond->values[i].u.i));
-		values[i] = value_of_text(cond->values[i].u.s.data, cond->values[i].u.s.len);
-		other = either(other, other_than_text(cond->col, &cond->values[i]));
-	}
-	t = cond->nvalues == 1 ? field(path, "$eq", values[0]) : field_in(path, "$in", cond->nvalues, values);
-	return either(both(t, no_array(path)), other);
-}
-
-/* Neither NULL nor one of the values, which are texts of strings only. */
-static Test *
-json_text_is_none_of(const ChCond *cond)
-{
-	const char *path = mongo_column(cond->col)->path.text;
-	bson_value_t *values = palloc(cond->nvalues * sizeof(bson_value_t));
-	Test	   *t = not_null(path);
-
-	for (int i = 0; i < cond->nvalues; i++)
-		values[i] = cond->values[i].kind == CH_PARAM ? value_of_param(cond->values[i].u.i)
-			: value_of_text(cond->values[i].u.s.data, cond->values[i].u.s.len);
-	if (is_list_param(cond))
-		add_operator(t, "$nin", values[0]);
-	else
-		add_list(t, "$nin", cond->nvalues, values);
-	return either(t, of_type(path, "array"));
-}
-
-static Test *
-field_exists(const char *path, bool exists)
-{
-	return field(path, "$exists", value_of_bool(exists));
-}
-
-/* Conditions on jsonb -> key, of which JSON's null is a value, and jsonb ->> key. */
-static Test *
-json_test(const ChCond *cond)
-{
-	const char *path = mongo_column(cond->col)->path.text;
-
-	switch (cond->kind)
-	{
-		case CH_COND_NOT_NULL:
-			return cond->col->kind == MONGO_JSON ? field_exists(path, true) : is_not_null(cond->col);
-		case CH_COND_IN:
-			return json_text_is_one_of(cond);
-		case CH_COND_NOT_IN:
-			return json_text_is_none_of(cond);
-		default:
-			return cond->op == CH_EQ ? json_text_is_one_of(cond) : json_text_is_none_of(cond);
-	}
-}
-
-/* A field that is not there, or in a list where no name leads. */
-static Test *
-json_is_null(const ChColumn *col)
-{
-	Test	   *t;
-	ListCell   *lc;
-
-	if (col->kind == MONGO_JSON_TEXT)
-		return is_null(col);
-	t = field_exists(mongo_column(col)->path.text, false);
-	foreach(lc, prefixes(&mongo_column(col)->path))
-		t = either(t, of_type(lfirst(lc), "array"));
-	return t;
-}
-
-/* ---- one leaf ------------------------------------------------------------------------------- */
 
 /* An expression that is true of the document. */
 static Test *
@@ -890,26 +516,30 @@ leaf_test(const ChCond *cond)
 {
 	ChColumn   *col = cond->col;
 
-	if (col->kind == MONGO_COMPUTED)
+	if (col->kind == MONGO_COMPUTED || cond->kind == CH_COND_CMP_COLUMN)
 		return expression_test(cond);
+	if (cond->kind == CH_COND_LIKE || cond->kind == CH_COND_ILIKE)
+		return outside_arrays(col, mongo_like_test(cond));
+	if (cond->kind == CH_COND_CONTAINS || cond->kind == CH_COND_HAS_KEY)
+		return outside_arrays(col, mongo_content_test(cond));
 	if (col->kind == MONGO_JSON || col->kind == MONGO_JSON_TEXT)
-		return cond->kind == CH_COND_IS_NULL ? json_is_null(col) : outside_arrays(col, json_test(cond));
+		return mongo_json_test(cond);
 	switch (cond->kind)
 	{
 		case CH_COND_CMP:
 			if (cond->op == CH_NE)
 				return outside_arrays(col, none_of(cond));
 			if (cond->op == CH_EQ)
-				return outside_arrays(col, guarded(col, one_of(cond)));
+				return outside_arrays(col, guarded(col, mongo_test_one_of(cond)));
 			return outside_arrays(col, compare_value(col, cond->op, &cond->values[0]));
 		case CH_COND_IN:
-			return outside_arrays(col, guarded(col, one_of(cond)));
+			return outside_arrays(col, guarded(col, mongo_test_one_of(cond)));
 		case CH_COND_NOT_IN:
 			return outside_arrays(col, none_of(cond));
 		case CH_COND_IS_NULL:
-			return is_null(col);
+			return mongo_test_null(col);
 		case CH_COND_NOT_NULL:
-			return outside_arrays(col, is_not_null(col));
+			return outside_arrays(col, mongo_test_not_null(col));
 		default:
 			return no_document();
 	}
@@ -969,8 +599,24 @@ mongo_filter_guards(const ChColumn *col)
 
 /* ---- expressions ------------------------------------------------------------------------------ */
 
+/* Have both the same form?  The types are comparable. */
 static bool
-can_express(ChCondKind kind, const ChColumn *col, const char **reason)
+are_alike(const ChColumn *a, const ChColumn *b, const char **reason)
+{
+	MongoType	x = mongo_column(a)->type;
+	MongoType	y = mongo_column(b)->type;
+	bool		is_text = a->basetype == TEXTOID || a->basetype == VARCHAROID;
+
+	if (!mongo_has_form(a, reason) || !mongo_has_form(b, reason))
+		return false;
+	*reason = "MongoDB compares the two columns' types by another order";
+	if (is_text)
+		return x == y || (x <= MONGO_STRING && y <= MONGO_STRING);
+	return a->basetype != NUMERICOID || (x == MONGO_DOUBLE) == (y == MONGO_DOUBLE);
+}
+
+static bool
+can_express(ChCondKind kind, const ChColumn *col, const ChColumn *other, const char **reason)
 {
 	switch (kind)
 	{
@@ -981,6 +627,11 @@ can_express(ChCondKind kind, const ChColumn *col, const char **reason)
 		case CH_COND_IS_NULL:
 		case CH_COND_NOT_NULL:
 			return mongo_has_fit(col, reason);
+		case CH_COND_CMP_COLUMN:
+			return are_alike(col, other, reason);
+		case CH_COND_LIKE:
+		case CH_COND_ILIKE:
+			return mongo_has_form(col, reason) && mongo_column(col)->type <= MONGO_STRING;
 		default:
 			*reason = "MongoDB has no such comparison in an expression";
 			return false;
@@ -990,7 +641,7 @@ can_express(ChCondKind kind, const ChColumn *col, const char **reason)
 bool
 mongo_can_express_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 {
-	return can_express(leaf->kind, ch_column(table, leaf->attno), reason);
+	return can_express(leaf->kind, ch_column(table, leaf->attno), leaf->other ? ch_column(table, leaf->other) : NULL, reason);
 }
 
 bool
@@ -999,7 +650,7 @@ mongo_can_express(const ChCond *cond)
 	const char *reason;
 
 	if (cond->kind != CH_COND_AND && cond->kind != CH_COND_OR)
-		return can_express(cond->kind, cond->col, &reason);
+		return can_express(cond->kind, cond->col, cond->other, &reason);
 	for (int i = 0; i < cond->nargs; i++)
 		if (!mongo_can_express(cond->args[i]))
 			return false;
@@ -1014,6 +665,10 @@ leaf_expression(const ChCond *leaf)
 
 	if (leaf->kind == CH_COND_FALSE)
 		return mongo_bool(false);
+	if (leaf->kind == CH_COND_CMP_COLUMN)
+		return mongo_compare_columns(col, leaf->op, leaf->other);
+	if (leaf->kind == CH_COND_LIKE || leaf->kind == CH_COND_ILIKE)
+		return mongo_like_expression(leaf);
 	if (leaf->kind == CH_COND_NOT_NULL)
 		return mongo_is_some(mongo_plain(col));
 	if (leaf->kind == CH_COND_IS_NULL)
@@ -1021,7 +676,7 @@ leaf_expression(const ChCond *leaf)
 	if (leaf->kind == CH_COND_NOT_IN || (leaf->kind == CH_COND_CMP && leaf->op == CH_NE))
 		t = none_of(leaf);
 	else if (leaf->kind == CH_COND_IN || leaf->op == CH_EQ)
-		t = one_of(leaf);
+		t = mongo_test_one_of(leaf);
 	else
 		t = compare_value(col, leaf->op, &leaf->values[0]);
 	return mongo_test_expression(t, col);

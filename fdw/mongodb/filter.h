@@ -39,6 +39,12 @@ extern MongoJsonText mongo_json_text_kind(const char *text, int len);
 /* May a comparison of jsonb ->> key run in the store? */
 extern ChShip mongo_ship_json_text(const ChExpr *leaf, const char **reason);
 
+/* ---- content.c, like.c -------------------------------------------------- */
+
+/* May @> and ?, LIKE and ILIKE? */
+extern ChShip mongo_ship_content(const ChColumn *col, const ChExpr *leaf, const char **reason);
+extern ChShip mongo_ship_like(const ChColumn *col, const ChExpr *leaf, const char **reason);
+
 /* ---- filter.c ----------------------------------------------------------- */
 
 /*

@@ -158,6 +158,21 @@ unwind_stage(const char *path)
 	return mongo_doc1("$unwind", unwind);
 }
 
+/* Is the column's value another one after the array was unwound? */
+static bool
+is_of_element(const ChColumn *col, const MongoTable *mt)
+{
+	const char *path = mongo_column(col)->path.text;
+	ListCell   *lc;
+
+	if (col->kind == MONGO_INDEX || col->kind == MONGO_DOCUMENT)
+		return true;
+	foreach(lc, col->kind == MONGO_COMPUTED ? mongo_column(col)->of : NIL)
+		if (is_of_element(lfirst(lc), mt))
+			return true;
+	return mongo_is_below(path, mt->unwind) || mongo_is_below(mt->unwind, path);
+}
+
 static bool
 touches_elements(const ChCond *cond, const MongoTable *mt)
 {
@@ -168,7 +183,7 @@ touches_elements(const ChCond *cond, const MongoTable *mt)
 				return true;
 		return false;
 	}
-	return cond->col->kind == MONGO_INDEX || mongo_is_below(mongo_column(cond->col)->path.text, mt->unwind);
+	return is_of_element(cond->col, mt) || (cond->other && is_of_element(cond->other, mt));
 }
 
 /*

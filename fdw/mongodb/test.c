@@ -35,7 +35,7 @@ can_merge(const Test *a, const Test *b)
 {
 	ListCell   *lc;
 
-	if (a->kind != TEST_FIELD || b->kind != TEST_FIELD || strcmp(a->path, b->path) != 0)
+	if (a->kind != TEST_FIELD || b->kind != TEST_FIELD || a->each || b->each || strcmp(a->path, b->path) != 0)
 		return false;
 	foreach(lc, b->operators)
 		if (has_operator(a, ((Operator *) lfirst(lc))->name))
@@ -108,21 +108,33 @@ write_operator(const Operator *o, bson_t *doc)
 }
 
 static void
+write_operators(const Test *t, const char *name, bson_t *doc)
+{
+	bson_t		child;
+	ListCell   *lc;
+
+	bson_append_document_begin(doc, name, -1, &child);
+	foreach(lc, t->operators)
+		write_operator(lfirst(lc), &child);
+	bson_append_document_end(doc, &child);
+}
+
+static void
 write_field(const Test *t, bson_t *doc)
 {
 	Operator   *first = linitial(t->operators);
 	bson_t		child;
-	ListCell   *lc;
 
-	if (list_length(t->operators) == 1 && strcmp(first->name, "$eq") == 0)
+	if (t->each)
 	{
-		bson_append_value(doc, t->path, -1, &first->values[0]);
-		return;
+		bson_append_document_begin(doc, t->path, -1, &child);
+		write_operators(t, "$elemMatch", &child);
+		bson_append_document_end(doc, &child);
 	}
-	bson_append_document_begin(doc, t->path, -1, &child);
-	foreach(lc, t->operators)
-		write_operator(lfirst(lc), &child);
-	bson_append_document_end(doc, &child);
+	else if (list_length(t->operators) == 1 && strcmp(first->name, "$eq") == 0)
+		bson_append_value(doc, t->path, -1, &first->values[0]);
+	else
+		write_operators(t, t->path, doc);
 }
 
 static void write_test(Test *t, bson_t *doc);
@@ -293,4 +305,45 @@ mongo_test_expression(const MongoFilter *test, const ChColumn *col)
 		return mongo_item(parts, 0);
 	whole = mongo_doc1(test->kind == TEST_AND || test->kind == TEST_FIELD ? "$and" : "$or", parts);
 	return test->kind == TEST_NOR ? mongo_call("$not", whole, NULL) : whole;
+}
+
+/* a < b or a <= b of values that may be NaN, which is above all others here */
+static MongoNode *
+less_or_nan(const char *operator, MongoNode *a, MongoNode *b)
+{
+	MongoNode  *a_is_nan = mongo_call("$eq", a, mongo_nan(), NULL);
+	MongoNode  *b_is_nan = mongo_call("$eq", b, mongo_nan(), NULL);
+	bool		or_equal = strcmp(operator, "$lte") == 0;
+
+	return mongo_call("$cond", b_is_nan, or_equal ? mongo_bool(true) : mongo_call("$not", a_is_nan, NULL),
+					  mongo_call("$and", mongo_call("$not", a_is_nan, NULL), mongo_call(operator, a, b, NULL), NULL), NULL);
+}
+
+static MongoNode *
+compare_plain(ChCmpOp op, MongoNode *a, MongoNode *b, bool nan)
+{
+	switch (op)
+	{
+		case CH_EQ:
+			return mongo_call("$eq", a, b, NULL);
+		case CH_NE:
+			return mongo_call("$ne", a, b, NULL);
+		case CH_GT:
+			return compare_plain(CH_LT, b, a, nan);
+		case CH_GE:
+			return compare_plain(CH_LE, b, a, nan);
+		default:
+			return nan ? less_or_nan(op == CH_LT ? "$lt" : "$lte", a, b)
+				: mongo_call(op == CH_LT ? "$lt" : "$lte", a, b, NULL);
+	}
+}
+
+MongoNode *
+mongo_compare_columns(const ChColumn *a, ChCmpOp op, const ChColumn *b)
+{
+	MongoNode  *x = mongo_plain(a);
+	MongoNode  *y = mongo_plain(b);
+
+	return mongo_call("$and", mongo_is_some(x), mongo_is_some(y),
+					  compare_plain(op, x, y, mongo_may_be_nan(a) || mongo_may_be_nan(b)), NULL);
 }

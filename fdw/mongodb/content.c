@@ -23,17 +23,9 @@ static const char *const documents[] = {"object", "regex", "timestamp", "javascr
 /* ---- may it ship ------------------------------------------------------------------- */
 
 static bool
-is_plain_name(const char *name, int len)
+is_field_name(const char *name, int len)
 {
-	bool		digits = true;
-
-	for (int i = 0; i < len; i++)
-	{
-		if (name[i] == '.' || name[i] == '\0')
-			return false;
-		digits = digits && name[i] >= '0' && name[i] <= '9';
-	}
-	return len > 0 && name[0] != '$' && !digits;
+	return memchr(name, '\0', len) == NULL && mongo_is_field_name(pnstrdup(name, len));
 }
 
 /* A string of JSON that can be nothing but a string in the store. */
@@ -73,7 +65,7 @@ content_is_exact(const ChValue *v)
 	{
 		const ChMember *m = &v->u.map.members[i];
 
-		if (!is_plain_name(m->key, m->keylen) || !content_is_exact(&m->value))
+		if (!is_field_name(m->key, m->keylen) || !content_is_exact(&m->value))
 			return false;
 	}
 	return true;
@@ -93,7 +85,7 @@ value_is_exact(const ChExpr *leaf)
 	if (!ch_content_to_value(c->constvalue, leaf->valtype, &v))
 		return false;
 	if (leaf->kind == CH_COND_HAS_KEY)
-		return is_plain_name(v.u.s.data, v.u.s.len) && is_only_string(&v);
+		return is_field_name(v.u.s.data, v.u.s.len) && is_only_string(&v);
 	return (v.kind == CH_MAP || v.kind == CH_LIST) && content_is_exact(&v);
 }
 
@@ -247,17 +239,19 @@ member_test(const ChColumn *col, const char *path, const ChValue *v)
 static MongoFilter *
 map_test(const ChColumn *col, const char *path, const ChValue *v)
 {
-	MongoFilter *t = path && v->u.map.n == 0 ? of_types(path, documents) : any_document();
+	MongoFilter *t = path && v->u.map.n == 0 ? of_types(path, documents) : NULL;
 
 	for (int i = 0; i < v->u.map.n; i++)
 	{
 		const ChMember *m = &v->u.map.members[i];
+		MongoFilter *field;
 
-		if (is_plain_name(m->key, m->keylen))
-			t = both(t, member_test(col, psprintf("%s%s%.*s", path ? path : "", path ? "." : "", m->keylen, m->key),
-									&m->value));
+		if (!is_field_name(m->key, m->keylen))
+			continue;
+		field = member_test(col, psprintf("%s%s%.*s", path ? path : "", path ? "." : "", m->keylen, m->key), &m->value);
+		t = t ? both(t, field) : field;
 	}
-	return t;
+	return t ? t : any_document();
 }
 
 /* The path of a column, or NULL for the whole document. */
@@ -312,7 +306,7 @@ key_test(const ChColumn *col, const ChValue *v)
 	char	   *name = pnstrdup(v->u.s.data, v->u.s.len);
 	MongoFilter *has_field;
 
-	if (!is_plain_name(name, v->u.s.len))
+	if (!is_field_name(name, v->u.s.len))
 		return path ? not_null(path) : any_document();
 	if (path == NULL)
 		return field(name, "$exists", value_of_bool(true));

@@ -237,13 +237,6 @@ ship_date_trunc(const ChTable *table, ChColumn *col, const char **reason)
 
 /* ---- fields of JSON ------------------------------------------------------------------------- */
 
-/* A name that a path can have and that is no array position. */
-static bool
-is_plain_name(const char *name)
-{
-	return name[0] != '\0' && name[0] != '$' && strchr(name, '.') == NULL && strspn(name, "0123456789") < strlen(name);
-}
-
 static bool
 ship_field(const ChTable *table, ChColumn *col, const char **reason)
 {
@@ -258,7 +251,7 @@ ship_field(const ChTable *table, ChColumn *col, const char **reason)
 	if (key == NULL || key->consttype != TEXTOID)
 		return refuse(reason, "only a field that is named by a constant is found by MongoDB");
 	name = TextDatumGetCString(key->constvalue);
-	if (!is_plain_name(name) || mongo_column(json)->path.nplain < mongo_column(json)->path.nparts)
+	if (!mongo_is_field_name(name) || mongo_column(json)->path.nplain < mongo_column(json)->path.nparts)
 		return refuse(reason, "MongoDB has no path for a field of that name");
 	if (GetDatabaseEncoding() != PG_UTF8)
 		name = pg_server_to_any(name, strlen(name), PG_UTF8);

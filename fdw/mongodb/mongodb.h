@@ -96,6 +96,9 @@ extern void mongo_check_options(int where, List *options);
 extern void mongo_describe_table(ChTable *table);
 extern void mongo_parse_path(const char *text, MongoPath *path);
 
+/* A name that a path can have and that is no array position. */
+extern bool mongo_is_field_name(const char *name);
+
 /* The address that server options describe; malloc'ed. Raises if it is none. */
 extern mongoc_uri_t *mongo_make_uri(List *server_options);
 

@@ -351,6 +351,12 @@ mongo_parse_path(const char *text, MongoPath *path)
 	path->plain = plain.data;
 }
 
+bool
+mongo_is_field_name(const char *name)
+{
+	return name[0] != '\0' && name[0] != '$' && strchr(name, '.') == NULL && strspn(name, "0123456789") < strlen(name);
+}
+
 static int
 position_in(const char *const *values, const char *value)
 {

@@ -13,6 +13,7 @@
 #include "fdw/mongodb/sets.h"
 
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 
 /* ---- parts ------------------------------------------------------------------------------------ */
 
@@ -51,6 +52,68 @@ include_path(List *paths, const char *path)
 	return lappend(kept, unconstify(char *, path));
 }
 
+/* The fields of a jsonb column that are used, or NIL: it is used as a whole. */
+static List *
+used_fields(const ChScan *scan, const ChColumn *col)
+{
+	ListCell   *lc;
+
+	/* what is not fetched cannot be told to fit */
+	if (col->func || scan->table->mismatch_null)
+		return NIL;
+	foreach(lc, scan->query->narrowed)
+		if (intVal(linitial(lfirst(lc))) == col->attno)
+			return lsecond(lfirst(lc));
+	return NIL;
+}
+
+/* The path of a field as far as a projection can name it; NULL: not at all. */
+static char *
+field_path(const ChColumn *col, List *names)
+{
+	StringInfoData path;
+	ListCell   *lc;
+
+	initStringInfo(&path);
+	if (col->kind != MONGO_DOCUMENT)
+		appendStringInfoString(&path, mongo_column(col)->path.plain);
+	foreach(lc, names)
+	{
+		const char *name = strVal(lfirst(lc));
+
+		if (!mongo_is_field_name(name))
+			break;
+		name = pg_server_to_any(name, strlen(name), PG_UTF8);
+		appendStringInfo(&path, "%s%s", path.len ? "." : "", name);
+	}
+	return path.len ? path.data : NULL;
+}
+
+/* Add what a column needs; false if that is whole documents. */
+static bool
+include_column(const ChScan *scan, const ChColumn *col, List **paths)
+{
+	const MongoPath *path = &mongo_column(col)->path;
+	List	   *fields = path->nplain == path->nparts ? used_fields(scan, col) : NIL;
+	ListCell   *lc;
+
+	foreach(lc, fields)
+	{
+		char	   *field = field_path(col, lfirst(lc));
+
+		if (field == NULL)
+			return false;
+		*paths = include_path(*paths, field);
+	}
+	if (fields != NIL)
+		return true;
+	/* not even the first part can be named: take all */
+	if (col->kind == MONGO_DOCUMENT || path->nplain == 0)
+		return false;
+	*paths = include_path(*paths, path->plain);
+	return true;
+}
+
 /* Paths to fetch, or NIL for whole documents. */
 static List *
 projected_paths(const ChScan *scan, const MongoRequest *request)
@@ -58,15 +121,8 @@ projected_paths(const ChScan *scan, const MongoRequest *request)
 	List	   *paths = NIL;
 
 	for (int i = 0; i < scan->ncolumns + request->nverify; i++)
-	{
-		const ChColumn *col = i < scan->ncolumns ? scan->columns[i] : request->verify[i - scan->ncolumns];
-		const MongoPath *path = &mongo_column(col)->path;
-
-		/* not even the first part can be named: take all */
-		if (col->kind == MONGO_DOCUMENT || path->nplain == 0)
+		if (!include_column(scan, i < scan->ncolumns ? scan->columns[i] : request->verify[i - scan->ncolumns], &paths))
 			return NIL;
-		paths = include_path(paths, path->plain);
-	}
 	return paths ? paths : list_make1("_id");
 }
 

@@ -62,7 +62,7 @@ add_datum(ChCond *cond, int *room, Datum d, Oid type)
 		*room = Max(8, *room * 2);
 		cond->values = cond->values ? repalloc_array(cond->values, ChValue, *room) : palloc_array(ChValue, *room);
 	}
-	if (!ch_datum_to_value(d, type, &cond->values[cond->nvalues]))
+	if (!ch_content_to_value(d, type, &cond->values[cond->nvalues]))
 		elog(ERROR, "type %u has no form for a store", type);
 	cond->nvalues++;
 }

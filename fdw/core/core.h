@@ -156,6 +156,9 @@ extern bool ch_is_scan(const RelOptInfo *rel);	/* a table, or a join */
 extern void ch_group_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, GroupPathExtraData *extra);
 extern void ch_distinct_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output);
 
+/* narrow.c: ChQuery.narrowed, given the conditions that the store checks exactly */
+extern List *ch_narrow(PlannerInfo *root, RelOptInfo *base, const ChTable *table, List *exact);
+
 /* A plain column of the table, looking through harmless relabelling; or NULL. */
 extern Var *ch_plain_column(Node *node, Index relid);
 

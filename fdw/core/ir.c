@@ -221,6 +221,7 @@ copy_query(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
 	to->columns = copyObject(from->columns);
 	to->filter = copyObject(from->filter);
 	to->sort = copyObject(from->sort);
+	to->narrowed = copyObject(from->narrowed);
 	to->not_pushed = copyObject(from->not_pushed);
 	to->remarks = copyObject(from->remarks);
 	to->unmet = copyObject(from->unmet);
@@ -244,7 +245,8 @@ equal_query(const ExtensibleNode *a, const ExtensibleNode *b)
 		equal(x->joins, y->joins) && equal(x->merge_keys, y->merge_keys) &&
 		equal(x->computed, y->computed) && equal(x->group, y->group) &&
 		equal(x->targets, y->targets) && equal(x->outputs, y->outputs) && equal(x->columns, y->columns) && equal(x->filter, y->filter) &&
-		equal(x->sort, y->sort) && equal(x->not_pushed, y->not_pushed) && equal(x->remarks, y->remarks) &&
+		equal(x->sort, y->sort) && equal(x->narrowed, y->narrowed) &&
+		equal(x->not_pushed, y->not_pushed) && equal(x->remarks, y->remarks) &&
 		equal(x->unmet, y->unmet) && equal(x->windows, y->windows);
 }
 
@@ -310,7 +312,7 @@ out_query(StringInfo str, const ExtensibleNode *node)
 	appendStringInfo(str, " :relid %u :columns %s :filter %s :sort %s :limit %d :offset %d", q->relid,
 					 nodeToString(q->columns), nodeToString(q->filter), nodeToString(q->sort),
 					 q->limit, q->offset);
-	appendStringInfo(str, " :joins %s", nodeToString(q->joins));
+	appendStringInfo(str, " :joins %s :narrowed %s", nodeToString(q->joins), nodeToString(q->narrowed));
 	appendStringInfo(str, " :computed %s :grouped %d :group %s :targets %s :outputs %s :ndistinct %d",
 					 nodeToString(q->computed), q->grouped, nodeToString(q->group),
 					 nodeToString(q->targets), nodeToString(q->outputs), q->ndistinct);

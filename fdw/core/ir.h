@@ -213,6 +213,10 @@ typedef struct ChQuery
 	List	   *merge_keys;		/* int list: columns of top-level conditions
 								 * "column = value" that may be asked for many
 								 * values by IN */
+	List	   *narrowed;		/* of jsonb columns that are used by their fields
+								 * only: List of (Integer attno, List of paths),
+								 * a path is a List of String; a driver may leave
+								 * out of the documents what is at none of them */
 	List	   *not_pushed;		/* String: reasons, one for each local qual in
 								 * plan order, "" where none is known */
 	List	   *remarks;		/* String: why a sort or limit stayed local */

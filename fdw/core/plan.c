@@ -221,6 +221,8 @@ ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	number_parts(&cxt, query);
 	if (query->grouped)
 		return plan_grouped(ch, query, &cxt, tlist, outer);
+	if (query->joins == NIL)
+		query->narrowed = ch_narrow(root, ch->base, ch->table, cxt.recheck);
 	if (query->limit >= 0)
 		add_limit(root, &cxt, query);
 

@@ -27,6 +27,7 @@
 #include "optimizer/restrictinfo.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
@@ -396,6 +397,74 @@ ship_array_op(ShipContext *cxt, ScalarArrayOpExpr *node, bool negate, ChShip *sh
 	return ask_driver(cxt, leaf, ship);
 }
 
+/* ---- patterns and contents ---------------------------------------------------------- */
+
+/* The leaf that an operator makes, other than a comparison. */
+typedef struct Match
+{
+	Oid			function;
+	ChCondKind	kind;
+	bool		negated;
+	bool		swapped;		/* the column is to the right */
+} Match;
+
+static const Match matches[] = {
+	{F_TEXTLIKE, CH_COND_LIKE}, {F_TEXTNLIKE, CH_COND_LIKE, true},
+	{F_TEXTICLIKE, CH_COND_ILIKE}, {F_TEXTICNLIKE, CH_COND_ILIKE, true},
+	{F_JSONB_CONTAINS, CH_COND_CONTAINS}, {F_JSONB_CONTAINED, CH_COND_CONTAINS, false, true},
+	{F_ARRAYCONTAINS, CH_COND_CONTAINS}, {F_ARRAYCONTAINED, CH_COND_CONTAINS, false, true},
+	{F_JSONB_EXISTS, CH_COND_HAS_KEY}
+};
+
+static const Match *
+find_match(Oid opno)
+{
+	Oid			function = get_opcode(opno);
+
+	for (int i = 0; i < lengthof(matches); i++)
+		if (matches[i].function == function)
+			return &matches[i];
+	return NULL;
+}
+
+/* Is the column what the operator's left side is, and has its other side a form? */
+static bool
+match_has_types(ShipContext *cxt, const Match *match, const ChColumn *col, Oid type, Oid collation)
+{
+	if (match->kind == CH_COND_LIKE || match->kind == CH_COND_ILIKE)
+		return is_text(col->basetype) && collation_allows(cxt, col->basetype, collation, match->kind, CH_EQ);
+	if (col->basetype == JSONBOID)
+		return true;
+	if (!OidIsValid(col->elemtype) || getBaseType(type) != col->basetype || !ch_type_has_value(col->element->basetype))
+		cxt->reason = psprintf("type %s is compared by PostgreSQL only", format_type_be(col->typid));
+	else if (col->element->domain)
+		cxt->reason = "a domain's values are compared by PostgreSQL only";
+	else
+		return collation_allows(cxt, col->element->basetype, collation, CH_COND_IN, CH_EQ);
+	return false;
+}
+
+/* column LIKE pattern, column @> value, column ? key */
+static ChExpr *
+ship_match(ShipContext *cxt, const Match *match, const OpExpr *op, bool negate, ChShip *ship)
+{
+	Node	   *left = list_nth(op->args, match->swapped);
+	Node	   *right = list_nth(op->args, !match->swapped);
+	int			attno = operand(cxt, left);
+	ChExpr	   *leaf;
+
+	if (attno == 0)
+		return refuse(cxt, cxt->reason ? cxt->reason : "it looks into something other than a plain column");
+	if (!is_known_before(cxt, right) ||
+		!match_has_types(cxt, match, ch_column(cxt->table, attno), exprType(right), op->inputcollid))
+		return NULL;
+	leaf = make_leaf(match->kind, attno);
+	leaf->negated = negate != match->negated;
+	leaf->collation = op->inputcollid;
+	add_value(leaf, (Expr *) right, false);
+	return ask_driver(cxt, leaf, ship);
+}
+
 static ChExpr *
 ship_null_test(ShipContext *cxt, NullTest *node, bool negate, ChShip *ship)
 {
@@ -527,9 +596,12 @@ ship_node(ShipContext *cxt, Node *node, bool negate, ChShip *ship)
 		case T_OpExpr:
 			{
 				OpExpr	   *op = (OpExpr *) node;
+				const Match *match = find_match(op->opno);
 
 				if (list_length(op->args) != 2)
 					return refuse(cxt, "an operator of one argument is evaluated by PostgreSQL only");
+				if (match)
+					return ship_match(cxt, match, op, negate, ship);
 				return ship_comparison(cxt, op->opno, op->inputcollid, linitial(op->args), lsecond(op->args), negate, ship);
 			}
 		case T_ScalarArrayOpExpr:

@@ -739,3 +739,123 @@ ch_datum_to_value(Datum d, Oid typid, ChValue *v)
 			return false;
 	}
 }
+
+/* ---- jsonb and arrays from PostgreSQL ---------------------------------------------------------- */
+
+static ChValue
+utf8_string(const char *data, int len)
+{
+	char	   *utf8 = pg_server_to_any(data, len, PG_UTF8);
+
+	return ch_string(utf8, utf8 == data ? len : strlen(utf8));
+}
+
+static void
+value_from_json_scalar(ChValue *v, const JsonbValue *jv)
+{
+	memset(v, 0, sizeof(*v));
+	switch (jv->type)
+	{
+		case jbvString:
+			*v = utf8_string(jv->val.string.val, jv->val.string.len);
+			break;
+		case jbvNumeric:
+			(void) ch_datum_to_value(NumericGetDatum(jv->val.numeric), NUMERICOID, v);
+			break;
+		case jbvBool:
+			v->kind = CH_BOOL;
+			v->u.b = jv->val.boolean;
+			break;
+		default:
+			v->kind = CH_NULL;
+	}
+}
+
+/* What follows the beginning of a list or document. */
+static void
+value_from_json_container(ChValue *v, JsonbIterator **it, const JsonbValue *begin, bool is_map)
+{
+	int			n = is_map ? begin->val.object.nPairs : begin->val.array.nElems;
+	int			i = 0;
+	JsonbValue	jv;
+	JsonbIteratorToken token;
+	ChValue    *item = NULL;
+
+	check_stack_depth();
+	memset(v, 0, sizeof(*v));
+	v->kind = is_map ? CH_MAP : CH_LIST;
+	if (is_map)
+		v->u.map.members = palloc0(Max(n, 1) * sizeof(ChMember));
+	else
+		v->u.list.items = palloc0(Max(n, 1) * sizeof(ChValue));
+	while ((token = JsonbIteratorNext(it, &jv, false)) != WJB_END_ARRAY && token != WJB_END_OBJECT)
+	{
+		if (token == WJB_KEY)
+		{
+			ChValue		key = utf8_string(jv.val.string.val, jv.val.string.len);
+
+			v->u.map.members[i].key = key.u.s.data;
+			v->u.map.members[i].keylen = key.u.s.len;
+			item = &v->u.map.members[i++].value;
+			continue;
+		}
+		if (!is_map)
+			item = &v->u.list.items[i++];
+		if (token == WJB_BEGIN_ARRAY || token == WJB_BEGIN_OBJECT)
+			value_from_json_container(item, it, &jv, token == WJB_BEGIN_OBJECT);
+		else
+			value_from_json_scalar(item, &jv);
+	}
+	if (is_map)
+		v->u.map.n = i;
+	else
+		v->u.list.n = i;
+}
+
+static void
+value_from_jsonb(ChValue *v, Jsonb *jsonb)
+{
+	JsonbIterator *it = JsonbIteratorInit(&jsonb->root);
+	JsonbValue	jv;
+	JsonbIteratorToken token = JsonbIteratorNext(&it, &jv, false);
+
+	value_from_json_container(v, &it, &jv, token == WJB_BEGIN_OBJECT);
+	if (JB_ROOT_IS_SCALAR(jsonb))
+		*v = v->u.list.items[0];
+}
+
+static bool
+value_from_array(ChValue *v, ArrayType *array)
+{
+	Oid			elemtype = ARR_ELEMTYPE(array);
+	int16		len;
+	bool		byval;
+	char		align;
+	Datum	   *elems;
+	bool	   *nulls;
+	int			n;
+
+	get_typlenbyvalalign(elemtype, &len, &byval, &align);
+	deconstruct_array(array, elemtype, len, byval, align, &elems, &nulls, &n);
+	memset(v, 0, sizeof(*v));
+	v->kind = CH_LIST;
+	v->u.list.n = n;
+	v->u.list.items = palloc0(Max(n, 1) * sizeof(ChValue));
+	for (int i = 0; i < n; i++)
+		if (!nulls[i] && !ch_datum_to_value(elems[i], elemtype, &v->u.list.items[i]))
+			return false;
+	return true;
+}
+
+bool
+ch_content_to_value(Datum d, Oid typid, ChValue *v)
+{
+	if (typid == JSONBOID)
+	{
+		value_from_jsonb(v, DatumGetJsonbP(d));
+		return true;
+	}
+	if (OidIsValid(get_element_type(typid)))
+		return value_from_array(v, DatumGetArrayTypeP(d));
+	return ch_datum_to_value(d, typid, v);
+}

@@ -96,6 +96,12 @@ extern bool ch_value_to_datum(struct ChColumn *col, const ChValue *v, Datum *out
 extern bool ch_datum_to_value(Datum d, Oid typid, ChValue *v);
 extern bool ch_type_has_value(Oid typid);
 
+/*
+ * The same for jsonb (CH_MAP, CH_LIST, numbers as CH_DECIMAL) and arrays of
+ * such types (CH_LIST), too: what the operator @> looks for.
+ */
+extern bool ch_content_to_value(Datum d, Oid typid, ChValue *v);
+
 /* Any value as jsonb; used for jsonb columns and by the pass-through functions. */
 extern Jsonb *ch_value_to_jsonb(const ChValue *v);
 

@@ -9,9 +9,6 @@
  * the error is raised.  With 'null' such a value is NULL, which the store does
  * not know: only equality with a guard is exact then, and only with values
  * that are the column's own.
- *
- * Not here yet, their place is beside mongo_compile: $group for aggregates,
- * $lookup for joins, $in of key batches.
  */
 #include "postgres.h"
 
@@ -101,7 +98,7 @@ ship_position(const ChColumn *col, const ChExpr *leaf, const char **reason)
 	for (int i = 0; i < path->nparts; i++)
 		if (path->parts[i][0] == '$')
 			return no(reason, "a name that begins with $ cannot stand in a condition");
-	if (is_null_test(leaf) || leaf->kind == CH_COND_NOT_IN || (leaf->kind == CH_COND_CMP && leaf->op == CH_NE))
+	if (is_null_test(leaf) || leaf->negated || leaf->kind == CH_COND_NOT_IN || (leaf->kind == CH_COND_CMP && leaf->op == CH_NE))
 		return no(reason, "MongoDB reads a number in a path as an array position and as a field name");
 	return lossy(reason, "MongoDB reads a number in a path as an array position and as a field name");
 }
@@ -132,6 +129,42 @@ ship_nullable(const ChColumn *col, const ChExpr *leaf, const char **reason)
 	return lossy(reason, "values that do not fit the column are NULL (on_type_mismatch)");
 }
 
+/* An expression, or a field of JSON. */
+static ChShip
+ship_computed(const ChTable *table, const ChColumn *col, const ChExpr *leaf, const char **reason)
+{
+	if (col->kind == MONGO_COMPUTED)
+		return mongo_column(col)->limits ? no(reason, "MongoDB makes dates of the years 1 to 9999 only")
+			: mongo_can_express_leaf(table, leaf, reason) ? CH_SHIP_EXACT : CH_SHIP_NO;
+	if (table->mismatch_null)
+		return no(reason, "values that do not fit the column are NULL (on_type_mismatch)");
+	if (is_null_test(leaf))
+		return CH_SHIP_EXACT;
+	return col->kind == MONGO_JSON ? mongo_ship_content(col, leaf, reason) : mongo_ship_json_text(leaf, reason);
+}
+
+/* Leaves that are no comparison with a value. */
+static ChShip
+ship_other(const ChTable *table, const ChColumn *col, const ChExpr *leaf, const char **reason)
+{
+	const MongoPath *path = &mongo_column(col)->path;
+	ChShip		ship;
+
+	if (leaf->kind == CH_COND_CMP_COLUMN)
+		return mongo_can_express_leaf(table, leaf, reason) ? CH_SHIP_EXACT : CH_SHIP_NO;
+	if (leaf->kind == CH_COND_CONTAINS || leaf->kind == CH_COND_HAS_KEY)
+		return path->nplain < path->nparts ? no(reason, "MongoDB reads a number in a path as an array position and as a field name")
+			: mongo_ship_content(col, leaf, reason);
+	if (col->kind != MONGO_VALUE)
+		return no(reason, "MongoDB looks for patterns in strings only");
+	ship = mongo_ship_like(col, leaf, reason);
+	if (ship != CH_SHIP_NO && path->nplain < path->nparts)
+		return ship_position(col, leaf, reason);
+	if (ship == CH_SHIP_EXACT && table->mismatch_null)
+		return lossy(reason, "values that do not fit the column are NULL (on_type_mismatch)");
+	return ship;
+}
+
 ChShip
 mongo_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 {
@@ -139,6 +172,10 @@ mongo_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 	const MongoPath *path = &mongo_column(col)->path;
 	ChShip		ship;
 
+	if (col->kind >= MONGO_JSON)
+		return ship_computed(table, col, leaf, reason);
+	if (leaf->kind > CH_COND_FALSE)
+		return ship_other(table, col, leaf, reason);
 	if (col->kind == MONGO_DOCUMENT)
 		return no(reason, "a whole document is compared by PostgreSQL only");
 	if (col->kind == MONGO_INDEX && col->basetype != INT8OID && col->basetype != INT4OID)
@@ -162,6 +199,8 @@ unsortable(const ChTable *table, const ChColumn *col)
 
 	if (col->kind == MONGO_INDEX)
 		return NULL;
+	if (col->kind >= MONGO_JSON)
+		return "MongoDB is asked to sort by plain columns only";
 	if (col->kind == MONGO_DOCUMENT)
 		return "whole documents are sorted by PostgreSQL only";
 	if (table->mismatch_null)
@@ -291,8 +330,12 @@ mongo_explain(ChScan *scan, StringInfo out)
 {
 	const MongoTable *mt = mongo_table(scan->table);
 	MongoRequest request = {0};
+	int			nsets = scan->nsets;
 
+	/* the form of a question; what several were joined to is gone by now */
+	scan->nsets = 0;
 	mongo_compile(scan, &request);
+	scan->nsets = nsets;
 	appendStringInfo(out, "%s.%s", mt->database, mt->collection);
 	if (request.nothing)
 		appendStringInfoString(out, ": nothing to ask for");

@@ -16,298 +16,25 @@
  * - For numeric and text columns see numbers.c.
  *
  * Conditions become a tree of tests first, where what is decided by the
- * values alone is folded; that part may raise.  Then the tree is written as
- * BSON, which does not.
+ * values alone is folded; that part may raise.  Then test.c writes the tree as
+ * BSON, or makes an expression of it.
  */
 #include "postgres.h"
 
 #include <math.h>
 
-#include "fdw/mongodb/filter.h"
+#include "fdw/mongodb/test.h"
 
 #include "catalog/pg_type.h"
 #include "utils/date.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-/* One operator of a test; for $eq alone the short form is written. */
-typedef struct Operator
-{
-	const char *name;			/* "$lt" */
-	int			nvalues;		/* of $in, $nin, $type; else 1 */
-	bson_value_t *values;
-	bool		is_list;
-} Operator;
-
-typedef struct Test
-{
-	enum
-	{
-		TEST_NONE,				/* no document */
-		TEST_FIELD,
-		TEST_AND,
-		TEST_OR,
-		TEST_NOR
-	}			kind;
-	const char *path;			/* TEST_FIELD */
-	List	   *operators;		/* Operator */
-	List	   *args;			/* Test */
-} Test;
-
-/* ---- values --------------------------------------------------------------------- */
-
-static bson_value_t
-value_of_int(int64 i)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_INT64};
-
-	v.value.v_int64 = i;
-	return v;
-}
-
-static bson_value_t
-value_of_double(double f)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_DOUBLE};
-
-	v.value.v_double = f;
-	return v;
-}
-
-static bson_value_t
-value_of_date(int64 ms)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_DATE_TIME};
-
-	v.value.v_datetime = ms;
-	return v;
-}
-
-static bson_value_t
-value_of_decimal(bson_decimal128_t d)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_DECIMAL128};
-
-	v.value.v_decimal128 = d;
-	return v;
-}
-
-static bson_value_t
-value_of_oid(const bson_oid_t *oid)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_OID};
-
-	bson_oid_copy(oid, &v.value.v_oid);
-	return v;
-}
-
-static bson_value_t
-value_of_text(const char *data, int len)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_UTF8};
-
-	v.value.v_utf8.str = unconstify(char *, data);
-	v.value.v_utf8.len = len;
-	return v;
-}
-
-static bson_value_t
-value_of_uuid(const char *data, bson_subtype_t subtype)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_BINARY};
-
-	v.value.v_binary.data = (uint8_t *) unconstify(char *, data);
-	v.value.v_binary.data_len = UUID_LEN;
-	v.value.v_binary.subtype = subtype;
-	return v;
-}
-
-static bson_value_t
-value_of_bool(bool b)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_BOOL};
-
-	v.value.v_bool = b;
-	return v;
-}
-
-static bson_value_t
-value_null(void)
-{
-	bson_value_t v = {.value_type = BSON_TYPE_NULL};
-
-	return v;
-}
-
-/* A parameter without a value yet; mongo_explain takes the marks off. */
-static bson_value_t
-value_of_param(int64 number)
-{
-	char	   *text = psprintf(MONGO_PARAM_MARK "$" INT64_FORMAT MONGO_PARAM_MARK, number);
-
-	return value_of_text(text, strlen(text));
-}
-
-/* ---- tests ------------------------------------------------------------------------- */
-
-static Test *
-new_test(int kind)
-{
-	Test	   *t = palloc0(sizeof(Test));
-
-	t->kind = kind;
-	return t;
-}
-
-static Test *
-no_document(void)
-{
-	return new_test(TEST_NONE);
-}
-
-static void
-add_operator(Test *t, const char *name, bson_value_t value)
-{
-	Operator   *o = palloc0(sizeof(Operator));
-
-	o->name = name;
-	o->nvalues = 1;
-	o->values = palloc(sizeof(bson_value_t));
-	o->values[0] = value;
-	t->operators = lappend(t->operators, o);
-}
-
-static void
-add_list(Test *t, const char *name, int n, bson_value_t *values)
-{
-	Operator   *o = palloc0(sizeof(Operator));
-
-	o->name = name;
-	o->nvalues = n;
-	o->values = values;
-	o->is_list = true;
-	t->operators = lappend(t->operators, o);
-}
-
-static Test *
-field(const char *path, const char *operator, bson_value_t value)
-{
-	Test	   *t = new_test(TEST_FIELD);
-
-	t->path = path;
-	add_operator(t, operator, value);
-	return t;
-}
-
-static Test *
-field_in(const char *path, const char *operator, int n, bson_value_t *values)
-{
-	Test	   *t = new_test(TEST_FIELD);
-
-	t->path = path;
-	add_list(t, operator, n, values);
-	return t;
-}
-
-/* Parts of the same kind come up into the whole. */
-static void
-absorb(Test *whole, Test *part)
-{
-	if (part->kind == whole->kind)
-		whole->args = list_concat(whole->args, part->args);
-	else
-		whole->args = lappend(whole->args, part);
-}
-
-static Test *
-either(Test *a, Test *b)
-{
-	Test	   *t;
-
-	if (a->kind == TEST_NONE)
-		return b;
-	if (b->kind == TEST_NONE)
-		return a;
-	t = new_test(TEST_OR);
-	absorb(t, a);
-	absorb(t, b);
-	return t;
-}
-
-static Test *
-both(Test *a, Test *b)
-{
-	Test	   *t;
-
-	if (a->kind == TEST_NONE || b->kind == TEST_NONE)
-		return no_document();
-	t = new_test(TEST_AND);
-	absorb(t, a);
-	absorb(t, b);
-	return t;
-}
-
-/* {path: {"$not": {"$type": "array"}}}; written specially, see write_operator */
-static Test *
-no_array(const char *path)
-{
-	return field(path, "$not", value_of_text("array", 5));
-}
-
-static Test *
-of_types(const char *path, const char *const *names)
-{
-	int			n = 0;
-	bson_value_t *values;
-
-	while (names[n])
-		n++;
-	values = palloc(n * sizeof(bson_value_t));
-	for (int i = 0; i < n; i++)
-		values[i] = value_of_text(names[i], strlen(names[i]));
-	return field_in(path, "$type", n, values);
-}
-
-static Test *
-of_type(const char *path, const char *name)
-{
-	return field(path, "$type", value_of_text(name, strlen(name)));
-}
+typedef MongoOperator Operator;
+typedef MongoFilter Test;
 
 static const char *const exact_numbers[] = {"int", "long", "decimal", NULL};
 static const char *const column_numbers[] = {"int", "long", "double", NULL};
-
-/* The column's proper prefixes: "a", "a.b" of "a.b.c". */
-static List *
-prefixes(const MongoPath *path)
-{
-	List	   *list = NIL;
-
-	for (const char *dot = strchr(path->text, '.'); dot; dot = strchr(dot + 1, '.'))
-		list = lappend(list, pnstrdup(path->text, dot - path->text));
-	return list;
-}
-
-/* Is a part of the path an array position, or maybe a name? */
-static bool
-has_position(const ChColumn *col)
-{
-	return mongo_column(col)->path.nplain < mongo_column(col)->path.nparts;
-}
-
-/* Nothing on the way to the value is an array. */
-static Test *
-outside_arrays(const ChColumn *col, Test *t)
-{
-	ListCell   *lc;
-
-	/* a path with an array position ships superset conditions only */
-	if (t->kind == TEST_NONE || has_position(col))
-		return t;
-	foreach(lc, prefixes(&mongo_column(col)->path))
-		t = both(t, no_array(lfirst(lc)));
-	return t;
-}
 
 /* ---- comparisons, by kind of value -------------------------------------------------- */
 
@@ -319,12 +46,6 @@ static Test *
 compare(const char *path, ChCmpOp op, bson_value_t value)
 {
 	return field(path, operator_names[op], value);
-}
-
-static Test *
-not_null(const char *path)
-{
-	return field(path, "$ne", value_null());
 }
 
 /*
@@ -448,8 +169,8 @@ compare_numeric(const ChColumn *col, ChCmpOp op, const ChValue *v)
 }
 
 /* ObjectIds that are, as text, on the right side of the string. */
-static Test *
-compare_object_id(const char *path, ChCmpOp op, const ChValue *v)
+Test *
+mongo_test_object_id(const char *path, ChCmpOp op, const ChValue *v)
 {
 	bson_oid_t	oid;
 	bool		exact;
@@ -483,11 +204,11 @@ compare_text(const ChColumn *col, ChCmpOp op, const ChValue *v)
 	Test	   *t;
 
 	if (mc->type == MONGO_OBJECT_ID)
-		return compare_object_id(path, op, v);
+		return mongo_test_object_id(path, op, v);
 	if (mc->type == MONGO_UUID)
 		return compare_uuid_text(path, op, v);
 	t = compare(path, op, value_of_text(v->u.s.data, v->u.s.len));
-	return mc->type == MONGO_STRING ? t : either(t, compare_object_id(path, op, v));
+	return mc->type == MONGO_STRING ? t : either(t, mongo_test_object_id(path, op, v));
 }
 
 /* ms is v or, if not exact, less than v and the last before it. */
@@ -684,21 +405,21 @@ equals_of(const ChCond *cond)
 	return e;
 }
 
-static bool
-is_list_param(const ChCond *cond)
+bool
+mongo_is_list_param(const ChCond *cond)
 {
 	return cond->values[0].kind == CH_PARAM && cond->kind != CH_COND_CMP && cond->nvalues == 1;
 }
 
-static Test *
-one_of(const ChCond *cond)
+Test *
+mongo_test_one_of(const ChCond *cond)
 {
 	const char *path = mongo_column(cond->col)->path.text;
 	Equals		e = equals_of(cond);
 	Test	   *t = no_document();
 	ListCell   *lc;
 
-	if (is_list_param(cond))
+	if (mongo_is_list_param(cond))
 		return field(path, "$in", e.values[0]);
 	if (e.nvalues == 1)
 		t = field(path, "$eq", e.values[0]);
@@ -717,7 +438,7 @@ none_of(const ChCond *cond)
 	Test	   *t = not_null(path);
 	Test	   *nor;
 
-	if (is_list_param(cond))
+	if (mongo_is_list_param(cond))
 		add_operator(t, "$nin", e.values[0]);
 	else if (e.nvalues > 0)
 		add_list(t, "$nin", e.nvalues, e.values);
@@ -754,11 +475,12 @@ guarded(const ChColumn *col, Test *t)
 static bool
 takes_arrays(const ChColumn *col)
 {
-	return OidIsValid(col->elemtype) || col->basetype == JSONBOID || col->basetype == JSONOID;
+	return OidIsValid(col->elemtype) || col->basetype == JSONBOID || col->basetype == JSONOID ||
+		col->kind == MONGO_JSON_TEXT;
 }
 
-static Test *
-is_null(const ChColumn *col)
+Test *
+mongo_test_null(const ChColumn *col)
 {
 	const MongoPath *path = &mongo_column(col)->path;
 	Test	   *t = field(path->text, "$eq", value_null());
@@ -771,12 +493,22 @@ is_null(const ChColumn *col)
 	return t;
 }
 
-static Test *
-is_not_null(const ChColumn *col)
+Test *
+mongo_test_not_null(const ChColumn *col)
 {
 	const char *path = mongo_column(col)->path.text;
 
 	return takes_arrays(col) ? either(not_null(path), of_type(path, "array")) : not_null(path);
+}
+
+/* An expression that is true of the document. */
+static Test *
+expression_test(const ChCond *cond)
+{
+	Test	   *t = new_test(TEST_NODE);
+
+	t->node = mongo_doc1("$expr", mongo_filter_expression(cond));
+	return t;
 }
 
 static Test *
@@ -784,22 +516,30 @@ leaf_test(const ChCond *cond)
 {
 	ChColumn   *col = cond->col;
 
+	if (col->kind == MONGO_COMPUTED || cond->kind == CH_COND_CMP_COLUMN)
+		return expression_test(cond);
+	if (cond->kind == CH_COND_LIKE || cond->kind == CH_COND_ILIKE)
+		return outside_arrays(col, mongo_like_test(cond));
+	if (cond->kind == CH_COND_CONTAINS || cond->kind == CH_COND_HAS_KEY)
+		return outside_arrays(col, mongo_content_test(cond));
+	if (col->kind == MONGO_JSON || col->kind == MONGO_JSON_TEXT)
+		return mongo_json_test(cond);
 	switch (cond->kind)
 	{
 		case CH_COND_CMP:
 			if (cond->op == CH_NE)
 				return outside_arrays(col, none_of(cond));
 			if (cond->op == CH_EQ)
-				return outside_arrays(col, guarded(col, one_of(cond)));
+				return outside_arrays(col, guarded(col, mongo_test_one_of(cond)));
 			return outside_arrays(col, compare_value(col, cond->op, &cond->values[0]));
 		case CH_COND_IN:
-			return outside_arrays(col, guarded(col, one_of(cond)));
+			return outside_arrays(col, guarded(col, mongo_test_one_of(cond)));
 		case CH_COND_NOT_IN:
 			return outside_arrays(col, none_of(cond));
 		case CH_COND_IS_NULL:
-			return is_null(col);
+			return mongo_test_null(col);
 		case CH_COND_NOT_NULL:
-			return outside_arrays(col, is_not_null(col));
+			return outside_arrays(col, mongo_test_not_null(col));
 		default:
 			return no_document();
 	}
@@ -829,188 +569,127 @@ condition_test(const ChCond *cond)
 	return list_length(whole->args) == 1 ? linitial(whole->args) : whole;
 }
 
-static bool
-has_operator(const Test *t, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, t->operators)
-		if (strcmp(((Operator *) lfirst(lc))->name, name) == 0)
-			return true;
-	return false;
-}
-
-/* Are the operators of b another way to look at the field of a? */
-static bool
-can_merge(const Test *a, const Test *b)
-{
-	ListCell   *lc;
-
-	if (a->kind != TEST_FIELD || b->kind != TEST_FIELD || strcmp(a->path, b->path) != 0)
-		return false;
-	foreach(lc, b->operators)
-		if (has_operator(a, ((Operator *) lfirst(lc))->name))
-			return false;
-	return true;
-}
-
-static bool
-same_guard(const Test *a, const Test *b)
-{
-	return a->kind == TEST_FIELD && b->kind == TEST_FIELD && strcmp(a->path, b->path) == 0 &&
-		list_length(a->operators) == 1 && list_length(b->operators) == 1 &&
-		has_operator(a, "$not") && has_operator(b, "$not");
-}
-
-/* Flatten an AND: tests of one field together, guards once. */
-static void
-gather_and(Test *t, List **fields)
-{
-	ListCell   *lc;
-
-	if (t->kind == TEST_AND)
-	{
-		foreach(lc, t->args)
-			gather_and(lfirst(lc), fields);
-		return;
-	}
-	foreach(lc, *fields)
-	{
-		Test	   *f = lfirst(lc);
-
-		if (same_guard(f, t))
-			return;
-		if (can_merge(f, t))
-		{
-			f->operators = list_concat(f->operators, t->operators);
-			return;
-		}
-	}
-	*fields = lappend(*fields, t);
-}
-
-/* ---- writing --------------------------------------------------------------------------------- */
-
-static void
-write_operator(const Operator *o, bson_t *doc)
-{
-	bson_t		child;
-
-	if (strcmp(o->name, "$not") == 0)
-	{
-		bson_append_document_begin(doc, "$not", -1, &child);
-		bson_append_value(&child, "$type", -1, &o->values[0]);
-		bson_append_document_end(doc, &child);
-	}
-	else if (o->is_list)
-	{
-		bson_append_array_begin(doc, o->name, -1, &child);
-		for (int i = 0; i < o->nvalues; i++)
-		{
-			char		key[16];
-
-			snprintf(key, sizeof(key), "%d", i);
-			bson_append_value(&child, key, -1, &o->values[i]);
-		}
-		bson_append_array_end(doc, &child);
-	}
-	else
-		bson_append_value(doc, o->name, -1, &o->values[0]);
-}
-
-static void
-write_field(const Test *t, bson_t *doc)
-{
-	Operator   *first = linitial(t->operators);
-	bson_t		child;
-	ListCell   *lc;
-
-	if (list_length(t->operators) == 1 && strcmp(first->name, "$eq") == 0)
-	{
-		bson_append_value(doc, t->path, -1, &first->values[0]);
-		return;
-	}
-	bson_append_document_begin(doc, t->path, -1, &child);
-	foreach(lc, t->operators)
-		write_operator(lfirst(lc), &child);
-	bson_append_document_end(doc, &child);
-}
-
-static void write_test(Test *t, bson_t *doc);
-
-static void
-write_list(const char *name, List *tests, bson_t *doc)
-{
-	bson_t		array,
-				child;
-	ListCell   *lc;
-
-	bson_append_array_begin(doc, name, -1, &array);
-	foreach(lc, tests)
-	{
-		char		key[16];
-
-		snprintf(key, sizeof(key), "%d", foreach_current_index(lc));
-		bson_append_document_begin(&array, key, -1, &child);
-		write_test(lfirst(lc), &child);
-		bson_append_document_end(&array, &child);
-	}
-	bson_append_array_end(doc, &array);
-}
-
-/* Fields with names of their own side by side, else $and. */
-static void
-write_and(Test *t, bson_t *doc)
-{
-	List	   *parts = NIL;
-	bool		plain = true;
-	ListCell   *lc,
-			   *lc2;
-
-	gather_and(t, &parts);
-	foreach(lc, parts)
-	{
-		Test	   *a = lfirst(lc);
-
-		foreach(lc2, parts)
-		{
-			Test	   *b = lfirst(lc2);
-
-			if (a != b && (a->kind != TEST_FIELD ? b->kind == a->kind
-						   : b->kind == TEST_FIELD && strcmp(a->path, b->path) == 0))
-				plain = false;
-		}
-	}
-	if (!plain)
-	{
-		write_list("$and", parts, doc);
-		return;
-	}
-	foreach(lc, parts)
-		write_test(lfirst(lc), doc);
-}
-
-static void
-write_test(Test *t, bson_t *doc)
-{
-	if (t->kind == TEST_FIELD)
-		write_field(t, doc);
-	else if (t->kind == TEST_AND)
-		write_and(t, doc);
-	else
-		write_list(t->kind == TEST_OR ? "$or" : "$nor", t->args, doc);
-}
+/* ---- for the other files ----------------------------------------------------------------------- */
 
 MongoFilter *
 mongo_filter_make(const ChCond *cond)
 {
 	Test	   *t = condition_test(cond);
 
-	return t->kind == TEST_NONE ? NULL : (MongoFilter *) t;
+	return t->kind == TEST_NONE ? NULL : t;
 }
 
-void
-mongo_filter_write(MongoFilter *filter, bson_t *doc)
+bool
+mongo_filter_values(const ChCond *leaf, int *n, bson_value_t **values)
 {
-	write_test((Test *) filter, doc);
+	Equals		e = equals_of(leaf);
+
+	*n = e.nvalues;
+	*values = e.values;
+	return e.ranges == NIL;
+}
+
+MongoFilter *
+mongo_filter_guards(const ChColumn *col)
+{
+	Test	   *t = outside_arrays(col, guarded(col, new_test(TEST_AND)));
+
+	return t->args ? t : NULL;
+}
+
+/* ---- expressions ------------------------------------------------------------------------------ */
+
+/* Have both the same form?  The types are comparable. */
+static bool
+are_alike(const ChColumn *a, const ChColumn *b, const char **reason)
+{
+	MongoType	x = mongo_column(a)->type;
+	MongoType	y = mongo_column(b)->type;
+	bool		is_text = a->basetype == TEXTOID || a->basetype == VARCHAROID;
+
+	if (!mongo_has_form(a, reason) || !mongo_has_form(b, reason))
+		return false;
+	*reason = "MongoDB compares the two columns' types by another order";
+	if (is_text)
+		return x == y || (x <= MONGO_STRING && y <= MONGO_STRING);
+	return a->basetype != NUMERICOID || (x == MONGO_DOUBLE) == (y == MONGO_DOUBLE);
+}
+
+static bool
+can_express(ChCondKind kind, const ChColumn *col, const ChColumn *other, const char **reason)
+{
+	switch (kind)
+	{
+		case CH_COND_CMP:
+		case CH_COND_IN:
+		case CH_COND_NOT_IN:
+			return mongo_has_form(col, reason);
+		case CH_COND_IS_NULL:
+		case CH_COND_NOT_NULL:
+			return mongo_has_fit(col, reason);
+		case CH_COND_CMP_COLUMN:
+			return are_alike(col, other, reason);
+		case CH_COND_LIKE:
+		case CH_COND_ILIKE:
+			return mongo_has_form(col, reason) && mongo_column(col)->type <= MONGO_STRING;
+		default:
+			*reason = "MongoDB has no such comparison in an expression";
+			return false;
+	}
+}
+
+bool
+mongo_can_express_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
+{
+	return can_express(leaf->kind, ch_column(table, leaf->attno), leaf->other ? ch_column(table, leaf->other) : NULL, reason);
+}
+
+bool
+mongo_can_express(const ChCond *cond)
+{
+	const char *reason;
+
+	if (cond->kind != CH_COND_AND && cond->kind != CH_COND_OR)
+		return can_express(cond->kind, cond->col, cond->other, &reason);
+	for (int i = 0; i < cond->nargs; i++)
+		if (!mongo_can_express(cond->args[i]))
+			return false;
+	return true;
+}
+
+static MongoNode *
+leaf_expression(const ChCond *leaf)
+{
+	ChColumn   *col = leaf->col;
+	Test	   *t;
+
+	if (leaf->kind == CH_COND_FALSE)
+		return mongo_bool(false);
+	if (leaf->kind == CH_COND_CMP_COLUMN)
+		return mongo_compare_columns(col, leaf->op, leaf->other);
+	if (leaf->kind == CH_COND_LIKE || leaf->kind == CH_COND_ILIKE)
+		return mongo_like_expression(leaf);
+	if (leaf->kind == CH_COND_NOT_NULL)
+		return mongo_is_some(mongo_plain(col));
+	if (leaf->kind == CH_COND_IS_NULL)
+		return mongo_call("$not", mongo_is_some(mongo_plain(col)), NULL);
+	if (leaf->kind == CH_COND_NOT_IN || (leaf->kind == CH_COND_CMP && leaf->op == CH_NE))
+		t = none_of(leaf);
+	else if (leaf->kind == CH_COND_IN || leaf->op == CH_EQ)
+		t = mongo_test_one_of(leaf);
+	else
+		t = compare_value(col, leaf->op, &leaf->values[0]);
+	return mongo_test_expression(t, col);
+}
+
+MongoNode *
+mongo_filter_expression(const ChCond *cond)
+{
+	MongoNode  *args = mongo_list();
+
+	if (cond->kind != CH_COND_AND && cond->kind != CH_COND_OR)
+		return leaf_expression(cond);
+	for (int i = 0; i < cond->nargs; i++)
+		mongo_add(args, mongo_filter_expression(cond->args[i]));
+	return mongo_doc1(cond->kind == CH_COND_AND ? "$and" : "$or", args);
 }

@@ -11,13 +11,21 @@
 /* Field that $unwind writes an element's position into. */
 #define MONGO_POSITION_FIELD "__position"
 
+typedef struct MongoNode MongoNode;
+
 /* ---- options.c ---------------------------------------------------------- */
 
 typedef enum MongoColumnKind
 {
 	MONGO_VALUE,				/* what path leads to */
 	MONGO_DOCUMENT,				/* the whole document */
-	MONGO_INDEX					/* position in the unwound array */
+	MONGO_INDEX,				/* position in the unwound array */
+
+	/* of computed columns (func.c) */
+	MONGO_JSON,					/* jsonb -> key: path leads to it, JSON's null
+								 * is a value */
+	MONGO_JSON_TEXT,			/* jsonb ->> key */
+	MONGO_COMPUTED				/* an expression */
 } MongoColumnKind;
 
 /* Option bson_type: the only type that a column's values have. */
@@ -52,8 +60,12 @@ typedef struct MongoPath
 /* ChColumn.extra */
 typedef struct MongoColumn
 {
-	MongoPath	path;
+	MongoPath	path;			/* of MONGO_COMPUTED: that of its first column */
 	MongoType	type;
+	MongoNode  *expression;		/* MONGO_COMPUTED: its value, or null */
+	List	   *of;				/* ... of these columns */
+	MongoNode  *limits;			/* ... is NULL or right only where this is true;
+								 * NULL: always */
 } MongoColumn;
 
 /* ChTable.priv */
@@ -82,6 +94,10 @@ mongo_table(const ChTable *table)
 
 extern void mongo_check_options(int where, List *options);
 extern void mongo_describe_table(ChTable *table);
+extern void mongo_parse_path(const char *text, MongoPath *path);
+
+/* A name that a path can have and that is no array position. */
+extern bool mongo_is_field_name(const char *name);
 
 /* The address that server options describe; malloc'ed. Raises if it is none. */
 extern mongoc_uri_t *mongo_make_uri(List *server_options);
@@ -164,7 +180,7 @@ extern void mongo_explain(ChScan *scan, StringInfo out);
 
 /* ---- request.c ---------------------------------------------------------- */
 
-/* One request; the documents are malloc'ed by libbson. */
+/* One request; the documents are malloc'ed by libbson, NULL if there is nothing to ask. */
 typedef struct MongoRequest
 {
 	bool		nothing;		/* no row can match: do not ask */
@@ -174,10 +190,28 @@ typedef struct MongoRequest
 	int			nverify;		/* columns whose values must be looked at,
 								 * although nobody reads them */
 	ChColumn  **verify;
+	struct MongoSets *sets;		/* several questions, else NULL */
+	struct MongoGroups *groups; /* a grouped scan, else NULL */
 } MongoRequest;
 
 extern void mongo_compile(ChScan *scan, MongoRequest *request);
+
+/* After the last document of a request: what is to be asked next, or nothing. */
+extern void mongo_next_request(ChScan *scan, MongoRequest *request);
 extern void mongo_request_free(MongoRequest *request);	/* does not raise */
+
+/* ---- func.c ------------------------------------------------------------- */
+
+extern bool mongo_ship_func(const ChTable *table, ChColumn *col, const char **reason);
+
+/* ---- group.c ------------------------------------------------------------ */
+
+extern bool mongo_ship_group(const ChTable *table, const ChQuery *query, const char **reason);
+extern bool mongo_ship_distinct(const ChTable *table, const ChQuery *query, const char **reason);
+
+/* ---- sets.c ------------------------------------------------------------- */
+
+extern int	mongo_ship_sets(const ChTable *table, const ChQuery *query);
 
 /* ---- numbers.c ---------------------------------------------------------- */
 

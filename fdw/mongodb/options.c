@@ -324,8 +324,8 @@ array_index(const char *part)
 	return atoi(part);
 }
 
-static void
-parse_path(const char *text, MongoPath *path)
+void
+mongo_parse_path(const char *text, MongoPath *path)
 {
 	char	   *copy = pstrdup(text);
 	StringInfoData plain;
@@ -349,6 +349,12 @@ parse_path(const char *text, MongoPath *path)
 		appendStringInfo(&plain, "%s%s", i ? "." : "", path->parts[i]);
 	}
 	path->plain = plain.data;
+}
+
+bool
+mongo_is_field_name(const char *name)
+{
+	return name[0] != '\0' && name[0] != '$' && strchr(name, '.') == NULL && strspn(name, "0123456789") < strlen(name);
 }
 
 static int
@@ -376,7 +382,7 @@ describe_column(ChTable *table, ChColumn *col)
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("column \"%s\" of foreign table %s has kind 'index', but the table is not unwound", col->name, table->name),
 				 errhint("Set the table's option unwind to the path of an array.")));
-	parse_path(col->kind == MONGO_INDEX ? MONGO_POSITION_FIELD :
+	mongo_parse_path(col->kind == MONGO_INDEX ? MONGO_POSITION_FIELD :
 			   col->kind == MONGO_DOCUMENT ? "_id" : col->remote, &mc->path);
 	col->unique = col->kind == MONGO_VALUE && strcmp(col->remote, "_id") == 0 &&
 		mt->unwind == NULL && mt->pipeline == NULL;

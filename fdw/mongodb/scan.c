@@ -9,7 +9,8 @@
  */
 #include "postgres.h"
 
-#include "fdw/mongodb/mongodb.h"
+#include "fdw/mongodb/group.h"
+#include "fdw/mongodb/sets.h"
 
 #include "storage/proc.h"
 
@@ -40,10 +41,11 @@ typedef struct MongoScan
 	ChValue    *cells;
 	Step		root;
 	bool		has_documents;	/* some column is the whole document */
+	const bson_t *doc;			/* at hand, until the next is asked for */
+	int			match;			/* HERE: questions it was returned for */
 	bool		any;			/* a document came */
 	bool		awaited;		/* the first one was waited for: */
-	bool		has_first;		/* it is there */
-	const bson_t *first;
+	bool		has_first;		/* it is at hand */
 	bool		done;
 	int64		requests_before;
 	uint64		bytes_before;
@@ -85,7 +87,7 @@ add_to_tree(MongoScan *ms, int cell)
 static void
 make_tree(ChScan *scan, MongoScan *ms)
 {
-	ms->ncells = scan->ncolumns + ms->request.nverify;
+	ms->ncells = scan->grouped ? 0 : scan->ncolumns + ms->request.nverify;
 	ms->cell_columns = palloc(Max(ms->ncells, 1) * sizeof(ChColumn *));
 	ms->cells = palloc0(Max(ms->ncells, 1) * sizeof(ChValue));
 	for (int i = 0; i < ms->ncells; i++)
@@ -162,12 +164,11 @@ decode_whole(MongoScan *ms, const bson_t *doc)
 			ms->cells[i] = whole;
 }
 
+/* The columns' values in a document, in the memory context of the row. */
 static void
-decode_row(ChScan *scan, const bson_t *doc, Datum *values, bool *nulls)
+fill_cells(MongoScan *ms, const bson_t *doc)
 {
-	MongoScan  *ms = scan->state;
 	bson_iter_t it;
-	Datum		unused;
 
 	for (int i = 0; i < ms->ncells; i++)
 		ms->cells[i].kind = CH_NULL;
@@ -175,11 +176,129 @@ decode_row(ChScan *scan, const bson_t *doc, Datum *values, bool *nulls)
 		walk(ms, &ms->root, &it, false);
 	if (ms->has_documents)
 		decode_whole(ms, doc);
+}
+
+/* The row of the cells. */
+static void
+return_cells(ChScan *scan, Datum *values, bool *nulls)
+{
+	MongoScan  *ms = scan->state;
+	Datum		unused;
+
 	for (int i = 0; i < scan->ncolumns; i++)
 		ch_set_column(scan, i, &ms->cells[i], values, nulls);
 	/* read for its error only */
 	for (int i = scan->ncolumns; i < ms->ncells; i++)
 		(void) ch_value_to_datum(ms->cell_columns[i], &ms->cells[i], &unused);
+}
+
+static void
+return_row(ChScan *scan, const bson_t *doc, Datum *values, bool *nulls)
+{
+	MongoScan  *ms = scan->state;
+
+	if (ms->request.groups)
+	{
+		mongo_groups_row(scan, ms->request.groups, doc, values, nulls);
+		return;
+	}
+	fill_cells(ms, doc);
+	return_cells(scan, values, nulls);
+}
+
+/* ---- rows of several questions ------------------------------------------------------------- */
+
+/* A column of the document at hand, as PostgreSQL sees it. */
+static bool
+row_value(void *row, ChColumn *col, ChValue *v)
+{
+	MongoScan  *ms = row;
+	Datum		d;
+
+	for (int i = 0; i < ms->ncells; i++)
+		if (ms->cell_columns[i] == col)
+			return ch_value_to_datum(col, &ms->cells[i], &d) && ch_datum_to_value(d, col->basetype, v);
+	elog(ERROR, "column \"%s\" was not fetched", col->name);
+}
+
+/* HERE: which questions' row is it?  Values are not counted as mismatches twice. */
+static void
+match_row(ChScan *scan)
+{
+	MongoScan  *ms = scan->state;
+	int64		mismatches = scan->table->mismatches;
+
+	fill_cells(ms, ms->doc);
+	mongo_sets_match(scan, ms->request.sets, row_value, ms);
+	scan->table->mismatches = mismatches;
+	ms->match = 0;
+}
+
+/* The document is of a further question; false: of no further one. */
+static bool
+next_match(ChScan *scan, Datum *values, bool *nulls)
+{
+	MongoScan  *ms = scan->state;
+	const MongoSets *sets = ms->request.sets;
+
+	if (ms->doc == NULL || ms->match >= sets->nmatches)
+		return false;
+	/* the values of the last return were of another row's memory */
+	if (ms->match > 0)
+		fill_cells(ms, ms->doc);
+	scan->current_set = sets->matches[ms->match++];
+	return_cells(scan, values, nulls);
+	return true;
+}
+
+/* {"i": question, "r": row}; false if the question does not want it. */
+static bool
+return_numbered(ChScan *scan, Datum *values, bool *nulls)
+{
+	MongoScan  *ms = scan->state;
+	MongoSets  *sets = ms->request.sets;
+	bson_iter_t it;
+	bson_t		row;
+	const uint8_t *data;
+	uint32_t	len;
+	int			s;
+
+	if (!bson_iter_init_find(&it, ms->doc, "i") || !BSON_ITER_HOLDS_NUMBER(&it))
+		elog(ERROR, "a document of several questions has no number");
+	s = (int) bson_iter_as_int64(&it);
+	if (s < 0 || s >= scan->nsets || !bson_iter_init_find(&it, ms->doc, "r") || !BSON_ITER_HOLDS_DOCUMENT(&it))
+		elog(ERROR, "a document of several questions has no row of any");
+	if (sets->skip[s] > 0)
+	{
+		sets->skip[s]--;
+		return false;
+	}
+	if (sets->take[s] == 0)
+		return false;
+	if (sets->take[s] > 0)
+		sets->take[s]--;
+	bson_iter_document(&it, &len, &data);
+	bson_init_static(&row, data, len);
+	scan->current_set = s;
+	return_row(scan, &row, values, nulls);
+	return true;
+}
+
+/* The next row in the document at hand; false: another is needed. */
+static bool
+return_from(ChScan *scan, Datum *values, bool *nulls)
+{
+	MongoScan  *ms = scan->state;
+
+	if (ms->request.sets && ms->request.sets->form != MONGO_SETS_HERE)
+		return return_numbered(scan, values, nulls);
+	if (ms->request.sets)
+	{
+		match_row(scan);
+		return next_match(scan, values, nulls);
+	}
+	return_row(scan, ms->doc, values, nulls);
+	return true;
 }
 
 /* ---- a run ----------------------------------------------------------------------------------- */
@@ -194,7 +313,7 @@ max_time(const ChScan *scan)
 {
 	int64		longest = StatementTimeout > 0 ? StatementTimeout : LONGEST_SCAN;
 
-	if (scan->limit > 0 && scan->limit <= scan->table->fetch_size)
+	if (scan->nsets == 0 && scan->limit > 0 && scan->limit <= scan->table->fetch_size)
 		return scan->conn->request_timeout;
 	return Max(longest, scan->conn->request_timeout);
 }
@@ -204,16 +323,34 @@ batch_size(const ChScan *scan)
 {
 	int			size = scan->table->fetch_size;
 
-	return scan->limit > 0 && scan->limit < size ? (int) scan->limit : size;
+	return scan->nsets == 0 && scan->limit > 0 && scan->limit < size ? (int) scan->limit : size;
+}
+
+/* Ask what the request says. */
+static void
+open_cursor(ChScan *scan)
+{
+	const MongoTable *mt = mongo_table(scan->table);
+	MongoScan  *ms = scan->state;
+	bson_t	   *opts = ms->request.opts;
+
+	bson_append_int32(opts, "batchSize", -1, batch_size(scan));
+	bson_append_int64(opts, "maxTimeMS", -1, max_time(scan));
+	if (ms->request.aggregate || scan->nsort > 0)
+		bson_append_bool(opts, "allowDiskUse", -1, true);
+	mongo_begin(ms->mc);
+	if (ms->collection == NULL)
+		ms->collection = mongoc_client_get_collection(ms->mc->client, mt->database, mt->collection);
+	ms->cursor = ms->request.aggregate
+		? mongoc_collection_aggregate(ms->collection, MONGOC_QUERY_NONE, ms->request.query, opts, NULL)
+		: mongoc_collection_find_with_opts(ms->collection, ms->request.query, opts, NULL);
 }
 
 void
 mongo_send(ChScan *scan)
 {
-	const MongoTable *mt = mongo_table(scan->table);
 	MongoConn  *mc = scan->conn->handle;
 	MongoScan  *ms = palloc0(sizeof(MongoScan));
-	bson_t	   *opts;
 
 	scan->state = ms;
 	ms->mc = mc;
@@ -222,18 +359,8 @@ mongo_send(ChScan *scan)
 	mongo_compile(scan, &ms->request);
 	make_tree(scan, ms);
 	ms->done = ms->request.nothing;
-	if (ms->done)
-		return;
-	opts = ms->request.opts;
-	bson_append_int32(opts, "batchSize", -1, batch_size(scan));
-	bson_append_int64(opts, "maxTimeMS", -1, max_time(scan));
-	if (ms->request.aggregate || scan->nsort > 0)
-		bson_append_bool(opts, "allowDiskUse", -1, true);
-	mongo_begin(mc);
-	ms->collection = mongoc_client_get_collection(mc->client, mt->database, mt->collection);
-	ms->cursor = ms->request.aggregate
-		? mongoc_collection_aggregate(ms->collection, MONGOC_QUERY_NONE, ms->request.query, opts, NULL)
-		: mongoc_collection_find_with_opts(ms->collection, ms->request.query, opts, NULL);
+	if (!ms->done)
+		open_cursor(scan);
 }
 
 static void
@@ -274,43 +401,71 @@ mongo_await(ChScan *scan)
 
 	if (ms->done)
 		return;
-	ms->has_first = mongoc_cursor_next(ms->cursor, &ms->first);
+	ms->has_first = mongoc_cursor_next(ms->cursor, &ms->doc);
 	ms->awaited = true;
 }
 
-static bool
-next_document(MongoScan *ms, const bson_t **doc)
+/* The answer is complete: ask on, if several questions took more than one request. */
+static void
+ask_on(ChScan *scan)
 {
-	if (!ms->awaited)
-		return mongoc_cursor_next(ms->cursor, doc);
+	MongoScan  *ms = scan->state;
+	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
+
+	mongoc_cursor_destroy(ms->cursor);
+	ms->cursor = NULL;
+	mongo_next_request(scan, &ms->request);
+	ms->done = ms->request.nothing;
+	if (!ms->done)
+		open_cursor(scan);
+	MemoryContextSwitchTo(old);
+}
+
+/* The next document; false if the request has none any more. */
+static bool
+next_document(ChScan *scan)
+{
+	MongoScan  *ms = scan->state;
+	const bson_t *reply;
+	bson_error_t error;
+	bool		found;
+
+	found = ms->awaited ? ms->has_first : mongoc_cursor_next(ms->cursor, &ms->doc);
 	ms->awaited = false;
-	*doc = ms->first;
-	return ms->has_first;
+	if (found)
+	{
+		ms->any = true;
+		if (ms->mc->requests != ms->requests_before)
+			count_traffic(scan);
+		return true;
+	}
+	ms->doc = NULL;
+	count_traffic(scan);
+	if (mongoc_cursor_error_document(ms->cursor, &error, &reply))
+	{
+		ms->done = true;
+		mongo_raise(ms->mc, &error, reply);
+	}
+	return false;
 }
 
 bool
 mongo_next(ChScan *scan, Datum *values, bool *nulls)
 {
 	MongoScan  *ms = scan->state;
-	const bson_t *doc;
-	const bson_t *reply;
-	bson_error_t error;
+	bool		asked = !ms->done;
 
-	if (ms->done)
-		return false;
-	if (next_document(ms, &doc))
-	{
-		ms->any = true;
-		if (ms->mc->requests != ms->requests_before)
-			count_traffic(scan);
-		decode_row(scan, doc, values, nulls);
+	if (ms->request.sets && next_match(scan, values, nulls))
 		return true;
+	while (!ms->done)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!next_document(scan))
+			ask_on(scan);
+		else if (return_from(scan, values, nulls))
+			return true;
 	}
-	ms->done = true;
-	count_traffic(scan);
-	if (mongoc_cursor_error_document(ms->cursor, &error, &reply))
-		mongo_raise(ms->mc, &error, reply);
-	if (!ms->any)
+	if (asked && !ms->any)
 	{
 		check_collection(scan);
 		count_traffic(scan);

@@ -1,0 +1,42 @@
+/*
+ * expr.h
+ *	  Columns as expressions of an aggregation pipeline.
+ *
+ * Three views of a column: the raw value at its path, null or missing where the
+ * column is NULL; whether it has a value that fits the column's type; and the
+ * value in one form for all types that may hold it, null if there is none.
+ */
+#ifndef CH_MONGODB_EXPR_H
+#define CH_MONGODB_EXPR_H
+
+#include "fdw/mongodb/node.h"
+
+/* Which of the views are there?  A reason is set if not. */
+extern bool mongo_has_fit(const ChColumn *col, const char **reason);
+extern bool mongo_has_form(const ChColumn *col, const char **reason);
+
+extern MongoNode *mongo_raw(const ChColumn *col);
+extern MongoNode *mongo_fit(const ChColumn *col);	/* true or false */
+extern MongoNode *mongo_form(const ChColumn *col);
+
+/*
+ * The value, if somebody else refuses values that do not fit: the raw one, if
+ * values that are equal or in order here are so there in all their types.
+ */
+extern MongoNode *mongo_plain(const ChColumn *col);
+
+/*
+ * The same for all values that are equal here.  It is not always one of them:
+ * then a value must be fetched beside it (mongo_is_made_equal).
+ */
+extern MongoNode *mongo_equal_form(const ChColumn *col);
+extern bool mongo_is_made_equal(const ChColumn *col);
+
+/* Is it other than null or missing, for a raw value or a form? */
+extern MongoNode *mongo_is_some(MongoNode *value);
+
+/* Can a value be NaN? */
+extern bool mongo_may_be_nan(const ChColumn *col);
+extern MongoNode *mongo_nan(void);
+
+#endif							/* CH_MONGODB_EXPR_H */

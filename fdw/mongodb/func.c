@@ -1,0 +1,413 @@
+/*
+ * func.c
+ *	  What MongoDB computes from a document as PostgreSQL would.
+ *
+ * date_bin and date_trunc are arithmetic of milliseconds: $dateTrunc was seen to
+ * round dates before 1970 to zero and to begin weeks elsewhere.  A field of a
+ * jsonb column is a longer path.  Arithmetic of columns is left out: it raises
+ * errors here and overflows, rounds or becomes infinite there.  So are lower and
+ * upper, which know ASCII only there.
+ */
+#include "postgres.h"
+
+#include "fdw/mongodb/expr.h"
+
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+static bool
+refuse(const char **reason, const char *why)
+{
+	*reason = why;
+	return false;
+}
+
+static inline bool
+is_text(const ChColumn *col)
+{
+	return col->basetype == TEXTOID || col->basetype == VARCHAROID;
+}
+
+static inline bool
+is_int(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+/* ---- arguments --------------------------------------------------------------------- */
+
+/* The n-th argument if it is a constant, else NULL. */
+static const Const *
+constant(const ChColumn *col, int n)
+{
+	const Node *arg = list_nth(col->func->args, n);
+
+	return IsA(arg, Const) ? (const Const *) arg : NULL;
+}
+
+static ChColumn *
+column(const ChTable *table, const ChColumn *col, int n)
+{
+	const Node *arg = list_nth(col->func->args, n);
+
+	return IsA(arg, Integer) ? ch_column(table, intVal(arg)) : NULL;
+}
+
+static MongoColumn *
+set_computed(ChColumn *col, ChColumn *of, MongoNode *expression)
+{
+	MongoColumn *mc = palloc0(sizeof(MongoColumn));
+
+	mc->path = mongo_column(of)->path;
+	mc->expression = expression;
+	mc->of = list_make1(of);
+	col->kind = MONGO_COMPUTED;
+	col->extra = mc;
+	return mc;
+}
+
+/* ---- buckets of time --------------------------------------------------------------------- */
+
+/* An expression of $$x, which is the column's value. */
+static MongoNode *
+let_x(const ChColumn *col, MongoNode *in)
+{
+	MongoNode  *let = mongo_doc1("vars", mongo_doc1("x", mongo_form(col)));
+
+	mongo_put(let, "in", in);
+	return mongo_doc1("$let", let);
+}
+
+/* x - (x - origin mod stride), the remainder never negative */
+static MongoNode *
+bucket(const ChColumn *time, int64 origin, int64 stride)
+{
+	MongoNode  *x = mongo_text("$$x");
+	MongoNode  *since = mongo_call("$subtract", x, mongo_date(origin), NULL);
+	MongoNode  *remainder = mongo_call("$mod", since, mongo_long(stride), NULL);
+	MongoNode  *positive = mongo_call("$mod", mongo_call("$add", remainder, mongo_long(stride), NULL), mongo_long(stride), NULL);
+
+	return let_x(time, mongo_call("$subtract", x, positive, NULL));
+}
+
+static bool
+ship_buckets(const ChTable *table, ChColumn *col, int n, int64 origin, int64 stride, const char **reason)
+{
+	ChColumn   *time = column(table, col, n);
+
+	if (time == NULL)
+		return refuse(reason, "a time to be put into a bucket is no column");
+	if (!mongo_has_form(time, reason))
+		return false;
+	set_computed(col, time, stride == 1 ? mongo_form(time) : bucket(time, origin, stride));
+	return true;
+}
+
+static bool
+ship_date_bin(const ChTable *table, ChColumn *col, const char **reason)
+{
+	const Const *stride = constant(col, 0);
+	const Const *origin = constant(col, 2);
+	const Interval *interval;
+	int64		origin_ms;
+	int64		stride_us;
+	bool		exact;
+
+	if (stride == NULL || origin == NULL)
+		return refuse(reason, "date_bin's stride and origin are no constants");
+	interval = DatumGetIntervalP(stride->constvalue);
+	/* what is an error here must be raised here */
+	if (interval->month != 0 || interval->day < 0 || interval->day > 1000000 || interval->time < 0 ||
+		interval->time > USECS_PER_DAY * INT64CONST(1000000) || TIMESTAMP_NOT_FINITE(DatumGetTimestamp(origin->constvalue)))
+		return refuse(reason, "date_bin's stride or origin is out of range");
+	stride_us = interval->day * USECS_PER_DAY + interval->time;
+	origin_ms = mongo_timestamp_to_date(DatumGetTimestamp(origin->constvalue), &exact);
+	if (stride_us <= 0 || stride_us % 1000 != 0 || !exact)
+		return refuse(reason, "MongoDB's dates have whole milliseconds, date_bin's stride and origin do not");
+	return ship_buckets(table, col, 1, origin_ms, stride_us / 1000, reason);
+}
+
+/* Units of a fixed length, in milliseconds. */
+typedef struct Unit
+{
+	const char *name;
+	int64		length;
+} Unit;
+
+static const Unit fixed_units[] = {
+	{"microsecond", 1}, {"millisecond", 1}, {"second", 1000}, {"minute", 60000},
+	{"hour", 3600000}, {"day", 86400000}, {"week", 604800000}
+};
+
+/* ... and of whole months */
+static const Unit month_units[] = {{"month", 1}, {"quarter", 3}, {"year", 12}};
+
+/* The unit's length, with or without a plural s; 0: not among them. */
+static int64
+length_of_unit(const char *unit, const Unit *units, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		size_t		len = strlen(units[i].name);
+
+		if (pg_strncasecmp(unit, units[i].name, len) == 0 &&
+			(unit[len] == '\0' || (pg_tolower((unsigned char) unit[len]) == 's' && unit[len + 1] == '\0')))
+			return units[i].length;
+	}
+	return 0;
+}
+
+/* The first month of the unit: m - (m - 1) mod months */
+static MongoNode *
+first_month(MongoNode *x, int64 months)
+{
+	MongoNode  *month = mongo_doc1("$month", x);
+
+	if (months == 1)
+		return month;
+	if (months == 12)
+		return mongo_int(1);
+	return mongo_call("$subtract", month, mongo_call("$mod", mongo_call("$subtract", month, mongo_int(1), NULL),
+													mongo_int(months), NULL), NULL);
+}
+
+/* MongoDB makes dates of the years 1 to 9999 only. */
+static bool
+ship_months(const ChTable *table, ChColumn *col, int64 months, const char **reason)
+{
+	ChColumn   *time = column(table, col, 1);
+	MongoNode  *x;
+	MongoNode  *parts;
+	MongoNode  *has_year;
+	MongoColumn *mc;
+
+	if (time == NULL)
+		return refuse(reason, "a time to be put into a bucket is no column");
+	if (table->mismatch_null)
+		return refuse(reason, "MongoDB makes dates of the years 1 to 9999 only");
+	if (!mongo_has_form(time, reason))
+		return false;
+	x = mongo_text("$$x");
+	parts = mongo_doc1("year", mongo_doc1("$year", x));
+	mongo_put(parts, "month", first_month(x, months));
+	has_year = mongo_call("$and", mongo_call("$gte", x, mongo_date(INT64CONST(-62135596800000)), NULL),
+						  mongo_call("$lt", x, mongo_date(INT64CONST(253402300800000)), NULL), NULL);
+	mc = set_computed(col, time, let_x(time, mongo_call("$cond", has_year, mongo_doc1("$dateFromParts", parts),
+														mongo_null(), NULL)));
+	mc->limits = let_x(time, mongo_call("$or", has_year, mongo_call("$eq", x, mongo_null(), NULL), NULL));
+	return true;
+}
+
+static bool
+is_utc(const Const *zone)
+{
+	static const char *const names[] = {"UTC", "GMT", "Etc/UTC", "Etc/GMT", "Zulu"};
+	char	   *name = zone ? TextDatumGetCString(zone->constvalue) : "";
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (pg_strcasecmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+ship_date_trunc(const ChTable *table, ChColumn *col, const char **reason)
+{
+	const Const *unit = constant(col, 0);
+	int64		length;
+	char	   *name;
+
+	if (unit == NULL)
+		return refuse(reason, "date_trunc's unit is no constant");
+	/* core has seen to it that a zone is named where it makes a difference */
+	if (list_length(col->func->args) == 3 && !is_utc(constant(col, 2)))
+		return refuse(reason, "date_trunc is pushed for UTC only");
+	name = TextDatumGetCString(unit->constvalue);
+	length = length_of_unit(name, fixed_units, lengthof(fixed_units));
+	if (length > 0)
+		return ship_buckets(table, col, 1, INT64CONST(946857600000) /* Monday, 2000-01-03 */ , length, reason);
+	length = length_of_unit(name, month_units, lengthof(month_units));
+	if (length > 0)
+		return ship_months(table, col, length, reason);
+	return refuse(reason, psprintf("MongoDB has no date_trunc to \"%s\"", name));
+}
+
+/* ---- fields of JSON ------------------------------------------------------------------------- */
+
+static bool
+ship_field(const ChTable *table, ChColumn *col, const char **reason)
+{
+	ChColumn   *json = column(table, col, 0);
+	const Const *key = constant(col, 1);
+	MongoColumn *mc;
+	char	   *name;
+
+	if (json == NULL || json->basetype != JSONBOID ||
+		(json->kind != MONGO_VALUE && json->kind != MONGO_DOCUMENT && json->kind != MONGO_JSON))
+		return refuse(reason, "the left side of -> is no jsonb column");
+	if (key == NULL || key->consttype != TEXTOID)
+		return refuse(reason, "only a field that is named by a constant is found by MongoDB");
+	name = TextDatumGetCString(key->constvalue);
+	if (!mongo_is_field_name(name) || mongo_column(json)->path.nplain < mongo_column(json)->path.nparts)
+		return refuse(reason, "MongoDB has no path for a field of that name");
+	if (GetDatabaseEncoding() != PG_UTF8)
+		name = pg_server_to_any(name, strlen(name), PG_UTF8);
+	mc = palloc0(sizeof(MongoColumn));
+	mongo_parse_path(json->kind == MONGO_DOCUMENT ? name : psprintf("%s.%s", mongo_column(json)->path.text, name), &mc->path);
+	mc->of = list_make1(json);
+	col->kind = col->func->func == CH_FUNC_JSON_GET ? MONGO_JSON : MONGO_JSON_TEXT;
+	col->extra = mc;
+	return true;
+}
+
+/* ---- text and NULLs ------------------------------------------------------------------------------ */
+
+/* Text as text also if it is stored as an ObjectId. */
+static bool
+has_string(const ChColumn *col, const char **reason)
+{
+	if (!is_text(col) || mongo_column(col)->type == MONGO_OBJECT_ID || mongo_column(col)->type == MONGO_UUID)
+		return refuse(reason, "the column has no strings in MongoDB");
+	return mongo_has_form(col, reason);
+}
+
+/* Characters are code points. */
+static bool
+ship_length(const ChTable *table, ChColumn *col, const char **reason)
+{
+	ChColumn   *text = column(table, col, 0);
+	MongoNode  *x = mongo_text("$$x");
+
+	if (text == NULL || !has_string(text, reason))
+		return false;
+	if (GetDatabaseEncoding() != PG_UTF8)
+		return refuse(reason, "the database's encoding is not UTF8");
+	set_computed(col, text, let_x(text, mongo_call("$cond", mongo_call("$eq", x, mongo_null(), NULL), mongo_null(),
+												  mongo_doc1("$strLenCP", x), NULL)));
+	return true;
+}
+
+/* A constant as an argument of the column's type; NULL if it has no exact form. */
+static MongoNode *
+value_of(const ChColumn *col, const Const *c)
+{
+	ChValue		v;
+	bool		exact;
+	int64		ms;
+
+	if (!ch_datum_to_value(c->constvalue, getBaseType(c->consttype), &v))
+		return NULL;
+	switch (v.kind)
+	{
+		case CH_BOOL:
+			return mongo_bool(v.u.b);
+		case CH_INT:
+			return mongo_long(v.u.i);
+		case CH_FLOAT:
+			return mongo_double(v.u.f);
+		case CH_STRING:
+			return mongo_literal(mongo_text(pnstrdup(v.u.s.data, v.u.s.len)));
+		case CH_INSTANT:
+		case CH_LOCAL_DATETIME:
+			if (TIMESTAMP_NOT_FINITE(v.u.i))
+				return NULL;
+			ms = mongo_timestamp_to_date(v.u.i, &exact);
+			return exact ? mongo_date(ms) : NULL;
+		default:
+			return NULL;
+	}
+}
+
+/* Values of the arguments must have one form. */
+static MongoNode *
+argument(const ChTable *table, const ChColumn *col, int n, List **of, const char **reason)
+{
+	const Const *c = constant(col, n);
+	ChColumn   *arg = column(table, col, n);
+	MongoNode  *value;
+
+	if (arg == NULL)
+	{
+		value = c ? value_of(col, c) : NULL;
+		if (value == NULL)
+			*reason = "a constant has no form in MongoDB";
+		return value;
+	}
+	if (arg->basetype == NUMERICOID || (is_text(arg) ? !has_string(arg, reason) : !mongo_has_form(arg, reason)))
+	{
+		if (arg->basetype == NUMERICOID)
+			*reason = "decimals are compared with their scale by PostgreSQL only";
+		return NULL;
+	}
+	*of = lappend(*of, arg);
+	return mongo_form(arg);
+}
+
+/* $ifNull or $concat of all arguments */
+static bool
+ship_call(const ChTable *table, ChColumn *col, const char *operator, const char **reason)
+{
+	MongoNode  *args = mongo_list();
+	List	   *of = NIL;
+
+	for (int i = 0; i < list_length(col->func->args); i++)
+	{
+		MongoNode  *arg = argument(table, col, i, &of, reason);
+
+		if (arg == NULL)
+			return false;
+		mongo_add(args, arg);
+	}
+	set_computed(col, linitial(of), mongo_doc1(operator, args))->of = of;
+	return true;
+}
+
+/* Of an integer to a wider type. */
+static bool
+ship_cast(const ChTable *table, ChColumn *col, const char **reason)
+{
+	ChColumn   *from = column(table, col, 0);
+
+	if (from == NULL || !is_int(from->basetype) || !mongo_has_form(from, reason))
+		return refuse(reason, "only integers are converted by MongoDB");
+	if (col->basetype == INT8OID || (col->basetype == INT4OID && from->basetype == INT2OID))
+		set_computed(col, from, mongo_form(from));
+	else if (col->basetype == FLOAT8OID)
+		set_computed(col, from, mongo_doc1("$toDouble", mongo_form(from)));
+	else
+		return refuse(reason, "MongoDB does not convert to this type as PostgreSQL does");
+	return true;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------- */
+
+bool
+mongo_ship_func(const ChTable *table, ChColumn *col, const char **reason)
+{
+	switch (col->func->func)
+	{
+		case CH_FUNC_DATE_BIN:
+			return ship_date_bin(table, col, reason);
+		case CH_FUNC_DATE_TRUNC:
+			return ship_date_trunc(table, col, reason);
+		case CH_FUNC_JSON_GET:
+		case CH_FUNC_JSON_GET_TEXT:
+			return ship_field(table, col, reason);
+		case CH_FUNC_LENGTH:
+			return ship_length(table, col, reason);
+		case CH_FUNC_CONCAT:
+			return ship_call(table, col, "$concat", reason);
+		case CH_FUNC_COALESCE:
+			return ship_call(table, col, "$ifNull", reason);
+		case CH_FUNC_CAST:
+			return ship_cast(table, col, reason);
+		case CH_FUNC_LOWER:
+		case CH_FUNC_UPPER:
+			return refuse(reason, "MongoDB changes the case of ASCII letters only");
+		default:
+			return refuse(reason, "MongoDB's arithmetic rounds and overflows where PostgreSQL's does not");
+	}
+}

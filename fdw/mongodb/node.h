@@ -1,0 +1,56 @@
+/*
+ * node.h
+ *	  Documents of a request while they are made: trees in PostgreSQL's memory,
+ *	  so that an error leaves nothing behind.  Writing one as BSON raises
+ *	  nothing.
+ */
+#ifndef CH_MONGODB_NODE_H
+#define CH_MONGODB_NODE_H
+
+#include "fdw/mongodb/filter.h"
+
+/* Strings that are passed in must live as long as the tree. */
+extern MongoNode *mongo_value(bson_value_t value);
+extern MongoNode *mongo_text(const char *text);
+extern MongoNode *mongo_int(int32 i);
+extern MongoNode *mongo_long(int64 i);
+extern MongoNode *mongo_double(double f);
+extern MongoNode *mongo_bool(bool b);
+extern MongoNode *mongo_null(void);
+extern MongoNode *mongo_date(int64 ms);
+extern MongoNode *mongo_filter_node(MongoFilter *filter);	/* write it once */
+
+extern MongoNode *mongo_doc(void);
+extern MongoNode *mongo_doc1(const char *key, MongoNode *value);	/* {key: value} */
+extern void mongo_put(MongoNode *doc, const char *key, MongoNode *value);
+
+extern MongoNode *mongo_list(void);
+extern void mongo_add(MongoNode *list, MongoNode *item);
+extern void mongo_add_all(MongoNode *list, const MongoNode *items);
+
+/* {operator: [arguments]}, a NULL ends them */
+extern MongoNode *mongo_call(const char *operator, ...) __attribute__((sentinel));
+
+/* A string of an expression that may begin with a $ without being a field. */
+extern MongoNode *mongo_literal(MongoNode *value);
+
+/* What libbson has; its memory must live as long as the tree. */
+extern MongoNode *mongo_of_iter(const bson_iter_t *it);
+
+extern int	mongo_length(const MongoNode *node);
+extern MongoNode *mongo_item(const MongoNode *node, int i);
+extern const char *mongo_key(const MongoNode *doc, int i);
+
+extern bool mongo_same(const MongoNode *a, const MongoNode *b);
+
+/*
+ * One expression for several, in which values that differ are variables named
+ * "b0", "b1", ...; NULL if they differ in more.  Of each variable the list gets
+ * a MongoNode * for each of them.
+ */
+extern MongoNode *mongo_generalize(int n, MongoNode *const *expressions, List **variables);
+
+/* Add the members of a document. */
+extern void mongo_write(const MongoNode *doc, bson_t *out);
+
+#endif							/* CH_MONGODB_NODE_H */

@@ -1,0 +1,69 @@
+/*
+ * request.h
+ *	  The parts of a request, which the files that make it share.
+ */
+#ifndef CH_MONGODB_REQUEST_H
+#define CH_MONGODB_REQUEST_H
+
+#include "fdw/mongodb/node.h"
+
+/* ---- order.c ------------------------------------------------------------ */
+
+/*
+ * What a sort key needs besides the field itself: a rank that puts NULLs and
+ * NaN where PostgreSQL has them, and text in place of ObjectIds.
+ */
+typedef struct MongoKeyForm
+{
+	ChColumn   *col;
+	bool		descending;
+	bool		nulls_first;
+	bool		rank;
+	bool		as_text;		/* of anything else this makes null */
+	bool		outside_arrays;
+} MongoKeyForm;
+
+typedef struct MongoOrder
+{
+	int			n;
+	MongoKeyForm *keys;
+	bool		computed;		/* some key is no plain field */
+} MongoOrder;
+
+/* The order of the scan, of rows that pass each of the filters. */
+extern MongoOrder mongo_order(const ChScan *scan, int nfilters, ChCond *const *filters);
+
+/* {field: 1, field: -1, ...}, of plain fields or of the computed ones */
+extern MongoNode *mongo_order_node(const MongoOrder *order);
+
+/* $set and $sort; and what takes the computed keys off again, or NULL. */
+extern void mongo_add_order(MongoNode *pipeline, const MongoOrder *order);
+extern MongoNode *mongo_unset_order(const MongoOrder *order);
+
+/* ---- request.c ---------------------------------------------------------- */
+
+/* Is a path the prefix, or one below it? */
+extern bool mongo_is_below(const char *path, const char *prefix);
+
+/* A LIMIT or OFFSET, which has only a number yet in the text of an EXPLAIN. */
+extern MongoNode *mongo_count(int64 count);
+
+/* {"$match": filter}; nothing for NULL */
+extern void mongo_add_match(MongoNode *pipeline, MongoFilter *filter);
+
+/*
+ * The stages of one question from the collection on: its rows as the scan's
+ * columns want them.  False, with stages that mean nothing, if no document can
+ * match.
+ */
+extern bool mongo_add_question(MongoNode *pipeline, const ChScan *scan, const MongoRequest *request,
+							   const MongoOrder *order, ChCond *filter, int64 limit, int64 offset);
+
+/* The rest of a question, after the conditions. */
+extern void mongo_add_rest(MongoNode *pipeline, const ChScan *scan, const MongoRequest *request,
+						   const MongoOrder *order, int64 limit, int64 offset);
+
+/* The request is these stages.  The rest of the request raises nothing. */
+extern void mongo_set_pipeline(MongoRequest *request, MongoNode *pipeline);
+
+#endif							/* CH_MONGODB_REQUEST_H */

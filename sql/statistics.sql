@@ -78,6 +78,9 @@ SELECT rows_of('SELECT * FROM nokey') >= 1 AS some;
 -- What a store knows to be unique is so without statistics, too
 SELECT rows_of('SELECT * FROM generate_series(1, 10) g JOIN r ON r.k = g'), rows_of('SELECT * FROM m a JOIN m b ON a._id = b._id'),
        rows_of('SELECT _id FROM m GROUP BY _id');
+SELECT rows_of('SELECT FROM m a JOIN (SELECT x._id FROM m x JOIN z ON true OFFSET 0) b ON a._id = b._id') > 10000 AS repeated;
+CREATE INDEX ON nm USING brin (_id);	-- asks for statistics before it says of which table
+EXPLAIN (COSTS OFF) SELECT FROM nm WHERE _id = 5;
 
 -- ANALYZE: the same statistics as a native table's
 ANALYZE r, z, i, m, n, nr, ni, nm, nn;

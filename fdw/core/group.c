@@ -410,6 +410,7 @@ add_scan(PlannerInfo *root, GroupContext *cxt, ChRel *below, RelOptInfo *output,
 	Cost		startup = below->startup_cost + below->penalty;
 	Cost		total = startup + below->remote_rows * below->tuple_cost * REMOTE_ROW_FACTOR +
 		groups * (below->tuple_cost + cpu_tuple_cost);
+	double		rows = having ? clamp_row_est(groups * clauselist_selectivity(root, having, 0, JOIN_INNER, NULL)) : groups;
 
 	*ch = *below;
 	ch->grouped = cxt->query->grouped;
@@ -417,7 +418,7 @@ add_scan(PlannerInfo *root, GroupContext *cxt, ChRel *below, RelOptInfo *output,
 	ch->local_quals = having;
 	output->fdw_private = ch;
 	cxt->query->upper = true;
-	add_path(output, (Path *) ch_make_upper_path(root, output, target, groups, startup, total, NIL,
+	add_path(output, (Path *) ch_make_upper_path(root, output, target, rows, startup, total, NIL,
 												 list_make1(cxt->query)));
 }
 

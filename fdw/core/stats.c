@@ -193,6 +193,7 @@ try_count(ChTable *table, Oid userid)
 	PG_END_TRY();
 	MemoryContextSwitchTo(cxt);
 	CurrentResourceOwner = owner;
+	keep_count(RelationRelationId, table->relid, rows);
 	return rows;
 }
 
@@ -200,32 +201,32 @@ double
 ch_remote_count(RelOptInfo *rel, ChTable *table)
 {
 	const CountEntry *entry = find_count(RelationRelationId, table->relid);
-	double		rows;
 
 	if (!ch_opt_bool(table->driver, table->options, "use_remote_estimate"))
 		return -1;
-	if (entry)
-		return entry->rows;
-	rows = try_count(table, OidIsValid(rel->userid) ? rel->userid : GetUserId());
-	keep_count(RelationRelationId, table->relid, rows);
-	return rows;
+	return entry ? entry->rows : try_count(table, OidIsValid(rel->userid) ? rel->userid : GetUserId());
 }
 
 /* ---- unique columns ------------------------------------------------------------------ */
 
 static get_relation_stats_hook_type previous_hook;
 
-/* With or without statistics, a key of the store has as many values as there are rows. */
+/*
+ * With or without statistics, a key of the store has as many values as there
+ * are rows.  Of another kind of table vardata may not be filled yet, and of a
+ * subquery's column the rel is the subquery, which may repeat rows.
+ */
 static bool
 note_unique(PlannerInfo *root, RangeTblEntry *rte, AttrNumber attnum, VariableStatData *vardata)
 {
-	RelOptInfo *rel = vardata->rel;
+	const RelOptInfo *rel;
+	const ChRel *ch;
 
-	if (rel && rel->fdwroutine && rel->fdwroutine->GetForeignRelSize == ch_get_rel_size && rel->fdw_private)
+	if (rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_FOREIGN_TABLE && attnum > 0)
 	{
-		const ChTable *table = ((ChRel *) rel->fdw_private)->table;
-
-		if (rte->rtekind == RTE_RELATION && rte->relid == table->relid && attnum > 0 && ch_column(table, attnum)->unique)
+		rel = vardata->rel;
+		ch = rel && rel->fdwroutine && rel->fdwroutine->GetForeignRelSize == ch_get_rel_size ? rel->fdw_private : NULL;
+		if (ch && ch->table->relid == rte->relid && ch_column(ch->table, attnum)->unique)
 			vardata->isunique = true;
 	}
 	return previous_hook && previous_hook(root, rte, attnum, vardata);

@@ -234,7 +234,8 @@ typedef struct ChScanState
 	bool		early;			/* sent at the plan's start, nothing read yet */
 	bool		awaited;		/* and its answer has begun */
 	bool		timed;			/* measure scan.remote_time and this: */
-	instr_time	first_row_time; /* its part until a run's first row */
+	instr_time	first_row_time; /* its part until a run is begun */
+	bool		begun;			/* the run has a row, or its end */
 	bool		domains;		/* some column is of a domain */
 	Datum	   *values;			/* grouped: what the driver returned, by target */
 	bool	   *nulls;

@@ -22,4 +22,5 @@ _PG_init(void)
 	ch_ir_register();
 	ch_batch_init();
 	ch_stats_init();
+	ch_explain_init();
 }

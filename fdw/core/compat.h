@@ -25,6 +25,7 @@
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 #include "optimizer/pathnode.h"
+#include "parser/parse_node.h"
 #include "parser/parsetree.h"
 #include "storage/latch.h"
 #if PG_VERSION_NUM >= 180000
@@ -114,6 +115,47 @@ ch_make_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target,
 #else
 #define vacuum_delay_point_compat() vacuum_delay_point()
 #endif
+
+/*
+ * 18 lets a module add an option to EXPLAIN, and keep something with its state;
+ * before, the option is never given.
+ */
+typedef void (*ChExplainOption) (ExplainState *es, DefElem *option, ParseState *pstate);
+
+static inline void
+ch_register_explain_option(const char *name, ChExplainOption handler)
+{
+#if PG_VERSION_NUM >= 180000
+	RegisterExtensionExplainOption(name, handler);
+#else
+	(void) name;
+	(void) handler;
+#endif
+}
+
+static inline void
+ch_set_explain_state(ExplainState *es, const char *name, void *value)
+{
+#if PG_VERSION_NUM >= 180000
+	SetExplainExtensionState(es, GetExplainExtensionId(name), value);
+#else
+	(void) es;
+	(void) name;
+	(void) value;
+#endif
+}
+
+static inline void *
+ch_get_explain_state(ExplainState *es, const char *name)
+{
+#if PG_VERSION_NUM >= 180000
+	return GetExplainExtensionState(es, GetExplainExtensionId(name));
+#else
+	(void) es;
+	(void) name;
+	return NULL;
+#endif
+}
 
 /* 18 counts disabled nodes apart from costs. */
 static inline void

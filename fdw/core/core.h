@@ -147,8 +147,13 @@ extern int	ch_var_number(RelOptInfo *rel, const Var *var);
 extern void ch_get_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner,
 							  JoinType type, JoinPathExtraData *extra);
 
-/* path.c, for group.c and join.c */
+/* remark.c: why something stays local; what and why are words of EXPLAIN */
 extern void ch_remark(ChRel *ch, const char *what, const char *why);
+extern void ch_remark_order(PlannerInfo *root, RelOptInfo *rel, const char *reason);	/* NULL: it does not */
+extern List *ch_remarks_of(const ChRel *ch, const Path *path);
+extern void ch_remark_upper(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *output, void *extra);
+
+/* path.c, for group.c and join.c */
 extern bool ch_has_gate(RelOptInfo *base);
 extern bool ch_is_scan(const RelOptInfo *rel);	/* a table, or a join */
 
@@ -228,7 +233,9 @@ typedef struct ChScanState
 	bool		done;			/* this run has no more rows */
 	bool		early;			/* sent at the plan's start, nothing read yet */
 	bool		awaited;		/* and its answer has begun */
-	bool		timed;			/* measure remote_time */
+	bool		timed;			/* measure scan.remote_time and this: */
+	instr_time	first_row_time; /* its part until a run is begun */
+	bool		begun;			/* the run has a row, or its end */
 	bool		domains;		/* some column is of a domain */
 	Datum	   *values;			/* grouped: what the driver returned, by target */
 	bool	   *nulls;
@@ -335,6 +342,7 @@ extern void ch_stop_scan(ChScanState *state);
 extern void ch_scan_abandon(ChScan *scan);
 
 extern void ch_explain_scan(ForeignScanState *node, ExplainState *es);
+extern void ch_explain_init(void);	/* once for each process */
 
 extern List *ch_import_schema(ImportForeignSchemaStmt *stmt, Oid serverid);
 

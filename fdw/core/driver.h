@@ -190,7 +190,7 @@ typedef struct ChScan
 	int64		requests;		/* round trips, or HTTP requests */
 	uint64		bytes;			/* received */
 	int64		rows;
-	instr_time	remote_time;	/* in send and next */
+	instr_time	remote_time;	/* in send, await and next */
 } ChScan;
 
 /*

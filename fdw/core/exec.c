@@ -102,23 +102,50 @@ ch_stop_scan(ChScanState *state)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* For EXPLAIN ANALYZE: time that the store takes, and of it that until a run's first row. */
+static instr_time
+start_clock(const ChScanState *state)
+{
+	instr_time	start;
+
+	INSTR_TIME_SET_ZERO(start);
+	if (state->timed)
+		INSTR_TIME_SET_CURRENT(start);
+	return start;
+}
+
+static void
+stop_clock(ChScanState *state, instr_time start)
+{
+	instr_time	now;
+
+	if (!state->timed)
+		return;
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_ACCUM_DIFF(state->scan.remote_time, now, start);
+	if (!state->begun)
+		INSTR_TIME_ACCUM_DIFF(state->first_row_time, now, start);
+}
+
 void
 ch_send(ChScanState *state)
 {
 	ChScan	   *scan = &state->scan;
 	MemoryContext old;
+	instr_time	start = start_clock(state);
 
 	watch_run(scan);
 	scan->conn = ch_conn_acquire(scan->table->serverid, scan->userid);
 	scan->conn->owner = scan;
 	state->running = true;
-	state->answered = false;
+	state->begun = state->answered = false;
 	state->waited_us = 0;
 	state->rows_before = scan->rows;
 	INSTR_TIME_SET_CURRENT(state->sent);
 	old = MemoryContextSwitchTo(scan->run_cxt);
 	scan->driver->send(scan);
 	MemoryContextSwitchTo(old);
+	stop_clock(state, start);
 }
 
 static double
@@ -244,11 +271,10 @@ ch_fill_empty_group(ChScanState *state, TupleTableSlot *slot)
 	fill_outputs(state, slot);
 }
 
-bool
-ch_read_row(ChScanState *state, TupleTableSlot *slot)
+static bool
+fetch_row(ChScanState *state, TupleTableSlot *slot)
 {
 	ChScan	   *scan = &state->scan;
-	int64		waited = ch_waited_us();
 	bool		found;
 
 	if (scan->grouped)
@@ -265,6 +291,19 @@ ch_read_row(ChScanState *state, TupleTableSlot *slot)
 		if (found)
 			check_null_domains(state, slot);
 	}
+	return found;
+}
+
+bool
+ch_read_row(ChScanState *state, TupleTableSlot *slot)
+{
+	ChScan	   *scan = &state->scan;
+	int64		waited = ch_waited_us();
+	instr_time	start = start_clock(state);
+	bool		found = fetch_row(state, slot);
+
+	stop_clock(state, start);
+	state->begun = true;
 	note_answer(state, ch_waited_us() - waited, found);
 	if (!found)
 		return false;
@@ -323,13 +362,16 @@ await_others(ChScanState *state)
 	{
 		ChScanState *other = dlist_container(ChScanState, registered, iter.cur);
 		ErrorContextCallback context = {error_context_stack, ch_remote_query_context, &other->scan};
+		instr_time	start;
 
 		if (other == state || !other->early || other->awaited || !other->running || !other->scan.driver->await ||
 			other->node->ss.ps.state != state->node->ss.ps.state)
 			continue;
 		other->awaited = true;
 		error_context_stack = &context;
+		start = start_clock(other);
 		other->scan.driver->await(&other->scan);
+		stop_clock(other, start);
 		error_context_stack = context.previous;
 	}
 }
@@ -340,9 +382,7 @@ ch_iterate_scan(ForeignScanState *node)
 	ChScanState *state = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 	ErrorContextCallback context;
-	instr_time	start,
-				end;
-	bool		found = false;
+	bool		found;
 
 	ExecClearTuple(slot);
 	if (state->early)
@@ -354,15 +394,7 @@ ch_iterate_scan(ForeignScanState *node)
 	context.arg = &state->scan;
 	context.previous = error_context_stack;
 	error_context_stack = &context;
-	if (state->timed)
-	{
-		INSTR_TIME_SET_CURRENT(start);
-		found = next_row(state, slot);
-		INSTR_TIME_SET_CURRENT(end);
-		INSTR_TIME_ACCUM_DIFF(state->scan.remote_time, end, start);
-	}
-	else
-		found = next_row(state, slot);
+	found = next_row(state, slot);
 	error_context_stack = context.previous;
 	return found ? ExecStoreVirtualTuple(slot) : slot;
 }

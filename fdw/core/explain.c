@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include "commands/defrem.h"
+#include "executor/instrument.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
 #include "nodes/nodeFuncs.h"
@@ -68,20 +70,25 @@ pushed_parts(const ChQuery *query)
 	return result;
 }
 
-/* An upper scan has no name of a table of its own in EXPLAIN. */
+/*
+ * The foreign tables of the scan.  An upper scan has no name of a table of its
+ * own in EXPLAIN.
+ */
 static void
-explain_relation(const ChScan *scan, ExplainState *es)
+explain_relations(const ChScan *scan, ExplainState *es)
 {
 	ListCell   *lc;
-	StringInfoData names;
+	List	   *names;
 
-	if (!scan->query->upper)
+	if (!scan->query->upper && es->format == EXPLAIN_FORMAT_TEXT)
 		return;
-	initStringInfo(&names);
-	appendStringInfoString(&names, get_rel_name(scan->query->relid));
+	names = list_make1(get_rel_name(scan->query->relid));
 	foreach(lc, scan->query->joins)
-		appendStringInfo(&names, ", %s", get_rel_name(((ChJoin *) lfirst(lc))->relid));
-	ExplainPropertyText("Relations", es->verbose ? scan->table->name : names.data, es);
+		names = lappend(names, get_rel_name(((ChJoin *) lfirst(lc))->relid));
+	if (es->verbose && es->format == EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyText("Relations", scan->table->name, es);
+	else
+		ExplainPropertyList("Relations", names, es);
 }
 
 /* Sentences with commas of their own: a line for each in text, else a list. */
@@ -97,6 +104,69 @@ explain_list(const char *label, List *items, ExplainState *es)
 			ExplainPropertyText(label, lfirst(lc), es);
 }
 
+/* What the store does of the query, and what it does not. */
+static void
+explain_parts(ForeignScanState *node, const ChQuery *query, ExplainState *es)
+{
+	List	   *pushed = pushed_parts(query);
+
+	if (pushed || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyList("Pushed", pushed, es);
+	explain_list("Not Pushed", local_conditions(node, query, es, NIL), es);
+}
+
+/* What the scan cost: totals, where PostgreSQL's own numbers are averages of loops. */
+static void
+explain_cost(const ChScanState *state, ExplainState *es)
+{
+	const ChScan *scan = &state->scan;
+	const Instrumentation *node = state->node->ss.ps.instrument;
+	bool		all = es->format != EXPLAIN_FORMAT_TEXT;
+
+	ExplainPropertyInteger("Requests", NULL, scan->requests, es);
+	if (state->batched > 0 || all)
+		ExplainPropertyInteger("Batched Keys", NULL, state->batched, es);
+	ExplainPropertyInteger("Remote Rows", NULL, scan->rows, es);
+	/* of one loop PostgreSQL says it */
+	if ((node->nfiltered1 > 0 && node->nloops > 1) || all)
+		ExplainPropertyInteger("Rows Discarded", NULL, (int64) node->nfiltered1, es);
+	if (es->timing)
+	{
+		ExplainPropertyFloat("First Row Time", "ms", INSTR_TIME_GET_MILLISEC(state->first_row_time), 3, es);
+		ExplainPropertyFloat("Remote Time", "ms", INSTR_TIME_GET_MILLISEC(scan->remote_time), 3, es);
+	}
+	ExplainPropertyInteger("Bytes", NULL, (int64) scan->bytes, es);
+}
+
+/* ---- the option of EXPLAIN -------------------------------------------------- */
+
+static const char option_name[] = "cipherhorizon";
+static bool option_on = true;	/* only their addresses matter */
+static bool option_off;
+
+static void
+set_option(ExplainState *es, DefElem *option, ParseState *pstate)
+{
+	ch_set_explain_state(es, option_name, defGetBoolean(option) ? &option_on : &option_off);
+}
+
+void
+ch_explain_init(void)
+{
+	ch_register_explain_option(option_name, set_option);
+}
+
+/* What is not said in every EXPLAIN: by the option, else by VERBOSE and ANALYZE. */
+static bool
+wants_details(ExplainState *es, bool otherwise)
+{
+	const void *option = ch_get_explain_state(es, option_name);
+
+	return option ? option == &option_on : otherwise;
+}
+
+/* ---- the scan ----------------------------------------------------------------- */
+
 void
 ch_explain_scan(ForeignScanState *node, ExplainState *es)
 {
@@ -109,26 +179,13 @@ ch_explain_scan(ForeignScanState *node, ExplainState *es)
 	 * auto_explain prints comes at the end as well.
 	 */
 	ch_stop_scan(state);
-	explain_relation(scan, es);
-	if (es->verbose)
-		ExplainPropertyText("Remote Query", remote_text(state), es);
+	explain_relations(scan, es);
 	explain_list("Guard", ch_guard_explain(query), es);
-	if (es->verbose || es->analyze)
-	{
-		List	   *pushed = pushed_parts(query);
-		List	   *local = local_conditions(node, query, es, NIL);
-
-		if (pushed || es->format != EXPLAIN_FORMAT_TEXT)
-			ExplainPropertyList("Pushed", pushed, es);
-		explain_list("Not Pushed", local, es);
-	}
-	if (!es->analyze)
+	if (wants_details(es, es->verbose))
+		ExplainPropertyText("Remote Query", remote_text(state), es);
+	if (!wants_details(es, es->verbose || es->analyze))
 		return;
-	ExplainPropertyInteger("Requests", NULL, scan->requests, es);
-	if (state->batched > 0 || es->format != EXPLAIN_FORMAT_TEXT)
-		ExplainPropertyInteger("Batched Keys", NULL, state->batched, es);
-	ExplainPropertyInteger("Remote Rows", NULL, scan->rows, es);
-	if (es->timing)
-		ExplainPropertyFloat("Remote Time", "ms", INSTR_TIME_GET_MILLISEC(scan->remote_time), 3, es);
-	ExplainPropertyInteger("Bytes", NULL, (int64) scan->bytes, es);
+	explain_parts(node, query, es);
+	if (es->analyze)
+		explain_cost(state, es);
 }

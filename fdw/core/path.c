@@ -148,11 +148,10 @@ add_sorted_path(PlannerInfo *root, RelOptInfo *rel, ChRel *ch)
 	keys = ch_ship_pathkeys(root, rel, ch->table, root->query_pathkeys, &reason);
 	if (keys == NIL)
 	{
-		/* only an ORDER BY of this table alone is worth a remark */
-		if (root->query_pathkeys == root->sort_pathkeys && bms_equal(rel->relids, root->all_baserels))
-			ch->remarks = lappend(ch->remarks, makeString(psprintf("ORDER BY: %s", reason)));
+		ch_remark_order(root, rel, reason);
 		return;
 	}
+	ch_remark_order(root, rel, NULL);
 	query = ch_make_query();
 	query->sort = keys;
 	rows = rel->rows;
@@ -292,17 +291,6 @@ target_is_plain(RelOptInfo *base, PathTarget *target)
 	return true;
 }
 
-void
-ch_remark(ChRel *ch, const char *what, const char *why)
-{
-	/* GEQO's memory for joins does not live as long as their tables */
-	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(ch));
-
-	/* a join is considered in several orders */
-	ch->remarks = list_append_unique(ch->remarks, makeString(psprintf("%s: %s", what, why)));
-	MemoryContextSwitchTo(old);
-}
-
 bool
 ch_is_scan(const RelOptInfo *rel)
 {
@@ -331,7 +319,10 @@ take_ordered(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output)
 		return;
 	keys = ch_ship_pathkeys(root, input, below->table, root->sort_pathkeys, &reason);
 	if (keys == NIL && root->sort_pathkeys != NIL)
+	{
+		ch_remark(below, "ORDER BY", reason);
 		return;
+	}
 	ch = palloc(sizeof(ChRel));
 	*ch = *below;
 	ch->ordered = true;
@@ -423,11 +414,9 @@ take_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalPathEx
 												 path_private(query)));
 }
 
-void
-ch_get_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
+static void
+take_stage(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
 {
-	if (input->fdw_private == NULL || output->fdw_private)
-		return;
 	if (stage == UPPERREL_GROUP_AGG)
 		ch_group_paths(root, input, output, extra);
 	else if (stage == UPPERREL_DISTINCT)
@@ -436,4 +425,12 @@ ch_get_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input
 		take_ordered(root, input, output);
 	else if (stage == UPPERREL_FINAL)
 		take_limit(root, input, output, extra);
+}
+
+void
+ch_get_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
+{
+	if (input->fdw_private && output->fdw_private == NULL)
+		take_stage(root, stage, input, output, extra);
+	ch_remark_upper(root, stage, output, extra);
 }

@@ -216,7 +216,7 @@ ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	ch_guard_plan(root, ch, clauses, query);
 	query->filter = make_filter(&cxt, ch->table, clauses);
 	query->not_pushed = cxt.not_pushed;
-	query->remarks = ch->remarks;
+	query->remarks = ch_remarks_of(ch, &path->path);
 	query->computed = computed_columns(ch->table);
 	number_parts(&cxt, query);
 	if (query->grouped)

@@ -631,17 +631,12 @@ ch_prefetch_fetch(ChPrefetch *pf)
 	MemoryContext old = MemoryContextSwitchTo(pf->cxt);
 	int			next = pf->nfetched;
 	bool		fits = true;
-	instr_time	start,
-				end;
 
-	INSTR_TIME_SET_CURRENT(start);
 	if (pf->merged)
 		fits = fetch_merged(pf);
 	else
 		while (fits && next < pf->nsets)
 			fits = fetch_some_sets(pf, &next);
-	INSTR_TIME_SET_CURRENT(end);
-	INSTR_TIME_ACCUM_DIFF(pf->state->scan.remote_time, end, start);
 	if (fits)
 		add_empty_groups(pf);
 	MemoryContextSwitchTo(old);

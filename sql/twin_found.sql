@@ -7,8 +7,9 @@
 \getenv mongodb_user MONGODB_USER
 \getenv mongodb_password MONGODB_PASSWORD
 \! test/load/mongodb.sh mongodb_scan
+\! test/load/mongodb.sh mongodb_types
 \! python3 test/load/neo4j.py -c 'MATCH (n:TFound) DELETE n'
-\! python3 test/load/neo4j.py -c 'UNWIND range(1, 12) AS i CREATE (:TFound {id: i, f: CASE i WHEN 1 THEN -0.0 WHEN 12 THEN 0.0 ELSE i / 2.0 END, b: i % 2 * 4294967296 + i % 3})'
+\! python3 test/load/neo4j.py -c 'UNWIND range(1, 12) AS i CREATE (:TFound {id: i, f: CASE i WHEN 1 THEN -0.0 WHEN 12 THEN 0.0 ELSE i / 2.0 END, b: i % 2 * 4294967296 + i % 3, flag: i < 3})'
 SET client_min_messages = warning;
 DROP SCHEMA IF EXISTS t_twin_found CASCADE;
 DROP SERVER IF EXISTS t_twin_neo4j CASCADE;
@@ -25,7 +26,7 @@ CREATE FOREIGN TABLE a (id int, name text, w float8) SERVER t_twin_neo4j OPTIONS
 CREATE FOREIGN TABLE reach (id int, n bigint) SERVER t_twin_neo4j OPTIONS (cypher 'MATCH (n:TFoundA) RETURN n.id AS id, count(*) AS n');
 SET geqo_threshold = 2;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT a.name, r.id FROM a RIGHT JOIN reach r ON a.id = r.n
-WHERE NOT (NOT (a.name LIKE '' OR a.id > 0) OR r.n <> 13 OR (CASE WHEN a.name !~ '\d+' THEN a.w ELSE 10 END = 1e308 OR r.n = 6));
+WHERE NOT (NOT (md5(a.name) = '' OR a.id > 0) OR r.n <> 13 OR (CASE WHEN a.name !~ '\d+' THEN a.w ELSE 10 END = 1e308 OR r.n = 6));
 RESET geqo_threshold;
 
 -- A zero of the second batch did not get the rows of the minus zero of the first
@@ -47,6 +48,15 @@ SELECT sum(DISTINCT b), avg(DISTINCT b), sum(b) FROM f;
 RESET cipherhorizon.enable_aggregate_pushdown;
 SELECT b > 9 AS large, sum(DISTINCT b) FROM f GROUP BY 1 ORDER BY 1;
 
+-- b = NOT $1 is no Cypher
+CREATE FOREIGN TABLE flags (id int, b boolean OPTIONS (property 'flag')) SERVER t_twin_neo4j OPTIONS (label 'TFound');
+PREPARE differ(boolean) AS SELECT id FROM flags WHERE b <> $1 ORDER BY id;
+SET plan_cache_mode = force_generic_plan;
+EXPLAIN (VERBOSE, COSTS OFF) EXECUTE differ(true);
+EXECUTE differ(true);
+EXECUTE differ(false);
+RESET plan_cache_mode;
+
 -- libmongoc, when its client is given up unread and wants to look at the servers first, waited for itself
 SELECT format('mongodb://%s:%s/?heartbeatFrequencyMS=500', :'mongodb_host', :'mongodb_port') AS uri \gset
 CREATE SERVER t_twin_mongodb FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (uri :'uri', database 't_mongodb_scan');
@@ -58,6 +68,14 @@ FETCH 1 FROM c;
 SELECT pg_sleep(0.6);
 ROLLBACK;
 SELECT count(*) > 1 AS more FROM strategies;
+
+-- Of several questions at once, the last one's condition, false for a NULL, was taken for that of all: a crash
+SELECT k, s._id FROM (VALUES ('64a100000000000000000001'), (NULL)) v(k)
+  LEFT JOIN LATERAL (SELECT _id FROM strategies s WHERE s._id = k ORDER BY _id LIMIT 2) s ON true;
+
+-- A symbol, which a text column shows as a string, was a group of NULL
+CREATE FOREIGN TABLE types (_id int, v text) SERVER t_twin_mongodb OPTIONS (database 't_mongodb_types', collection 'all');
+SELECT v, count(*) FROM types WHERE _id = 19 GROUP BY v;
 
 SET client_min_messages = warning;
 DROP SCHEMA t_twin_found CASCADE;

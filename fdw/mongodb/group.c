@@ -395,7 +395,8 @@ check_values(const ChScan *scan, MongoGroups *groups)
 		add_check(groups, scan->targets[i].by);
 		add_checks(groups, scan->targets[i].filter);
 	}
-	add_checks(groups, scan->filter);
+	if (scan->nsets == 0)
+		add_checks(groups, scan->filter);
 	for (int s = 0; s < scan->nsets; s++)
 		add_checks(groups, scan->sets[s].filter);
 	groups->first_checked = mongo_length(groups->accumulators);

@@ -638,8 +638,9 @@ put_bool_cmp(Neo4jText *q, const char *p, ChCmpOp op, const ChValue *v)
 {
 	if (op == CH_NE)
 	{
-		put(q, "%s = NOT ", p);
+		put(q, "%s = (NOT ", p);
 		neo4j_put_value(q, v);
+		put(q, ")");
 	}
 	else
 		put_cmp(q, p, op, v);

@@ -13,6 +13,7 @@ from catalog import Pairs
 from expressions import C, Expressions, Source
 from text import Bag, Lit, Opt, literals, render
 
+STORES = {"nat": 12, "inf": 20, "mon": 21, "neo": 16, "red": 20, "part": 11}  # how often a table is one of theirs
 FEW_ROWS, MANY_ROWS = 120, 800  # of a join, as it is estimated
 
 
@@ -42,7 +43,8 @@ class Generator(Expressions):
     def relation(self, *categories):
         """A table; one that has columns of these categories."""
         while True:
-            r = self.pick(self.relations)
+            store = self.rng.choices(list(STORES), list(STORES.values()))[0]
+            r = self.pick([r for r in self.relations if r.store == store])
             if (r.rows or self.chance(0.12)) and all(any(c.category == k for c in r.columns) for k in categories):
                 return r
 

@@ -23,7 +23,7 @@ while [ $# -gt 0 ]; do
 done
 
 finish() {
-  dropdb --if-exists --force "$PGDATABASE"
+  timeout 60 dropdb --if-exists --force "$PGDATABASE" || true # a hung session stays
   twin clear
 }
 trap finish EXIT

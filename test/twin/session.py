@@ -151,18 +151,19 @@ class Session:
         options = f"-c search_path={self.path.replace(' ', '')} -c statement_timeout=15s -c client_min_messages=error -c jit=off"
         for _ in range(60):
             try:
-                return psycopg2.connect("", options=options)
+                connection = psycopg2.connect("", options=options)
+                connection.autocommit = True
+                psycopg2.extensions.register_type(AS_TEXT, connection)
+                with connection.cursor() as cursor:
+                    cursor.execute("LOAD 'cipherhorizon'")
+                return connection
             except psycopg2.OperationalError:
                 time.sleep(0.5)
-        return psycopg2.connect("", options=options)
+        raise SystemExit("the server does not come back")
 
     def cursor(self):
         if self.connection is None or self.connection.closed:
             self.connection = self.connect()
-            self.connection.autocommit = True
-            psycopg2.extensions.register_type(AS_TEXT, self.connection)
-            with self.connection.cursor() as cursor:
-                cursor.execute("LOAD 'cipherhorizon'")
         return self.connection.cursor()
 
     def step(self, cursor, sql):

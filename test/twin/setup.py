@@ -8,7 +8,6 @@ decoding is not copied into the twins.
 import os
 from collections import Counter
 
-import data
 from data import ident, literal, quote
 from stores import REDIS_DATABASE
 

@@ -18,7 +18,6 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 
 import psycopg2
@@ -55,9 +54,13 @@ def connect():
     return connection
 
 
+HANGS = 300  # seconds for one query in all its forms, each of which ends by statement_timeout
+
+
 class Worker:
-    def __init__(self, args, number, results):
+    def __init__(self, args, number, results, at=None):
         self.args, self.number, self.results = args, number, results
+        self.at = at  # shared with the parent: when the current query began, and its number
         connection = connect()
         with connection.cursor() as cursor:
             self.switches, self.numbers = switches(cursor)
@@ -75,6 +78,8 @@ class Worker:
         self.results.put(("coverage", self.coverage))
 
     def one(self, number):
+        if self.at:
+            self.at[:] = [time.time(), number]
         rng = random.Random(f"{self.args.seed}/{number}")
         query = queries.Generator(rng, self.relations, self.functions, self.pairs).query()
         zone = rng.choice(["UTC", "UTC", "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"])
@@ -166,32 +171,42 @@ class Worker:
         self.results.put(("difference", "\n".join(lines) + "\n"))
 
 
-def start_worker(args, number, results):
+def start_worker(args, number, results, at):
     try:
-        Worker(args, number, results).run()
+        Worker(args, number, results, at).run()
     except BaseException as error:  # the parent would wait for ever
         results.put(("failed", f"worker {number}: {type(error).__name__}: {error}"))
         raise
 
 
+def next_message(results, workers, beats):
+    """What a worker says, or that one hangs, out of reach of statement_timeout."""
+    while True:
+        try:
+            return results.get(timeout=5)
+        except queue.Empty:
+            for process, at in zip(workers, beats):
+                if process.is_alive() and time.time() - at[0] > HANGS:
+                    process.terminate()
+                    return "failed", f"query {at[1]:.0f} did not end within {HANGS} s"
+
+
 def run(args):
     results = multiprocessing.Queue()
-    workers = [multiprocessing.Process(target=start_worker, args=(args, i, results)) for i in range(args.workers)]
+    beats = [multiprocessing.Array("d", [time.time(), 0]) for _ in range(args.workers)]
+    workers = [multiprocessing.Process(target=start_worker, args=(args, i, results, at)) for i, at in enumerate(beats)]
     for w in workers:
         w.start()
     coverage, differences, failed, left = Coverage(), 0, 0, len(workers)
     while left:
-        what, value = results.get()
-        if what == "difference":
-            differences += 1
-            print(value, flush=True)
-        elif what == "coverage":
+        what, value = next_message(results, workers, beats)
+        if what == "coverage":
             coverage.add(value)
-            left -= 1
         else:
             print(value, flush=True)
-            failed += 1
-            left -= 1
+            differences += what == "difference"
+            failed += what == "failed"
+        left -= what != "difference"
     for w in workers:
         w.join()
     coverage.print()

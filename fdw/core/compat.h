@@ -187,27 +187,6 @@ ch_scan_userid(ForeignScan *plan, EState *estate)
 #endif
 }
 
-/* The clauses that matter; those that others imply were taken out since 16. */
-static inline List *
-ch_group_clause(PlannerInfo *root)
-{
-#if PG_VERSION_NUM >= 160000
-	return root->processed_groupClause;
-#else
-	return root->parse->groupClause;
-#endif
-}
-
-static inline List *
-ch_distinct_clause(PlannerInfo *root)
-{
-#if PG_VERSION_NUM >= 160000
-	return root->processed_distinctClause;
-#else
-	return root->parse->distinctClause;
-#endif
-}
-
 /* Pathkeys say their direction by a strategy number up to 17. */
 static inline bool
 ch_pathkey_descending(const PathKey *key)

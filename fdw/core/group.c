@@ -71,6 +71,33 @@ equality_is_default(GroupContext *cxt, Node *expr, Oid eqop)
 	return true;
 }
 
+/* Values of a domain with constraints have to be read to be checked. */
+static bool
+has_no_check(GroupContext *cxt, int attno)
+{
+	const ChColumn *col = ch_column(cxt->table, attno);
+
+	return !col->domain || !DomainHasConstraints(col->typid) ||
+		refuse(cxt, "values of a domain are checked when they are read");
+}
+
+/*
+ * Are the column's values what the expression has, compared in the same way?
+ * Not if they are taken for another type (an integer for an oid, text for
+ * char(n)).
+ */
+static bool
+is_as_read(GroupContext *cxt, Node *expr, int attno)
+{
+	const ChColumn *col = ch_column(cxt->table, attno);
+	Oid			type = getBaseType(exprType(expr));
+	bool		is_text = type == TEXTOID || type == VARCHAROID;
+
+	if (type != col->basetype && !(is_text && (col->basetype == TEXTOID || col->basetype == VARCHAROID)))
+		return refuse(cxt, psprintf("it takes %s for %s", format_type_be(col->basetype), format_type_be(type)));
+	return has_no_check(cxt, attno);
+}
+
 static int
 find_target(const ChQuery *query, const ChTarget *target)
 {
@@ -124,6 +151,8 @@ add_key(GroupContext *cxt, Node *expr, Oid eqop)
 	attno = ch_operand(cxt->root, cxt->base, cxt->table, expr, &cxt->reason);
 	if (attno == 0)
 		return refuse(cxt, cxt->reason ? cxt->reason : "it groups by an expression that the store does not compute");
+	if (!is_as_read(cxt, expr, attno))
+		return false;
 	col = ch_column(cxt->table, attno);
 	target = ch_make_target(CH_AGG_KEY);
 	target->attno = attno;
@@ -238,14 +267,14 @@ sum_type(Oid type)
 static int
 column_of_arg(GroupContext *cxt, const Aggref *ref, int n)
 {
+	Node	   *arg = (Node *) list_nth_node(TargetEntry, ref->args, n)->expr;
 	int			attno;
 
 	cxt->reason = NULL;
-	attno = ch_operand(cxt->root, cxt->base, cxt->table, (Node *) list_nth_node(TargetEntry, ref->args, n)->expr,
-					   &cxt->reason);
+	attno = ch_operand(cxt->root, cxt->base, cxt->table, arg, &cxt->reason);
 	if (attno == 0 && cxt->reason == NULL)
 		cxt->reason = "an aggregate's argument is no plain column";
-	return attno;
+	return attno != 0 && is_as_read(cxt, arg, attno) ? attno : 0;
 }
 
 /* Strings have an order here that the store may not have. */
@@ -316,6 +345,30 @@ set_distinct(GroupContext *cxt, const Aggref *ref, ChTarget *target)
 	return equality_is_default(cxt, (Node *) linitial_node(TargetEntry, ref->args)->expr, clause->eqop);
 }
 
+/* Its columns are read where it is evaluated here. */
+static bool
+filter_is_as_read(GroupContext *cxt, const ChExpr *expr)
+{
+	ListCell   *lc;
+
+	foreach(lc, expr->args)
+		if (!filter_is_as_read(cxt, lfirst(lc)))
+			return false;
+	if (expr->kind == CH_COND_AND || expr->kind == CH_COND_OR)
+		return true;
+	return has_no_check(cxt, expr->attno) && (expr->kind != CH_COND_CMP_COLUMN || has_no_check(cxt, expr->other));
+}
+
+static bool
+add_filter(GroupContext *cxt, const Aggref *ref, ChTarget *target)
+{
+	cxt->reason = NULL;
+	target->filter = ch_ship_filter(cxt->root, cxt->base, cxt->table, (Node *) ref->aggfilter, &cxt->reason);
+	if (target->filter == NULL)
+		return refuse(cxt, cxt->reason ? cxt->reason : "the condition of a FILTER is evaluated by PostgreSQL only");
+	return filter_is_as_read(cxt, target->filter);
+}
+
 static bool
 add_aggregate(GroupContext *cxt, Aggref *ref)
 {
@@ -332,13 +385,8 @@ add_aggregate(GroupContext *cxt, Aggref *ref)
 	target = ch_make_target(agg);
 	if (!set_columns(cxt, ref, target) || !set_distinct(cxt, ref, target))
 		return false;
-	if (ref->aggfilter)
-	{
-		cxt->reason = NULL;
-		target->filter = ch_ship_filter(cxt->root, cxt->base, cxt->table, (Node *) ref->aggfilter, &cxt->reason);
-		if (target->filter == NULL)
-			return refuse(cxt, cxt->reason ? cxt->reason : "the condition of a FILTER is evaluated by PostgreSQL only");
-	}
+	if (ref->aggfilter && !add_filter(cxt, ref, target))
+		return false;
 	if (average)
 	{
 		ChTarget   *counted = copyObject(target);
@@ -363,6 +411,8 @@ refuses(Node *node, void *arg)
 		return false;
 	if (IsA(node, Aggref))
 		return !add_aggregate(cxt, (Aggref *) node);
+	if (IsA(node, GroupingFunc))
+		return !refuse(cxt, "GROUPING is evaluated where the groups are made");
 	if (IsA(node, Var) || IsA(node, PlaceHolderVar))
 		return !refuse(cxt, "it selects a column that is not grouped by");
 	return expression_tree_walker(node, refuses, arg);
@@ -504,7 +554,8 @@ ch_group_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, GroupPa
 {
 	Query	   *parse = root->parse;
 	ChRel	   *ch = plain_input(root, input);
-	List	   *clauses = ch_group_clause(root);
+	List	   *clauses = parse->groupClause;	/* not without those that others imply: of
+											 * no rows there are no groups */
 	GroupContext cxt;
 	const char *why;
 	double		groups;
@@ -513,7 +564,7 @@ ch_group_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, GroupPa
 		return;
 	cxt = begin_group(root, ch);
 	why = why_not(ch, input);
-	if (why == NULL && !add_grouping(&cxt, output->reltarget, clauses, root->processed_tlist, (List *) extra->havingQual))
+	if (why == NULL && !add_grouping(&cxt, output->reltarget, clauses, extra->targetList, (List *) extra->havingQual))
 		why = cxt.reason;
 	if (why == NULL && !ask_driver(&cxt, ch))
 		why = cxt.reason;
@@ -522,7 +573,7 @@ ch_group_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, GroupPa
 		ch_remark(ch, clauses ? "GROUP BY" : "aggregates", why);
 		return;
 	}
-	groups = clauses == NIL ? 1 : estimate_num_groups(root, get_sortgrouplist_exprs(clauses, root->processed_tlist),
+	groups = clauses == NIL ? 1 : estimate_num_groups(root, get_sortgrouplist_exprs(clauses, extra->targetList),
 													  input->rows, NULL, NULL);
 	cxt.query->filter = NULL;	/* made again when the plan is made */
 	add_scan(root, &cxt, ch, output, output->reltarget, (List *) extra->havingQual, groups);
@@ -585,7 +636,7 @@ ch_distinct_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output)
 {
 	Query	   *parse = root->parse;
 	ChRel	   *ch = plain_input(root, input);
-	List	   *clauses = ch_distinct_clause(root);
+	List	   *clauses = parse->distinctClause;
 	GroupContext cxt;
 	const char *why;
 	double		groups;

@@ -118,20 +118,42 @@ has_column(const ChRel *ch, const Var *var)
 	return false;
 }
 
-/* Only plain columns can be fetched from a join. */
+/*
+ * Only plain columns can be fetched from a join.  A placeholder stands for an
+ * expression that is computed below an outer join: above it, it would not
+ * become NULL.  own: a table whose columns are there as well, or 0.
+ */
 static bool
-target_is_plain(RelOptInfo *joinrel)
+is_plain(RelOptInfo *joinrel, List *exprs, Index own)
 {
 	ListCell   *lc;
 
-	foreach(lc, joinrel->reltarget->exprs)
+	foreach(lc, pull_var_clause((Node *) exprs, PVC_INCLUDE_PLACEHOLDERS))
 	{
 		const Var  *var = lfirst(lc);
 
-		if (!IsA(var, Var) || ch_var_number(joinrel, var) == 0 || !has_column(joinrel->fdw_private, var))
+		if (!IsA(var, Var) || ch_var_number(joinrel, var) == 0 ||
+			(var->varno != own && !has_column(joinrel->fdw_private, var)))
 			return false;
 	}
 	return true;
+}
+
+/* The same for all that the chain fetches and checks. */
+static bool
+chain_is_plain(RelOptInfo *joinrel, const ChRel *ch)
+{
+	ListCell   *lc;
+
+	foreach(lc, ch->members)
+	{
+		const ChJoinMember *member = lfirst(lc);
+
+		if (!is_plain(joinrel, get_actual_clauses(member->on), member->rel->relid))
+			return false;
+	}
+	return is_plain(joinrel, joinrel->reltarget->exprs, 0) &&
+		is_plain(joinrel, get_actual_clauses(ch->where), 0);
 }
 
 /* Why the chain does not ship, or NULL. */
@@ -142,8 +164,8 @@ ship_chain(PlannerInfo *root, RelOptInfo *joinrel, ChRel *ch)
 	ChQuery    *query = ch_make_query();
 	ListCell   *lc;
 
-	if (!target_is_plain(joinrel))
-		return "the whole row, a system column or a column of an anti join is selected";
+	if (!chain_is_plain(joinrel, ch))
+		return "it needs a whole row, a system column, a column of an anti join or an expression below an outer join";
 	for_each_from(lc, ch->members, 1)
 		if (!ship_on(root, joinrel, ch, lfirst(lc), &reason))
 			return reason;

@@ -376,7 +376,7 @@ choose_verified(const ChScan *scan, MongoRequest *request)
 	request->verify = palloc((scan->table->natts + 1) * sizeof(ChColumn *));
 	if (scan->table->mismatch_null || scan->grouped)
 		return;
-	if (scan->filter)
+	if (scan->filter && scan->nsets == 0)
 		verify_filtered(scan, request, scan->filter);
 	for (int s = 0; s < scan->nsets; s++)
 		if (scan->sets[s].filter)

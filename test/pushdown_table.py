@@ -99,7 +99,7 @@ FORMS = [
     ("`sum()`", "SELECT sum({c}) FROM t", "aggregate", NUMBERS),
     ("`avg()`", "SELECT avg({c}) FROM t", "aggregate", NUMBERS),
     ("`min()` `max()`", "SELECT count(*), min({c}), max({c}) FROM t", "aggregate", None),
-    ("`bool_and()` `bool_or()`", "SELECT bool_and({c}), bool_or({c}) FROM t", "aggregate", {"boolean"}),
+    ("`bool_and()` `bool_or()`", "SELECT count(*), bool_and({c}), bool_or({c}) FROM t", "aggregate", {"boolean"}),
     ("`first()` `last()` by time", "SELECT cipherhorizon.last({c}, {time}) FROM t", "aggregate", None),
     ("`FILTER`", "SELECT count(*) FILTER (WHERE {c} = {v}) FROM t", "aggregate", None),
     ("`DISTINCT ON (c) ... ORDER BY c, time DESC`", "SELECT DISTINCT ON ({c}) * FROM (SELECT {c}, {time} AS o FROM t) s ORDER BY {c}, o DESC",

@@ -369,7 +369,39 @@ ship_comparison(ShipContext *cxt, Oid opno, Oid collation, Node *left, Node *rig
 	return ask_driver(cxt, leaf, ship);
 }
 
-/* column = ANY (array) and column <> ALL (array) */
+/*
+ * value = ANY (array column): the column contains the value.  NOT of it is
+ * something else where the array has NULLs.
+ */
+static ChExpr *
+ship_element(ShipContext *cxt, const ScalarArrayOpExpr *node, int attno, bool negate, ChShip *ship)
+{
+	const ChColumn *col = ch_column(cxt->table, attno);
+	Expr	   *value = linitial(node->args);
+	ArrayExpr  *array = makeNode(ArrayExpr);
+	Oid			elemtype;
+	ChCmpOp		op;
+	ChExpr	   *leaf;
+
+	if (!OidIsValid(col->elemtype) || col->element->domain || !ch_type_has_value(col->elemtype) || negate || !node->useOr)
+		return refuse(cxt, "it is no comparison of a plain column with a list");
+	elemtype = is_text(col->elemtype) ? TEXTOID : col->elemtype;
+	if (!comparison_of(node->opno, elemtype, &op) || op != CH_EQ || getBaseType(exprType((Node *) value)) != col->elemtype)
+		return refuse(cxt, "only = ANY of an array column ships");
+	if (!is_known_before(cxt, (Node *) value) || !collation_allows(cxt, elemtype, node->inputcollid, CH_COND_IN, CH_EQ))
+		return NULL;
+	array->array_typeid = col->basetype;
+	array->element_typeid = col->elemtype;
+	array->array_collid = node->inputcollid;
+	array->elements = list_make1(value);
+	array->location = -1;
+	leaf = make_leaf(CH_COND_CONTAINS, attno);
+	leaf->collation = node->inputcollid;
+	add_value(leaf, (Expr *) eval_const_expressions(cxt->root, (Node *) array), false);
+	return ask_driver(cxt, leaf, ship);
+}
+
+/* column = ANY (array) and column <> ALL (array), value = ANY (array column) */
 static ChExpr *
 ship_array_op(ShipContext *cxt, ScalarArrayOpExpr *node, bool negate, ChShip *ship)
 {
@@ -379,6 +411,8 @@ ship_array_op(ShipContext *cxt, ScalarArrayOpExpr *node, bool negate, ChShip *sh
 	ChCmpOp		op;
 	ChExpr	   *leaf;
 
+	if (attno == 0 && (attno = operand(cxt, (Node *) array)) != 0)
+		return ship_element(cxt, node, attno, negate, ship);
 	if (attno == 0)
 		return refuse(cxt, cxt->reason ? cxt->reason : "it is no comparison of a plain column with a list");
 	if (!is_known_before(cxt, (Node *) array))

@@ -640,6 +640,10 @@ decode_part(const bson_iter_t *it, ChValue *v)
 		mongo_decode(it, v);
 }
 
+/* What helps if the store cannot. */
+static const char turn_off[] =
+"Set cipherhorizon.enable_aggregate_pushdown, or the table's option enable_aggregate_pushdown, to off.";
+
 /* One of the values that a column does not hold: the error is that of a row. */
 static void
 refuse_misfit(ChColumn *col, const bson_iter_t *it)
@@ -649,6 +653,13 @@ refuse_misfit(ChColumn *col, const bson_iter_t *it)
 
 	if (it->raw == NULL || BSON_ITER_HOLDS_NULL(it) || BSON_ITER_HOLDS_UNDEFINED(it))
 		return;
+	if (col->kind == MONGO_COMPUTED)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("MongoDB makes dates of the years 1 to 9999 only"),
+				 errdetail("Column \"%s\" of foreign table %s has another.",
+						   ((ChColumn *) linitial(mongo_column(col)->of))->name, col->table->name),
+				 errhint("%s", turn_off)));
 	mongo_decode_for(col, it, &v);
 	(void) ch_value_to_datum(col, &v, &unused);
 	ereport(ERROR,
@@ -656,7 +667,7 @@ refuse_misfit(ChColumn *col, const bson_iter_t *it)
 			 errmsg("column \"%s\" of foreign table %s has a value that MongoDB does not compare as PostgreSQL does",
 					col->name, col->table->name),
 			 errdetail("It is of type %s.", mongo_type_name(bson_iter_type(it))),
-			 errhint("Set cipherhorizon.enable_aggregate_pushdown, or the table's option enable_aggregate_pushdown, to off.")));
+			 errhint("%s", turn_off)));
 }
 
 static int64
@@ -728,7 +739,7 @@ check_decimal_sum(const ChColumn *col, const Parts *parts, const MongoResult *re
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("sum of column \"%s\" of foreign table %s may have been rounded", col->name, col->table->name),
 				 errdetail("MongoDB adds up with %d digits.", DECIMAL128_DIGITS),
-				 errhint("Set cipherhorizon.enable_aggregate_pushdown, or the table's option enable_aggregate_pushdown, to off.")));
+				 errhint("%s", turn_off)));
 	/* of numeric(p, s) every value has s digits after the point */
 	if (col->typmod >= 0)
 		set_decimal(v, DirectFunctionCall2(numeric_round, numeric_of(v),

@@ -78,10 +78,11 @@ regex_of(const char *pattern, int len, bool both_cases)
 	return strncmp(regex.data, "^.*", 3) == 0 && regex.len > 3 ? regex.data + 3 : regex.data;
 }
 
-/* May the pattern match 24 hexadecimal digits? */
+/* May the pattern match 24 hexadecimal digits in lower case? */
 static bool
-may_match_object_id(const char *pattern, int len)
+may_match_object_id(const char *pattern, int len, bool any_case)
 {
+	const char *digits = any_case ? "0123456789abcdefABCDEF" : "0123456789abcdef";
 	Pattern		p = {pattern, pattern + len};
 	bool		open = false;
 	int			characters = 0;
@@ -90,7 +91,7 @@ may_match_object_id(const char *pattern, int len)
 	{
 		if (!p.literal && *p.c == '%')
 			open = true;
-		else if (p.literal && strchr("0123456789abcdefABCDEF", *p.c) == NULL)
+		else if (p.literal && strchr(digits, *p.c) == NULL)
 			return false;
 		else
 			characters++;
@@ -98,14 +99,40 @@ may_match_object_id(const char *pattern, int len)
 	return open ? characters <= OID_LENGTH : characters == OID_LENGTH;
 }
 
+/*
+ * The text that a pattern is, or that what it matches begins with: open is true
+ * then, and the pattern says no more.  NULL: it says something else.
+ */
+static char *
+prefix_of(const char *pattern, int len, bool any_case, bool *open)
+{
+	StringInfoData prefix;
+	Pattern		p = {pattern, pattern + len};
+
+	*open = false;
+	initStringInfo(&prefix);
+	for (; next_character(&p); p.c++)
+	{
+		if (!p.literal && *p.c == '%')
+			*open = true;
+		else if (!p.literal || *open)
+			return NULL;
+		else
+			appendStringInfoChar(&prefix, any_case ? pg_ascii_tolower((unsigned char) *p.c) : *p.c);
+	}
+	return prefix.data;
+}
+
 /* ---- may it ship ------------------------------------------------------------------------ */
 
-/* Does it find strings only, or what has no other values? */
+/* Are the ObjectIds that match known as well? */
 static bool
-only_strings_match(const ChColumn *col, const ChExpr *leaf)
+is_exact(const ChColumn *col, const ChExpr *leaf)
 {
+	bool		any_case = leaf->kind == CH_COND_ILIKE;
 	const Const *c = linitial(leaf->values);
 	struct varlena *p;
+	bool		open;
 
 	if (mongo_column(col)->type == MONGO_STRING)
 		return true;
@@ -117,7 +144,8 @@ only_strings_match(const ChColumn *col, const ChExpr *leaf)
 	/* an error of the pattern is raised when rows are looked for */
 	if (VARSIZE_ANY_EXHDR(p) > 0 && VARDATA_ANY(p)[VARSIZE_ANY_EXHDR(p) - 1] == '\\')
 		return false;
-	return !may_match_object_id(VARDATA_ANY(p), VARSIZE_ANY_EXHDR(p));
+	return !may_match_object_id(VARDATA_ANY(p), VARSIZE_ANY_EXHDR(p), any_case) ||
+		prefix_of(VARDATA_ANY(p), VARSIZE_ANY_EXHDR(p), any_case, &open) != NULL;
 }
 
 ChShip
@@ -129,7 +157,7 @@ mongo_ship_like(const ChColumn *col, const ChExpr *leaf, const char **reason)
 		*reason = "MongoDB looks for patterns in strings only";
 	else if (leaf->kind == CH_COND_ILIKE && leaf->collation != C_COLLATION_OID)
 		*reason = "ILIKE knows the letters' cases of a collation other than \"C\"";
-	else if (only_strings_match(col, leaf))
+	else if (is_exact(col, leaf))
 		return CH_SHIP_EXACT;
 	else
 	{
@@ -151,25 +179,51 @@ regex_of_value(const ChCond *cond)
 	return regex_of(v->u.s.data, v->u.s.len, cond->kind == CH_COND_ILIKE);
 }
 
+/* ObjectIds whose text matches; not exact: all of them. */
+static MongoFilter *
+object_ids_test(const ChCond *cond, const char *path, bool *exact)
+{
+	const ChValue *v = &cond->values[0];
+	bool		any_case = cond->kind == CH_COND_ILIKE;
+	bool		open;
+	char	   *prefix;
+	ChValue		bound;
+	MongoFilter *t;
+
+	*exact = true;
+	if (mongo_column(cond->col)->type != MONGO_ANY || v->kind == CH_PARAM ||
+		!may_match_object_id(v->u.s.data, v->u.s.len, any_case))
+		return no_document();
+	prefix = prefix_of(v->u.s.data, v->u.s.len, any_case, &open);
+	*exact = prefix != NULL;
+	if (prefix == NULL || prefix[0] == '\0')
+		return of_type(path, "objectId");
+	bound = ch_string(prefix, strlen(prefix));
+	if (!open)
+		return mongo_test_object_id(path, CH_EQ, &bound);
+	/* up to the next text that does not begin so */
+	t = mongo_test_object_id(path, CH_GE, &bound);
+	bound.u.s.data = pstrdup(prefix);
+	unconstify(char *, bound.u.s.data)[bound.u.s.len - 1]++;
+	return both(t, mongo_test_object_id(path, CH_LT, &bound));
+}
+
 MongoFilter *
 mongo_like_test(const ChCond *cond)
 {
 	const char *path = mongo_column(cond->col)->path.text;
 	const char *regex = regex_of_value(cond);
 	MongoFilter *t = field(path, "$regex", value_of_text(regex, strlen(regex)));
+	bool		exact;
+	MongoFilter *ids = object_ids_test(cond, path, &exact);
 	MongoFilter *nor;
 
 	add_operator(t, "$options", value_of_text("s", 1));
-	if (cond->negated)
-	{
-		nor = new_test(TEST_NOR);
-		nor->args = list_make1(t);
-		return both(not_null(path), nor);
-	}
-	if (mongo_column(cond->col)->type == MONGO_ANY && cond->values[0].kind != CH_PARAM &&
-		may_match_object_id(cond->values[0].u.s.data, cond->values[0].u.s.len))
-		t = either(t, of_type(path, "objectId"));
-	return t;
+	if (!cond->negated)
+		return either(t, ids);
+	nor = new_test(TEST_NOR);
+	nor->args = list_make1(exact ? either(t, ids) : t);
+	return both(not_null(path), nor);
 }
 
 MongoNode *

@@ -16,14 +16,14 @@
  * - For numeric and text columns see numbers.c.
  *
  * Conditions become a tree of tests first, where what is decided by the
- * values alone is folded; that part may raise.  Then test.c writes the tree as
+ * values alone is folded; that part may raise.  Then predicate.c writes the tree as
  * BSON, or makes an expression of it.
  */
 #include "postgres.h"
 
 #include <math.h>
 
-#include "fdw/mongodb/test.h"
+#include "fdw/mongodb/predicate.h"
 
 #include "catalog/pg_type.h"
 #include "utils/date.h"

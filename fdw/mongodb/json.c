@@ -8,7 +8,7 @@
  */
 #include "postgres.h"
 
-#include "fdw/mongodb/test.h"
+#include "fdw/mongodb/predicate.h"
 
 #include "catalog/pg_type.h"
 #include "utils/array.h"

@@ -9,7 +9,7 @@
  */
 #include "postgres.h"
 
-#include "fdw/mongodb/test.h"
+#include "fdw/mongodb/predicate.h"
 
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"

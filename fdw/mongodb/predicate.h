@@ -1,9 +1,9 @@
 /*
- * test.h
- *	  Conditions as trees of tests: what filter.c makes and test.c writes.
+ * predicate.h
+ *	  Conditions as trees of tests: what filter.c makes and predicate.c writes.
  */
-#ifndef CH_MONGODB_TEST_H
-#define CH_MONGODB_TEST_H
+#ifndef CH_MONGODB_PREDICATE_H
+#define CH_MONGODB_PREDICATE_H
 
 #include "fdw/mongodb/expr.h"
 
@@ -319,7 +319,7 @@ extern MongoFilter *mongo_content_test(const ChCond *cond);
 extern MongoFilter *mongo_like_test(const ChCond *cond);
 extern MongoNode *mongo_like_expression(const ChCond *cond);
 
-/* ---- test.c ------------------------------------------------------------- */
+/* ---- predicate.c -------------------------------------------------------- */
 
 /* The same test of a column as an expression that is true or false. */
 extern MongoNode *mongo_test_expression(const MongoFilter *test, const ChColumn *col);
@@ -327,4 +327,4 @@ extern MongoNode *mongo_test_expression(const MongoFilter *test, const ChColumn 
 /* ... of two columns */
 extern MongoNode *mongo_compare_columns(const ChColumn *a, ChCmpOp op, const ChColumn *b);
 
-#endif							/* CH_MONGODB_TEST_H */
+#endif							/* CH_MONGODB_PREDICATE_H */

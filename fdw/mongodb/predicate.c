@@ -1,5 +1,5 @@
 /*
- * test.c
+ * predicate.c
  *	  Tests as the query language has them, and as expressions.
  *
  * A query operator looks at values of its own class only; an expression
@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-#include "fdw/mongodb/test.h"
+#include "fdw/mongodb/predicate.h"
 
 typedef MongoOperator Operator;
 typedef MongoFilter Test;

@@ -94,6 +94,7 @@ SELECT v, found(format('i %s j', v)), found(format('f %s h', v)), found(format('
 EXPLAIN (VERBOSE, COSTS OFF) SELECT _id FROM docs WHERE date_bin('1 day', t, '2026-01-01') = '2026-02-03';
 SELECT found('date_bin(''1 day'', t, ''2026-01-01'') = ''2026-02-03'''), found('date_bin(''1 hour'', t, ''2026-01-01 00:30'') < ''1970-01-01'''),
 	found('date_trunc(''week'', l) IN (''2026-02-02'', ''1969-12-29'')'), found('date_trunc(''month'', l) = ''2026-02-01'''), found('date_trunc(''day'', t, ''UTC'') > ''2026-02-07''');
+SELECT found('coalesce(s, NULL) = ''k'''), found('coalesce(NULL, i, NULL, 9) > 2');
 SELECT found('length(s) = 1'), found('coalesce(s, ''none'') = ''none'''), found('coalesce(i, 9) > 2'), found('s || ''x'' = ''kx'''), found('i::bigint = 2'), found('length(s) IS NULL');
 EXPLAIN (VERBOSE, COSTS OFF) SELECT _id FROM docs WHERE i + 1 = 2 AND upper(s) = 'K' AND p ->> 'mode' < 'e';
 

@@ -35,6 +35,7 @@ typedef MongoFilter Test;
 
 static const char *const exact_numbers[] = {"int", "long", "decimal", NULL};
 static const char *const column_numbers[] = {"int", "long", "double", NULL};
+static const char *const column_texts[] = {"string", "objectId", NULL};
 
 /* ---- comparisons, by kind of value -------------------------------------------------- */
 
@@ -468,6 +469,8 @@ guarded(const ChColumn *col, Test *t)
 	else if (col->basetype == INT2OID || col->basetype == INT4OID || col->basetype == INT8OID ||
 		col->basetype == FLOAT4OID || col->basetype == FLOAT8OID)
 		t = both(t, of_types(path, column_numbers));
+	else if (col->basetype == TEXTOID || col->basetype == VARCHAROID)
+		t = both(t, of_types(path, column_texts));
 	return both(t, no_array(path));
 }
 

@@ -351,6 +351,7 @@ static bool
 ship_call(const ChTable *table, ChColumn *col, const char *operator, const char **reason)
 {
 	MongoNode  *args = mongo_list();
+	MongoNode  *call;
 	List	   *of = NIL;
 
 	for (int i = 0; i < list_length(col->func->args); i++)
@@ -361,7 +362,9 @@ ship_call(const ChTable *table, ChColumn *col, const char *operator, const char 
 			return false;
 		mongo_add(args, arg);
 	}
-	set_computed(col, linitial(of), mongo_doc1(operator, args))->of = of;
+	/* of coalesce(column, NULL) only the column is left */
+	call = mongo_length(args) == 1 ? mongo_item(args, 0) : mongo_doc1(operator, args);
+	set_computed(col, linitial(of), call)->of = of;
 	return true;
 }
 

@@ -488,12 +488,16 @@ has_type(const bson_iter_t *it, MongoType wanted, const ChValue *v)
 	}
 }
 
+/*
+ * A symbol, a type out of use, is no text: to the store it equals the string,
+ * but no pattern and no function of strings knows it.
+ */
 static void
-fit_text(MongoType wanted, ChValue *v)
+fit_text(MongoType wanted, bson_type_t type, ChValue *v)
 {
 	if (v->kind == CH_DECIMAL && wanted == MONGO_DECIMAL)
 		v->kind = CH_STRING;
-	else if (v->kind == CH_UUID && wanted != MONGO_UUID)
+	else if ((v->kind == CH_UUID && wanted != MONGO_UUID) || type == BSON_TYPE_SYMBOL)
 		make_unfit(v);
 }
 
@@ -513,14 +517,14 @@ fit_time(Oid type, ChValue *v)
 }
 
 static void
-fit(Oid type, MongoType wanted, ChValue *v)
+fit(Oid type, MongoType wanted, bson_type_t stored, ChValue *v)
 {
 	switch (type)
 	{
 		case TEXTOID:
 		case VARCHAROID:
 		case BPCHAROID:
-			fit_text(wanted, v);
+			fit_text(wanted, stored, v);
 			break;
 		case TIMESTAMPOID:
 		case DATEOID:
@@ -555,7 +559,7 @@ fit_elements(Oid type, MongoType wanted, const bson_iter_t *array, ChValue *v)
 		if (item->kind == CH_NULL)
 			continue;
 		if (has_type(&it, wanted, item))
-			fit(type, wanted, item);
+			fit(type, wanted, bson_iter_type(&it), item);
 		else
 			make_unfit(item);
 	}
@@ -578,5 +582,5 @@ mongo_decode_for(const ChColumn *col, const bson_iter_t *it, ChValue *v)
 	if (wanted != MONGO_ANY && !has_type(it, wanted, v))
 		make_unfit(v);
 	else
-		fit(col->basetype, wanted, v);
+		fit(col->basetype, wanted, bson_iter_type(it), v);
 }

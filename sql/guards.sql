@@ -251,6 +251,17 @@ SELECT t.id, f.leader FROM traders t LEFT JOIN follows f ON f.follower = t.id AN
 SELECT count(*) FROM traders t JOIN follows f ON f.follower = t.id WHERE t.g = 3;
 SELECT count(*) FROM follows a JOIN follows b ON b.follower = a.leader WHERE a.follower = 7;
 
+-- a window said once, on both sides of a pushed join
+CREATE FOREIGN TABLE seen (id bigint, at timestamptz) SERVER t_guards_neo4j OPTIONS (label 'TGuard', required_quals 'id', default_window '1 hour', time_column 'at');
+SET cipherhorizon.on_missing_qual = 'window';
+SET enable_mergejoin = off;
+SET enable_hashjoin = off;
+SELECT asked('SELECT a.id FROM seen a JOIN seen b USING (id)');
+SELECT asked('SELECT a.id FROM seen a LEFT JOIN seen b USING (id) WHERE a.id IN (1, 7, 199)');
+SELECT count(*), count(b.id) FROM seen a LEFT JOIN seen b USING (id) WHERE a.id IN (1, 7, 199);
+RESET cipherhorizon.on_missing_qual;
+RESET enable_mergejoin;
+RESET enable_hashjoin;
 RESET enable_nestloop;
 
 -- Joins across stores

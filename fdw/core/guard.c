@@ -567,6 +567,13 @@ hint_of(const ChRel *ch)
 	return psprintf("Add such a condition, or SET cipherhorizon.on_missing_qual = 'window' to read the last %s.", window);
 }
 
+static char *
+notice_of(const ChRel *ch)
+{
+	return psprintf("only the last %s of foreign table %s is read: there is no condition on %s",
+					ch->guard->window, ch->table->name, what_it_needs(ch->guard));
+}
+
 /* LIMIT 0 asks for the columns only. */
 static bool
 wants_no_rows(const PlannerInfo *root)
@@ -591,9 +598,7 @@ ch_guard_plan(PlannerInfo *root, const ChRel *ch, List *clauses, ChQuery *query)
 		const ChRel *one = table_rel(ch, i);
 
 		if (one->guard && one->guard->window)
-			query->windows = lappend(query->windows,
-									 makeString(psprintf("only the last %s of foreign table %s is read: there is no condition on %s",
-														 one->guard->window, one->table->name, what_it_needs(one->guard))));
+			query->windows = list_append_unique(query->windows, makeString(notice_of(one)));
 	}
 }
 

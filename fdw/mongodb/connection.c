@@ -74,7 +74,7 @@ set_timeouts(MongoConn *mc)
 	mongoc_uri_set_option_as_bool(mc->uri, MONGOC_URI_SERVERSELECTIONTRYONCE, true);
 	mongoc_uri_set_option_as_int32(mc->uri, MONGOC_URI_SOCKETTIMEOUTMS, conn->request_timeout);
 	/* whether an idle connection still works is looked at before it is used again */
-	mongoc_uri_set_option_as_int32(mc->uri, MONGOC_URI_SOCKETCHECKINTERVALMS, INT32_MAX);
+	mongoc_uri_set_option_as_int32(mc->uri, MONGOC_URI_SOCKETCHECKINTERVALMS, 2000000);
 	mongoc_uri_set_option_as_bool(mc->uri, MONGOC_URI_RETRYREADS, false);
 	mongoc_uri_set_option_as_bool(mc->uri, MONGOC_URI_RETRYWRITES, false);
 	/* TLS is below our streams */

@@ -59,8 +59,6 @@ ship_target(const ChTable *table, const ChTarget *target, const char **reason)
 		case CH_AGG_SUM:
 			if (!IS_INT(col) && col->basetype != FLOAT8OID)
 				return refuse(reason, "Neo4j sums up integers and floats only");
-			if (target->distinct && col->basetype == INT8OID)
-				return refuse(reason, "bigints are summed up in halves, whose duplicates are not theirs");
 			break;
 		case CH_AGG_MIN:
 		case CH_AGG_MAX:

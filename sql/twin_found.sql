@@ -7,7 +7,6 @@
 \getenv mongodb_user MONGODB_USER
 \getenv mongodb_password MONGODB_PASSWORD
 \! test/load/mongodb.sh mongodb_scan
-\! test/load/mongodb.sh mongodb_types
 \! python3 test/load/neo4j.py -c 'MATCH (n:TFound) DELETE n'
 \! python3 test/load/neo4j.py -c 'UNWIND range(1, 12) AS i CREATE (:TFound {id: i, f: CASE i WHEN 1 THEN -0.0 WHEN 12 THEN 0.0 ELSE i / 2.0 END, b: i % 2 * 4294967296 + i % 3, flag: i < 3})'
 SET client_min_messages = warning;
@@ -72,10 +71,6 @@ SELECT count(*) > 1 AS more FROM strategies;
 -- Of several questions at once, the last one's condition, false for a NULL, was taken for that of all: a crash
 SELECT k, s._id FROM (VALUES ('64a100000000000000000001'), (NULL)) v(k)
   LEFT JOIN LATERAL (SELECT _id FROM strategies s WHERE s._id = k ORDER BY _id LIMIT 2) s ON true;
-
--- A symbol, which a text column shows as a string, was a group of NULL
-CREATE FOREIGN TABLE types (_id int, v text) SERVER t_twin_mongodb OPTIONS (database 't_mongodb_types', collection 'all');
-SELECT v, count(*) FROM types WHERE _id = 19 GROUP BY v;
 
 SET client_min_messages = warning;
 DROP SCHEMA t_twin_found CASCADE;

@@ -239,11 +239,7 @@ text_ways(const ChColumn *col, MongoNode *x)
 	if (wants(col, MONGO_STRING))
 		ways = add_way(ways, mongo_call("$and", type_is(x, "string"), has_no_zero(x), NULL), x);
 	if (only == MONGO_ANY)
-	{
 		ways = add_way(ways, type_is(x, "objectId"), mongo_doc1("$toString", x));
-		/* compares as a string; what takes nothing but strings raises */
-		ways = add_way(ways, type_is(x, "symbol"), x);
-	}
 	else if (only == MONGO_OBJECT_ID)
 		ways = add_way(ways, type_is(x, "objectId"), x);
 	else if (only == MONGO_UUID)

@@ -58,10 +58,16 @@ def together(results):
     return whole
 
 
+def answers(query, expected, found):
+    """What to compare with what."""
+    if query.script == "cursor" and query.answer != "list":
+        return [together(expected)], [together(found)]
+    return expected, found
+
+
 def difference(query, expected, found):
     """None, or what differs in words."""
-    if query.script == "cursor" and query.answer != "list":
-        expected, found = [together(expected)], [together(found)]
+    expected, found = answers(query, expected, found)
     if len(expected) != len(found):
         return one(query, expected[-1], found[-1], False) or "another number of answers"
     for i, (a, b) in enumerate(zip(expected, found)):
@@ -73,9 +79,9 @@ def difference(query, expected, found):
 
 def rows_that_differ(query, expected, found):
     """Lines of text: what only one side has, in the first answer that differs."""
-    for i, (a, b) in enumerate(zip(expected, found)):
+    for i, (a, b) in enumerate(zip(*answers(query, expected, found))):
         why = one(query, a, b, query.answer == "list")
-        if why is None and not (query.script == "cursor" and query.answer != "list"):
+        if why is None:
             continue
         mine, theirs = Counter(normal(a, query.loose)), Counter(normal(b, query.loose))
         lines = [f"-- answer {i + 1}: {why}"]

@@ -101,6 +101,16 @@ SELECT step, ok FROM cipherhorizon.check_store('t_mongodb_errors');
 ALTER USER MAPPING FOR CURRENT_USER SERVER t_mongodb_errors OPTIONS (SET user :'mongodb_user', SET password :'mongodb_password');
 SELECT step, ok FROM cipherhorizon.check_store('t_mongodb_errors');
 
+-- A connection that is closed long after libmongoc looked for its server (a
+-- minute by default) does not look again: that locked up in version 1.23.
+SELECT format('mongodb://%s:%s/?heartbeatFrequencyMS=500', :'mongodb_host', :'mongodb_port') AS uri \gset
+CREATE SERVER seldom FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (uri :'uri', database 't_mongodb_errors');
+CREATE USER MAPPING FOR CURRENT_USER SERVER seldom OPTIONS (user :'mongodb_user', password :'mongodb_password');
+CREATE FOREIGN TABLE of_seldom (_id text) SERVER seldom OPTIONS (collection 'strategies');
+SELECT count(*) > 0 AS some FROM of_seldom;
+DO $$ BEGIN PERFORM pg_sleep(0.7); END $$;
+SELECT cipherhorizon.disconnect('seldom');
+
 SET client_min_messages = warning;
 DROP SCHEMA t_mongodb_errors CASCADE;
-DROP SERVER t_mongodb_errors CASCADE;
+DROP SERVER seldom, t_mongodb_errors CASCADE;

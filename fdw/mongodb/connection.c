@@ -73,8 +73,13 @@ set_timeouts(MongoConn *mc)
 	mongoc_uri_set_option_as_int32(mc->uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, conn->connect_timeout);
 	mongoc_uri_set_option_as_bool(mc->uri, MONGOC_URI_SERVERSELECTIONTRYONCE, true);
 	mongoc_uri_set_option_as_int32(mc->uri, MONGOC_URI_SOCKETTIMEOUTMS, conn->request_timeout);
-	/* whether an idle connection still works is looked at before it is used again */
+	/*
+	 * Core looks whether an idle connection is open, and drops one that failed:
+	 * no look at the servers again, for which a scan would wait before it sends,
+	 * and in which libmongoc (1.23) locks itself up if a server is gone.
+	 */
 	mongoc_uri_set_option_as_int32(mc->uri, MONGOC_URI_SOCKETCHECKINTERVALMS, 2000000);
+	mongoc_uri_set_option_as_int32(mc->uri, MONGOC_URI_HEARTBEATFREQUENCYMS, INT32_MAX);
 	mongoc_uri_set_option_as_bool(mc->uri, MONGOC_URI_RETRYREADS, false);
 	mongoc_uri_set_option_as_bool(mc->uri, MONGOC_URI_RETRYWRITES, false);
 	/* TLS is below our streams */
@@ -163,7 +168,10 @@ mongo_connect(ChConn *conn)
 	ping(mc);
 }
 
-/* Nothing is said to the store: it forgets the session by itself. */
+/*
+ * Nothing is said to the store: it forgets the session by itself.  libmongoc
+ * would look for a server to say it to; a client that was reset does not.
+ */
 void
 mongo_disconnect(ChConn *conn)
 {
@@ -173,7 +181,10 @@ mongo_disconnect(ChConn *conn)
 		return;
 	mc->dead = true;
 	if (mc->client)
+	{
+		mongoc_client_reset(mc->client);
 		mongoc_client_destroy(mc->client);
+	}
 	if (mc->uri)
 		mongoc_uri_destroy(mc->uri);
 	conn->handle = NULL;

@@ -99,6 +99,7 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT side, sum(qty) FROM legs WHERE order_id > 1 
 -- The first row of each group
 EXPLAIN (VERBOSE, COSTS OFF) SELECT DISTINCT ON (symbol) symbol, at, price FROM fills ORDER BY symbol, at DESC NULLS LAST;
 SELECT same('SELECT DISTINCT ON (symbol) symbol, at, price FROM fills ORDER BY symbol, at DESC NULLS LAST');
+SELECT same('SELECT DISTINCT ON (date_bin(''20 minutes'', at, ''2000-01-01'')) date_bin(''20 minutes'', at, ''2000-01-01'') AS span, _id FROM fills ORDER BY span, price DESC, _id');
 SELECT same('SELECT DISTINCT ON (maker, qty % 2) maker, _id FROM fills ORDER BY maker, qty % 2, f DESC, _id');
 SELECT same('SELECT DISTINCT ON (maker, qty) maker, qty, f, _id FROM fills ORDER BY maker, qty, f DESC, _id');
 

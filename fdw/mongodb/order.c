@@ -105,8 +105,11 @@ mongo_order(const ChScan *scan, int nfilters, ChCond *const *filters)
 		MongoKeyForm form = key_form(scan, scan->sort[i], nfilters, filters);
 		bool		computed = form.rank || form.as_text;
 
-		/* rows of a group need no order of groups, but an index may have it */
-		if (i < scan->ndistinct && computed)
+		/*
+		 * Rows of a group need no order of groups, but an index may have it; what
+		 * is computed from a column has not that column's order within a group.
+		 */
+		if (i < scan->ndistinct && (computed || form.col->kind == MONGO_COMPUTED))
 			continue;
 		order.keys[order.n++] = form;
 		order.computed = order.computed || computed;

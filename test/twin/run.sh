@@ -34,6 +34,6 @@ createdb "$PGDATABASE"
 twin make
 failed=0
 if [ $runs != fresh ]; then twin run --seed "$seed" --queries "$queries" "${only[@]}" || failed=1; fi
-if [ $runs = both ]; then queries=$((queries / 2)); fi
+if [ $runs = both ]; then queries=$((queries / 8)); fi
 if [ $runs != seed ]; then twin run --queries "$queries" || failed=1; fi
 exit $failed

@@ -2,7 +2,7 @@
 # Random queries on foreign tables and on native tables with the same rows: the
 # answers must be equal, whatever is pushed to the stores.
 #   test/twin/run.sh [--seed N] [--queries N] [--fresh]
-# Without --seed and --fresh: one run with a fixed seed and one, half as long,
+# Without --seed and --fresh: one run with a fixed seed and one, an eighth as long,
 # with a fresh one, which is printed.  Needs the stores' environment and the
 # installed extension.  A query that differed is run again, alone, by
 #   test/twin/run.sh --seed N --only N

@@ -16,7 +16,7 @@ bounds='
 02  1   20  a row for each symbol, of 864,000
 04  1 1800  the ticks of the hour: sum(price * qty) is added up here, see docs/influxdb.md; 60 minutes
 05  1   14  a row for each fill
-06 22   22  a row for each portfolio; one request where the planner expects more than one portfolio
+06  1   22  a row for each portfolio
 07  1  160  the live strategies
 09  1   20  the influencers
 10  1  412  the traders, by 524 paths of two hops

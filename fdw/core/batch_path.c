@@ -31,6 +31,9 @@ static set_join_pathlist_hook_type previous_hook;
 /* A question among many in one request, as part of a request of its own. */
 #define QUESTION_FACTOR 0.1
 
+/* What a batch is preferred by, as part of a request: estimates of few rows err. */
+#define INSURANCE_FACTOR 0.05
+
 /* What the outer side is, as values of scans refer to it. */
 typedef struct Outer
 {
@@ -331,6 +334,7 @@ add_loop(PlannerInfo *root, RelOptInfo *joinrel, Path *outer, Path *inner, JoinT
 	double		distinct;
 	double		requests;
 	Cost		saved;
+	Cost		insurance;
 
 	if (required && !bms_overlap(required, extra->param_source_rels))
 		return;
@@ -347,10 +351,15 @@ add_loop(PlannerInfo *root, RelOptInfo *joinrel, Path *outer, Path *inner, JoinT
 	requests = batches_of(outer->rows, root->tuple_fraction <= 0);
 	if (distinct < ch_batch_join_size)
 		requests = Min(requests, 3);	/* later batches find nearly all keys there */
-	saved = finder.request * Max(0, outer->rows - requests) - finder.question * distinct +
+	saved = finder.request * Max(0, outer->rows - requests) - finder.question * Max(0, distinct - 1) +
 		Max(0, outer->rows - distinct) * Max(0, inner->total_cost - finder.request - inner->rows * cpu_tuple_cost);
-	loop->jpath.path.total_cost = Max(loop->jpath.path.total_cost - saved,
-									  batch->path.total_cost + inner->total_cost);
+	/*
+	 * Where one row is expected and more come, the batch is what saves requests;
+	 * not in a loop that another one begins again for each of its rows.
+	 */
+	insurance = required ? 0 : finder.request * INSURANCE_FACTOR;
+	loop->jpath.path.total_cost = Max(loop->jpath.path.total_cost - saved - insurance,
+									  batch->path.total_cost + inner->total_cost - insurance);
 	add_path(joinrel, (Path *) loop);
 }
 

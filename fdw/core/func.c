@@ -57,8 +57,7 @@ static const Known known[] = {
 static bool
 is_number(Oid type)
 {
-	return type == INT2OID || type == INT4OID || type == INT8OID || type == FLOAT4OID ||
-		type == FLOAT8OID || type == NUMERICOID;
+	return ch_is_int(type) || ch_is_float(type) || type == NUMERICOID;
 }
 
 static bool

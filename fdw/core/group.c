@@ -91,9 +91,8 @@ is_as_read(GroupContext *cxt, Node *expr, int attno)
 {
 	const ChColumn *col = ch_column(cxt->table, attno);
 	Oid			type = getBaseType(exprType(expr));
-	bool		is_text = type == TEXTOID || type == VARCHAROID;
 
-	if (type != col->basetype && !(is_text && (col->basetype == TEXTOID || col->basetype == VARCHAROID)))
+	if (type != col->basetype && !(ch_is_text(type) && ch_is_text(col->basetype)))
 		return refuse(cxt, psprintf("it takes %s for %s", format_type_be(col->basetype), format_type_be(type)));
 	return has_no_check(cxt, attno);
 }

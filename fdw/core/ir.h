@@ -65,6 +65,21 @@ typedef enum ChShip
 	CH_SHIP_EXACT				/* exactly the rows for which it is true here */
 } ChShip;
 
+/* A driver's word that its store does not do it, with the reason for EXPLAIN. */
+static inline bool
+ch_refuse(const char **reason, const char *why)
+{
+	*reason = why;
+	return false;
+}
+
+static inline ChShip
+ch_no_ship(const char **reason, const char *why)
+{
+	*reason = why;
+	return CH_SHIP_NO;
+}
+
 /* Planner's form of a condition. */
 typedef struct ChExpr
 {

@@ -148,24 +148,6 @@ negated(ChCmpOp op)
 }
 
 static bool
-is_integer(Oid type)
-{
-	return type == INT2OID || type == INT4OID || type == INT8OID;
-}
-
-static bool
-is_float(Oid type)
-{
-	return type == FLOAT4OID || type == FLOAT8OID;
-}
-
-static bool
-is_text(Oid type)
-{
-	return type == TEXTOID || type == VARCHAROID;
-}
-
-static bool
 is_time(Oid type)
 {
 	return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
@@ -184,9 +166,9 @@ match_types(ShipContext *cxt, Oid coltype, Expr *value, bool is_array)
 	if (is_array)
 		type = get_element_type(type);
 	if (getBaseType(type) == coltype ||
-		(is_integer(type) && is_integer(coltype)) ||
-		(is_float(type) && is_float(coltype)) ||
-		(is_text(type) && is_text(coltype)))
+		(ch_is_int(type) && ch_is_int(coltype)) ||
+		(ch_is_float(type) && ch_is_float(coltype)) ||
+		(ch_is_text(type) && ch_is_text(coltype)))
 		return value;
 	/* timestamptz and timestamp exceed date, which would lose by the cast */
 	if (!is_array && is_time(type) && is_time(coltype) && coltype != DATEOID &&
@@ -246,7 +228,7 @@ collation_allows(ShipContext *cxt, Oid coltype, Oid collation, ChCondKind kind, 
 {
 	bool		ordered = kind == CH_COND_CMP && op != CH_EQ && op != CH_NE;
 
-	if (!is_text(coltype))
+	if (!ch_is_text(coltype))
 		return true;
 	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
 		cxt->reason = "the collation calls different strings equal";
@@ -319,7 +301,7 @@ ship_column_comparison(ShipContext *cxt, ChCmpOp op, Oid collation, int left, in
 	Oid			b = operand_type(cxt, right);
 	ChExpr	   *leaf;
 
-	if (a != b && !(is_integer(a) && is_integer(b)) && !(is_float(a) && is_float(b)) && !(is_text(a) && is_text(b)))
+	if (a != b && !(ch_is_int(a) && ch_is_int(b)) && !(ch_is_float(a) && ch_is_float(b)) && !(ch_is_text(a) && ch_is_text(b)))
 		return refuse(cxt, psprintf("it compares %s with %s", format_type_be(a), format_type_be(b)));
 	leaf = make_leaf(CH_COND_CMP_COLUMN, left);
 	leaf->op = op;
@@ -351,7 +333,7 @@ ship_comparison(ShipContext *cxt, Oid opno, Oid collation, Node *left, Node *rig
 	if (!is_known_before(cxt, other) && (second = operand(cxt, other)) == 0)
 		return NULL;
 	coltype = operand_type(cxt, attno);
-	if (!comparison_of(opno, is_text(coltype) ? TEXTOID : coltype, &op))
+	if (!comparison_of(opno, ch_is_text(coltype) ? TEXTOID : coltype, &op))
 		return refuse(cxt, psprintf("operator %s has no exact equal in a store", get_opname(opno)));
 	if (!ch_type_has_value(coltype))
 		return refuse(cxt, psprintf("type %s is compared by PostgreSQL only", format_type_be(coltype)));
@@ -385,7 +367,7 @@ ship_element(ShipContext *cxt, const ScalarArrayOpExpr *node, int attno, bool ne
 
 	if (!OidIsValid(col->elemtype) || col->element->domain || !ch_type_has_value(col->elemtype) || negate || !node->useOr)
 		return refuse(cxt, "it is no comparison of a plain column with a list");
-	elemtype = is_text(col->elemtype) ? TEXTOID : col->elemtype;
+	elemtype = ch_is_text(col->elemtype) ? TEXTOID : col->elemtype;
 	if (!comparison_of(node->opno, elemtype, &op) || op != CH_EQ || getBaseType(exprType((Node *) value)) != col->elemtype)
 		return refuse(cxt, "only = ANY of an array column ships");
 	if (!is_known_before(cxt, (Node *) value) || !collation_allows(cxt, elemtype, node->inputcollid, CH_COND_IN, CH_EQ))
@@ -419,7 +401,7 @@ ship_array_op(ShipContext *cxt, ScalarArrayOpExpr *node, bool negate, ChShip *sh
 		return NULL;
 	coltype = operand_type(cxt, attno);
 	if (!ch_type_has_value(coltype) || !OidIsValid(get_element_type(exprType((Node *) array))) ||
-		!comparison_of(node->opno, is_text(coltype) ? TEXTOID : coltype, &op) ||
+		!comparison_of(node->opno, ch_is_text(coltype) ? TEXTOID : coltype, &op) ||
 		!(node->useOr ? op == CH_EQ : op == CH_NE))
 		return refuse(cxt, "only = ANY and <> ALL of a list ship");
 	if (!collation_allows(cxt, coltype, node->inputcollid, CH_COND_IN, CH_EQ) ||
@@ -466,7 +448,7 @@ static bool
 match_has_types(ShipContext *cxt, const Match *match, const ChColumn *col, Oid type, Oid collation)
 {
 	if (match->kind == CH_COND_LIKE || match->kind == CH_COND_ILIKE)
-		return is_text(col->basetype) && collation_allows(cxt, col->basetype, collation, match->kind, CH_EQ);
+		return ch_is_text(col->basetype) && collation_allows(cxt, col->basetype, collation, match->kind, CH_EQ);
 	if (col->basetype == JSONBOID)
 		return true;
 	if (!OidIsValid(col->elemtype) || getBaseType(type) != col->basetype || !ch_type_has_value(col->element->basetype))
@@ -840,7 +822,7 @@ ship_pathkey(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, b
 		return NULL;
 	}
 	type = ch_column(table, attno)->basetype;
-	if (is_text(type))
+	if (ch_is_text(type))
 		type = TEXTOID;
 	if (!ch_type_has_value(type) ||
 		lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf != key->pk_opfamily)
@@ -848,7 +830,7 @@ ship_pathkey(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, b
 		*reason = psprintf("type %s is sorted by PostgreSQL only", format_type_be(type));
 		return NULL;
 	}
-	if (is_text(type) && !collation_sorts(key->pk_eclass->ec_collation, any_order, reason))
+	if (ch_is_text(type) && !collation_sorts(key->pk_eclass->ec_collation, any_order, reason))
 		return NULL;
 	sort = ch_make_sort_key();
 	sort->attno = attno;

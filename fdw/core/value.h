@@ -15,6 +15,7 @@
 
 #include "postgres.h"
 
+#include "catalog/pg_type_d.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "utils/jsonb.h"
@@ -107,6 +108,25 @@ extern Jsonb *ch_value_to_jsonb(const ChValue *v);
 
 /* Names for messages: the store's own name of the type, else a general one. */
 extern const char *ch_value_type_name(const ChValue *v);
+
+/* Types of one kind compare with each other; see domains through getBaseType. */
+static inline bool
+ch_is_text(Oid type)
+{
+	return type == TEXTOID || type == VARCHAROID;
+}
+
+static inline bool
+ch_is_int(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+static inline bool
+ch_is_float(Oid type)
+{
+	return type == FLOAT4OID || type == FLOAT8OID;
+}
 
 static inline ChValue
 ch_string(const char *data, int len)

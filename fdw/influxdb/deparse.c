@@ -44,28 +44,9 @@ table_of(const ChTable *table)
 /* ---- what can be shipped ------------------------------------------------ */
 
 static bool
-is_text(const ChColumn *col)
-{
-	return col->basetype == TEXTOID || col->basetype == VARCHAROID;
-}
-
-static bool
-is_float(const ChColumn *col)
-{
-	return col->basetype == FLOAT4OID || col->basetype == FLOAT8OID;
-}
-
-static bool
 is_order(const ChExpr *leaf)
 {
 	return leaf->kind == CH_COND_CMP && leaf->op != CH_EQ && leaf->op != CH_NE;
-}
-
-static ChShip
-no(const char **reason, const char *why)
-{
-	*reason = why;
-	return CH_SHIP_NO;
 }
 
 static ChShip
@@ -77,10 +58,10 @@ ship_time(const ChExpr *leaf, bool sql, const char **reason)
 			*reason = "of several times, the range that holds them all is asked for";
 			return CH_SHIP_LOSSY;
 		case CH_COND_NOT_IN:
-			return no(reason, "InfluxDB cannot exclude several times");
+			return ch_no_ship(reason, "InfluxDB cannot exclude several times");
 		case CH_COND_CMP:
 			if (leaf->op == CH_NE && !sql)
-				return no(reason, "InfluxQL cannot compare a time by <>");
+				return ch_no_ship(reason, "InfluxQL cannot compare a time by <>");
 			return CH_SHIP_EXACT;
 		default:
 			return CH_SHIP_EXACT;
@@ -90,22 +71,22 @@ ship_time(const ChExpr *leaf, bool sql, const char **reason)
 static ChShip
 ship_tag(const ChColumn *col, const ChExpr *leaf, bool sql, const char **reason)
 {
-	if (!is_text(col))
-		return no(reason, "tags are compared in columns of type text only");
+	if (!ch_is_text(col->basetype))
+		return ch_no_ship(reason, "tags are compared in columns of type text only");
 	if (is_order(leaf) && !sql)
-		return no(reason, "InfluxQL compares tags by = and <> only");
+		return ch_no_ship(reason, "InfluxQL compares tags by = and <> only");
 	return CH_SHIP_EXACT;
 }
 
 static ChShip
 ship_field(const ChColumn *col, const ChExpr *leaf, bool sql, const char **reason)
 {
-	if (!is_text(col) && !influx_is_integer(col) && !is_float(col) && col->basetype != BOOLOID)
-		return no(reason, "InfluxDB compares strings, numbers and booleans only");
+	if (!ch_is_text(col->basetype) && !ch_is_int(col->basetype) && !ch_is_float(col->basetype) && col->basetype != BOOLOID)
+		return ch_no_ship(reason, "InfluxDB compares strings, numbers and booleans only");
 	if (leaf->kind == CH_COND_IS_NULL && !sql)
-		return no(reason, "InfluxQL has no IS NULL for fields");
-	if (is_order(leaf) && (col->basetype == BOOLOID || (is_text(col) && !sql)))
-		return no(reason, "InfluxQL has no order of strings and booleans");
+		return ch_no_ship(reason, "InfluxQL has no IS NULL for fields");
+	if (is_order(leaf) && (col->basetype == BOOLOID || (ch_is_text(col->basetype) && !sql)))
+		return ch_no_ship(reason, "InfluxQL has no order of strings and booleans");
 	return CH_SHIP_EXACT;
 }
 
@@ -117,7 +98,7 @@ influx_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 	ChShip		ship;
 
 	if (col->kind == INFLUX_BUCKET)
-		return no(reason, "InfluxQL compares times, not buckets of them");
+		return ch_no_ship(reason, "InfluxQL compares times, not buckets of them");
 	if (influx_is_time(col))
 		ship = ship_time(leaf, sql, reason);
 	else if (col->kind == INFLUX_TAG)
@@ -129,7 +110,7 @@ influx_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 
 	/* What does not fit is NULL here, but a value in the store. */
 	if (leaf->kind == CH_COND_IS_NULL)
-		return no(reason, "on_type_mismatch = 'null' may make NULLs that the store does not know");
+		return ch_no_ship(reason, "on_type_mismatch = 'null' may make NULLs that the store does not know");
 	if (ship == CH_SHIP_EXACT)
 		*reason = "on_type_mismatch = 'null' may make NULLs that the store does not know";
 	return CH_SHIP_LOSSY;
@@ -152,7 +133,7 @@ ChShip
 influx_ship_bool(const ChTable *table, const ChExpr *expr, ChShip given, const char **reason)
 {
 	if (expr->kind == CH_COND_OR && !table_of(table)->sql && has_time(table, expr))
-		return no(reason, "InfluxQL has no OR of times");
+		return ch_no_ship(reason, "InfluxQL has no OR of times");
 	return given;
 }
 
@@ -241,7 +222,7 @@ influx_append_column(StringInfo buf, const ChColumn *col, bool condition)
 		appendStringInfoString(buf, "::tag");
 	else if (type)
 		appendStringInfo(buf, "::%s", type);
-	else if (condition && is_text(col))
+	else if (condition && ch_is_text(col->basetype))
 		appendStringInfoString(buf, "::string");
 }
 
@@ -295,7 +276,7 @@ not_null(StringInfo buf, const ChColumn *col)
 		appendStringInfoString(buf, table_of(col->table)->sql ? " IS NOT NULL" : " <> ''");
 		return SOME;
 	}
-	if (is_text(col))
+	if (ch_is_text(col->basetype))
 	{
 		yes = "= ''";
 		no = "<> ''";

@@ -35,13 +35,6 @@ table_of(const ChTable *table)
 	return table->priv;
 }
 
-static bool
-no(const char **reason, const char *why)
-{
-	*reason = why;
-	return false;
-}
-
 /* ---- types ------------------------------------------------------------------- */
 
 int
@@ -117,18 +110,18 @@ ship_date_bin(const ChFunc *func, InfluxBucket *bucket, const char **reason)
 	int64		unused;
 
 	if (!IsA(first, Const) || !IsA(third, Const))
-		return no(reason, "the length and the origin of a bucket must be constants");
+		return ch_refuse(reason, "the length and the origin of a bucket must be constants");
 	stride = DatumGetIntervalP(((const Const *) first)->constvalue);
 	origin = DatumGetTimestampTz(((const Const *) third)->constvalue);
 	if (stride->month != 0 || stride->day < 0 || stride->day > MAX_DAYS || stride->time < 0 || stride->time > MAX_STRIDE)
-		return no(reason, "a bucket must have some length of at most 10000 days, without months");
+		return ch_refuse(reason, "a bucket must have some length of at most 10000 days, without months");
 	bucket->stride = stride->day * USECS_PER_DAY + stride->time;
 	if (bucket->stride <= 0 || bucket->stride > MAX_STRIDE)
-		return no(reason, "a bucket must have some length of at most 10000 days, without months");
+		return ch_refuse(reason, "a bucket must have some length of at most 10000 days, without months");
 	if (!influx_time_of(origin, &unused))
-		return no(reason, "the origin of the buckets is no time that InfluxDB has");
+		return ch_refuse(reason, "the origin of the buckets is no time that InfluxDB has");
 	if (!date_bin_rounds_down(stride, origin))
-		return no(reason, "date_bin of this release of PostgreSQL errs before the origin");
+		return ch_refuse(reason, "date_bin of this release of PostgreSQL errs before the origin");
 	bucket->origin = floor_mod(origin + US_OF_EPOCH, bucket->stride);
 	return true;
 }
@@ -164,15 +157,15 @@ ship_date_trunc(const ChFunc *func, InfluxBucket *bucket, const char **reason)
 	char	   *name;
 
 	if (!IsA(unit, Const) || (zone && !IsA(zone, Const)))
-		return no(reason, "the unit and the zone of date_trunc must be constants");
+		return ch_refuse(reason, "the unit and the zone of date_trunc must be constants");
 	if (zone && pg_strcasecmp(TextDatumGetCString(((const Const *) zone)->constvalue), "UTC") != 0)
-		return no(reason, "InfluxQL truncates times in UTC only");
+		return ch_refuse(reason, "InfluxQL truncates times in UTC only");
 	name = TextDatumGetCString(((const Const *) unit)->constvalue);
 	for (int i = 0; i < lengthof(units); i++)
 		if (is_unit(name, units[i].name))
 			bucket->stride = units[i].length;
 	if (bucket->stride == 0)
-		return no(reason, "InfluxQL has buckets of equal length only: microseconds to weeks");
+		return ch_refuse(reason, "InfluxQL has buckets of equal length only: microseconds to weeks");
 	/* weeks begin on Mondays; 1970 began on a Thursday */
 	if (bucket->stride == 7 * USECS_PER_DAY)
 		bucket->origin = 4 * USECS_PER_DAY;
@@ -187,14 +180,14 @@ influx_ship_func(const ChTable *table, ChColumn *col, const char **reason)
 	const ChColumn *time;
 
 	if (func->func != CH_FUNC_DATE_BIN && func->func != CH_FUNC_DATE_TRUNC)
-		return no(reason, "InfluxDB takes longer to compute an expression in a subquery than to send the points");
+		return ch_refuse(reason, "InfluxDB takes longer to compute an expression in a subquery than to send the points");
 	if (table_of(table)->sql)
-		return no(reason, "InfluxDB 3 is asked for points only, as yet");
+		return ch_refuse(reason, "InfluxDB 3 is asked for points only, as yet");
 	if (!IsA(lsecond(func->args), Integer))
-		return no(reason, "a bucket is one of the column of kind time");
+		return ch_refuse(reason, "a bucket is one of the column of kind time");
 	time = ch_column(table, intVal(lsecond(func->args)));
 	if (time->kind != INFLUX_TIME || time->typmod >= 0 || time->domain)
-		return no(reason, "a bucket is one of the column of kind time, with all its microseconds");
+		return ch_refuse(reason, "a bucket is one of the column of kind time, with all its microseconds");
 	bucket = palloc0(sizeof(InfluxBucket));
 	if (!(func->func == CH_FUNC_DATE_BIN ? ship_date_bin : ship_date_trunc) (func, bucket, reason))
 		return false;
@@ -206,24 +199,24 @@ influx_ship_func(const ChTable *table, ChColumn *col, const char **reason)
 /* ---- what can be shipped ----------------------------------------------------- */
 
 static bool
-is_text(const ChColumn *col)
+is_plain_text(const ChColumn *col)
 {
-	return (col->basetype == TEXTOID || col->basetype == VARCHAROID) && col->typmod < 0 && !col->domain;
+	return ch_is_text(col->basetype) && col->typmod < 0 && !col->domain;
 }
 
 static bool
 ship_key(const ChTable *table, const ChColumn *col, bool *bucketed, const char **reason)
 {
 	if (col->kind == INFLUX_BUCKET && *bucketed)
-		return no(reason, "InfluxQL groups by one bucket of the time only");
+		return ch_refuse(reason, "InfluxQL groups by one bucket of the time only");
 	if (col->kind == INFLUX_BUCKET)
 	{
 		*bucketed = true;
-		return table_of(table)->nfields > 0 || no(reason, "a bucket needs a field to call a function of");
+		return table_of(table)->nfields > 0 || ch_refuse(reason, "a bucket needs a field to call a function of");
 	}
 	if (col->kind != INFLUX_TAG)
-		return no(reason, "InfluxQL groups by tags and by a bucket of the time only");
-	return is_text(col) || no(reason, "InfluxQL groups by tags in columns of type text only");
+		return ch_refuse(reason, "InfluxQL groups by tags and by a bucket of the time only");
+	return is_plain_text(col) || ch_refuse(reason, "InfluxQL groups by tags in columns of type text only");
 }
 
 /* Is the condition true only for points that have this field, whatever the values? */
@@ -271,14 +264,14 @@ ship_field(const ChColumn *col, const char **reason)
 	const char *type = ch_opt_string(col->table->driver, col->options, "field_type");
 
 	if (col->kind != INFLUX_FIELD)
-		return no(reason, "InfluxQL has aggregates of fields only");
+		return ch_refuse(reason, "InfluxQL has aggregates of fields only");
 	if (col->domain || col->typmod >= 0)
-		return no(reason, "each value is to be held against the column's type");
-	if (!is_text(col) && !influx_is_integer(col) && col->basetype != FLOAT8OID && col->basetype != NUMERICOID &&
+		return ch_refuse(reason, "each value is to be held against the column's type");
+	if (!is_plain_text(col) && !ch_is_int(col->basetype) && col->basetype != FLOAT8OID && col->basetype != NUMERICOID &&
 		col->basetype != BOOLOID)
-		return no(reason, "InfluxQL has no aggregates of values of this type");
+		return ch_refuse(reason, "InfluxQL has no aggregates of values of this type");
 	if (type && !influx_type_fits(col, influx_type_bit(type, strlen(type))))
-		return no(reason, "the option field_type names another type than the column has");
+		return ch_refuse(reason, "the option field_type names another type than the column has");
 	return true;
 }
 
@@ -286,11 +279,11 @@ static bool
 ship_time_target(const ChTarget *target, const ChColumn *col, bool bucketed, const char **reason)
 {
 	if (target->agg != CH_AGG_MIN && target->agg != CH_AGG_MAX)
-		return no(reason, "of times, InfluxDB knows the first and the last");
+		return ch_refuse(reason, "of times, InfluxDB knows the first and the last");
 	if (bucketed)
-		return no(reason, "InfluxQL has no first or last time of a bucket");
+		return ch_refuse(reason, "InfluxQL has no first or last time of a bucket");
 	if (col->typmod >= 0 || col->domain)
-		return no(reason, "each value is to be held against the column's type");
+		return ch_refuse(reason, "each value is to be held against the column's type");
 	return true;
 }
 
@@ -304,19 +297,19 @@ ship_target(const ChTable *table, const ChQuery *query, const ChTarget *target, 
 		return true;
 	if (target->agg == CH_AGG_COUNT && influx_counts_rows(col, target->distinct))
 		return some_field_is_sure(table, query, target) ||
-			no(reason, "InfluxQL counts fields, and none is known to be in every point (NOT NULL would tell)");
+			ch_refuse(reason, "InfluxQL counts fields, and none is known to be in every point (NOT NULL would tell)");
 	if (influx_is_time(col))
 		return ship_time_target(target, col, bucketed, reason);
 	if (!ship_field(col, reason))
 		return false;
 	if (target->distinct && target->agg != CH_AGG_COUNT && target->agg != CH_AGG_MIN && target->agg != CH_AGG_MAX)
-		return no(reason, "of DISTINCT values, InfluxQL is asked for the count only");
+		return ch_refuse(reason, "of DISTINCT values, InfluxQL is asked for the count only");
 	if (by && (!influx_is_time(by) || by->typmod >= 0))
-		return no(reason, "InfluxQL knows the first and the last value by time only");
+		return ch_refuse(reason, "InfluxQL knows the first and the last value by time only");
 	if (target->agg == CH_AGG_SUM && col->basetype == NUMERICOID)
-		return no(reason, "InfluxDB adds up floats, which numeric does exactly");
-	if ((target->agg == CH_AGG_MIN || target->agg == CH_AGG_MAX) && (is_text(col) || col->basetype == BOOLOID))
-		return no(reason, "InfluxQL has min and max of numbers only");
+		return ch_refuse(reason, "InfluxDB adds up floats, which numeric does exactly");
+	if ((target->agg == CH_AGG_MIN || target->agg == CH_AGG_MAX) && (is_plain_text(col) || col->basetype == BOOLOID))
+		return ch_refuse(reason, "InfluxQL has min and max of numbers only");
 	return true;
 }
 
@@ -327,9 +320,9 @@ influx_ship_group(const ChTable *table, const ChQuery *query, const char **reaso
 	ListCell   *lc;
 
 	if (table_of(table)->sql)
-		return no(reason, "InfluxDB 3 is asked for points only, as yet");
+		return ch_refuse(reason, "InfluxDB 3 is asked for points only, as yet");
 	if (table->mismatch_null)
-		return no(reason, "on_type_mismatch = 'null' may make NULLs that the store does not know");
+		return ch_refuse(reason, "on_type_mismatch = 'null' may make NULLs that the store does not know");
 	foreach(lc, query->group)
 		if (!ship_key(table, ch_column(table, lfirst_int(lc)), &bucketed, reason))
 			return false;
@@ -347,9 +340,9 @@ influx_ship_distinct(const ChTable *table, const ChQuery *query, const char **re
 	ListCell   *lc;
 
 	if (table_of(table)->sql)
-		return no(reason, "InfluxDB 3 is asked for points only, as yet");
+		return ch_refuse(reason, "InfluxDB 3 is asked for points only, as yet");
 	if (table->mismatch_null)
-		return no(reason, "on_type_mismatch = 'null' may make NULLs that the store does not know");
+		return ch_refuse(reason, "on_type_mismatch = 'null' may make NULLs that the store does not know");
 	foreach(lc, query->sort)
 	{
 		const ChSortKey *key = lfirst(lc);
@@ -357,12 +350,12 @@ influx_ship_distinct(const ChTable *table, const ChQuery *query, const char **re
 
 		if (foreach_current_index(lc) < query->ndistinct)
 		{
-			if (col->kind != INFLUX_TAG || !is_text(col))
-				return no(reason, "InfluxQL has the first points of groups by tags in columns of type text only");
+			if (col->kind != INFLUX_TAG || !is_plain_text(col))
+				return ch_refuse(reason, "InfluxQL has the first points of groups by tags in columns of type text only");
 			continue;
 		}
 		if (!influx_is_time(col) || (time && time->descending != key->descending))
-			return no(reason, "InfluxDB sorts by time only, in one direction");
+			return ch_refuse(reason, "InfluxDB sorts by time only, in one direction");
 		time = key;
 	}
 	return true;

@@ -31,12 +31,6 @@ influx_is_time(const ChColumn *col)
 	return col->kind == INFLUX_TIME || col->kind == INFLUX_TIME_NS;
 }
 
-static inline bool
-influx_is_integer(const ChColumn *col)
-{
-	return col->basetype == INT2OID || col->basetype == INT4OID || col->basetype == INT8OID;
-}
-
 /* ChColumn.extra of a bucket, in microseconds; 0 <= origin < stride, since 1970 */
 typedef struct InfluxBucket
 {

@@ -176,7 +176,7 @@ add_check(InfluxPart *part, const ChBoundTarget *target)
 	bool		sum = target->agg == CH_AGG_SUM && target->col->basetype == INT8OID;
 	ListCell   *lc;
 
-	if (!influx_is_integer(target->col) || (target->col->basetype == INT8OID && !sum))
+	if (!ch_is_int(target->col->basetype) || (target->col->basetype == INT8OID && !sum))
 		return;
 	foreach(lc, part->checks)
 		if (((InfluxCheck *) lfirst(lc))->col == target->col)
@@ -465,7 +465,7 @@ static bool
 has_integer_sum(const ChScan *scan)
 {
 	for (int i = 0; i < scan->ncolumns; i++)
-		if (scan->targets[i].agg == CH_AGG_SUM && influx_is_integer(scan->targets[i].col))
+		if (scan->targets[i].agg == CH_AGG_SUM && ch_is_int(scan->targets[i].col->basetype))
 			return true;
 	return false;
 }

@@ -19,13 +19,6 @@
 /* ---- conditions ------------------------------------------------------------------ */
 
 static ChShip
-no(const char **reason, const char *why)
-{
-	*reason = why;
-	return CH_SHIP_NO;
-}
-
-static ChShip
 lossy(const char **reason, const char *why)
 {
 	*reason = why;
@@ -72,20 +65,20 @@ ship_type(const ChColumn *col, const ChExpr *leaf, const char **reason)
 		case TEXTOID:
 		case VARCHAROID:
 			if (type == MONGO_UUID && is_order(leaf))
-				return no(reason, "MongoDB does not order UUIDs as text");
+				return ch_no_ship(reason, "MongoDB does not order UUIDs as text");
 			if (type > MONGO_UUID)
-				return no(reason, "MongoDB does not compare numbers as text");
+				return ch_no_ship(reason, "MongoDB does not compare numbers as text");
 			return CH_SHIP_EXACT;
 		case UUIDOID:
 			if (type == MONGO_STRING)
-				return no(reason, "a UUID has more than one form as a string");
+				return ch_no_ship(reason, "a UUID has more than one form as a string");
 			if (type != MONGO_UUID && is_order(leaf))
-				return no(reason, "MongoDB orders the two binary subtypes of UUIDs apart");
+				return ch_no_ship(reason, "MongoDB orders the two binary subtypes of UUIDs apart");
 			return CH_SHIP_EXACT;
 		case BYTEAOID:
-			return no(reason, "MongoDB compares the subtype of binary data, too");
+			return ch_no_ship(reason, "MongoDB compares the subtype of binary data, too");
 		default:
-			return no(reason, "MongoDB does not compare this type as PostgreSQL does");
+			return ch_no_ship(reason, "MongoDB does not compare this type as PostgreSQL does");
 	}
 }
 
@@ -97,9 +90,9 @@ ship_position(const ChColumn *col, const ChExpr *leaf, const char **reason)
 
 	for (int i = 0; i < path->nparts; i++)
 		if (path->parts[i][0] == '$')
-			return no(reason, "a name that begins with $ cannot stand in a condition");
+			return ch_no_ship(reason, "a name that begins with $ cannot stand in a condition");
 	if (is_null_test(leaf) || leaf->negated || leaf->kind == CH_COND_NOT_IN || (leaf->kind == CH_COND_CMP && leaf->op == CH_NE))
-		return no(reason, "MongoDB reads a number in a path as an array position and as a field name");
+		return ch_no_ship(reason, "MongoDB reads a number in a path as an array position and as a field name");
 	return lossy(reason, "MongoDB reads a number in a path as an array position and as a field name");
 }
 
@@ -123,7 +116,7 @@ static ChShip
 ship_nullable(const ChColumn *col, const ChExpr *leaf, const char **reason)
 {
 	if (leaf->kind == CH_COND_IS_NULL)
-		return no(reason, "values that do not fit the column are NULL (on_type_mismatch)");
+		return ch_no_ship(reason, "values that do not fit the column are NULL (on_type_mismatch)");
 	if (is_equality(leaf) && !equals_misfits(col, leaf))
 		return CH_SHIP_EXACT;
 	return lossy(reason, "values that do not fit the column are NULL (on_type_mismatch)");
@@ -134,10 +127,10 @@ static ChShip
 ship_computed(const ChTable *table, const ChColumn *col, const ChExpr *leaf, const char **reason)
 {
 	if (col->kind == MONGO_COMPUTED)
-		return mongo_column(col)->limits ? no(reason, "MongoDB makes dates of the years 1 to 9999 only")
+		return mongo_column(col)->limits ? ch_no_ship(reason, "MongoDB makes dates of the years 1 to 9999 only")
 			: mongo_can_express_leaf(table, leaf, reason) ? CH_SHIP_EXACT : CH_SHIP_NO;
 	if (table->mismatch_null)
-		return no(reason, "values that do not fit the column are NULL (on_type_mismatch)");
+		return ch_no_ship(reason, "values that do not fit the column are NULL (on_type_mismatch)");
 	if (is_null_test(leaf))
 		return CH_SHIP_EXACT;
 	return col->kind == MONGO_JSON ? mongo_ship_content(col, leaf, reason) : mongo_ship_json_text(leaf, reason);
@@ -153,10 +146,10 @@ ship_other(const ChTable *table, const ChColumn *col, const ChExpr *leaf, const 
 	if (leaf->kind == CH_COND_CMP_COLUMN)
 		return mongo_can_express_leaf(table, leaf, reason) ? CH_SHIP_EXACT : CH_SHIP_NO;
 	if (leaf->kind == CH_COND_CONTAINS || leaf->kind == CH_COND_HAS_KEY)
-		return path->nplain < path->nparts ? no(reason, "MongoDB reads a number in a path as an array position and as a field name")
+		return path->nplain < path->nparts ? ch_no_ship(reason, "MongoDB reads a number in a path as an array position and as a field name")
 			: mongo_ship_content(col, leaf, reason);
 	if (col->kind != MONGO_VALUE)
-		return no(reason, "MongoDB looks for patterns in strings only");
+		return ch_no_ship(reason, "MongoDB looks for patterns in strings only");
 	ship = mongo_ship_like(col, leaf, reason);
 	if (ship != CH_SHIP_NO && path->nplain < path->nparts)
 		return ship_position(col, leaf, reason);
@@ -177,9 +170,9 @@ mongo_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 	if (leaf->kind > CH_COND_FALSE)
 		return ship_other(table, col, leaf, reason);
 	if (col->kind == MONGO_DOCUMENT)
-		return no(reason, "a whole document is compared by PostgreSQL only");
+		return ch_no_ship(reason, "a whole document is compared by PostgreSQL only");
 	if (col->kind == MONGO_INDEX && col->basetype != INT8OID && col->basetype != INT4OID)
-		return no(reason, "a position is compared as integer or bigint only");
+		return ch_no_ship(reason, "a position is compared as integer or bigint only");
 	if (col->kind == MONGO_INDEX)
 		return CH_SHIP_EXACT;
 	ship = is_null_test(leaf) ? CH_SHIP_EXACT : ship_type(col, leaf, reason);

@@ -75,7 +75,7 @@ mongo_may_be_nan(const ChColumn *col)
 {
 	MongoType	type = mongo_column(col)->type;
 
-	return (col->basetype == FLOAT4OID || col->basetype == FLOAT8OID || col->basetype == NUMERICOID) &&
+	return (ch_is_float(col->basetype) || col->basetype == NUMERICOID) &&
 		type != MONGO_INT && type != MONGO_LONG;
 }
 
@@ -295,13 +295,6 @@ ways_of(const ChColumn *col, MongoNode *x)
 
 /* ---- may a column be asked about --------------------------------------------------------- */
 
-static bool
-refuse(const char **reason, const char *why)
-{
-	*reason = why;
-	return false;
-}
-
 /* A length or precision that expressions check, or that every value has. */
 static bool
 has_known_typmod(const ChColumn *col)
@@ -327,20 +320,20 @@ mongo_has_fit(const ChColumn *col, const char **reason)
 	if (col->kind == MONGO_COMPUTED)
 		return true;
 	if (col->kind == MONGO_DOCUMENT)
-		return refuse(reason, "whole documents are looked at by PostgreSQL only");
+		return ch_refuse(reason, "whole documents are looked at by PostgreSQL only");
 	if (col->kind == MONGO_JSON || col->kind == MONGO_JSON_TEXT)
-		return refuse(reason, "fields of JSON have the form that PostgreSQL gives them");
+		return ch_refuse(reason, "fields of JSON have the form that PostgreSQL gives them");
 	if (path->nplain < path->nparts)
-		return refuse(reason, "an expression of MongoDB cannot follow an array position or a name that begins with $");
+		return ch_refuse(reason, "an expression of MongoDB cannot follow an array position or a name that begins with $");
 	if (col->domain)
-		return refuse(reason, "a domain's constraints are checked by PostgreSQL");
+		return ch_refuse(reason, "a domain's constraints are checked by PostgreSQL");
 	if (!has_known_typmod(col))
-		return refuse(reason, "the column's type has a length or precision");
+		return ch_refuse(reason, "the column's type has a length or precision");
 	/* JSON takes any value, but no string with a zero byte somewhere inside */
 	if (is_json(col))
-		return !col->table->mismatch_null || refuse(reason, "values that do not fit the column are NULL (on_type_mismatch)");
+		return !col->table->mismatch_null || ch_refuse(reason, "values that do not fit the column are NULL (on_type_mismatch)");
 	if (ways_of(col, mongo_null()) == NIL)
-		return refuse(reason, "MongoDB cannot tell which values the column's type holds");
+		return ch_refuse(reason, "MongoDB cannot tell which values the column's type holds");
 	return true;
 }
 
@@ -352,11 +345,11 @@ mongo_has_form(const ChColumn *col, const char **reason)
 	if (col->kind == MONGO_COMPUTED)
 		return true;
 	if (is_json(col))
-		return refuse(reason, "JSON is compared by PostgreSQL only");
+		return ch_refuse(reason, "JSON is compared by PostgreSQL only");
 	if (mongo_column(col)->type == MONGO_ANY && col->basetype == NUMERICOID)
-		return refuse(reason, "MongoDB compares doubles among decimals by their binary value; set the column's option bson_type if it has one type only");
+		return ch_refuse(reason, "MongoDB compares doubles among decimals by their binary value; set the column's option bson_type if it has one type only");
 	if (mongo_column(col)->type == MONGO_ANY && col->basetype == UUIDOID)
-		return refuse(reason, "MongoDB tells the two binary subtypes of UUIDs apart; set the column's option bson_type to 'uuid'");
+		return ch_refuse(reason, "MongoDB tells the two binary subtypes of UUIDs apart; set the column's option bson_type to 'uuid'");
 	return true;
 }
 
@@ -439,7 +432,7 @@ mongo_form(const ChColumn *col)
 MongoNode *
 mongo_plain(const ChColumn *col)
 {
-	bool		is_text = col->basetype == TEXTOID || col->basetype == VARCHAROID;
+	bool		is_text = ch_is_text(col->basetype);
 
 	if (col->table->mismatch_null || (is_text && mongo_column(col)->type == MONGO_ANY))
 		return mongo_form(col);

@@ -466,10 +466,9 @@ guarded(const ChColumn *col, Test *t)
 		return t;
 	if (type != MONGO_ANY)
 		t = both(t, of_type(path, names[type]));
-	else if (col->basetype == INT2OID || col->basetype == INT4OID || col->basetype == INT8OID ||
-		col->basetype == FLOAT4OID || col->basetype == FLOAT8OID)
+	else if (ch_is_int(col->basetype) || ch_is_float(col->basetype))
 		t = both(t, of_types(path, column_numbers));
-	else if (col->basetype == TEXTOID || col->basetype == VARCHAROID)
+	else if (ch_is_text(col->basetype))
 		t = both(t, of_types(path, column_texts));
 	return both(t, no_array(path));
 }
@@ -608,7 +607,7 @@ are_alike(const ChColumn *a, const ChColumn *b, const char **reason)
 {
 	MongoType	x = mongo_column(a)->type;
 	MongoType	y = mongo_column(b)->type;
-	bool		is_text = a->basetype == TEXTOID || a->basetype == VARCHAROID;
+	bool		is_text = ch_is_text(a->basetype);
 
 	if (!mongo_has_form(a, reason) || !mongo_has_form(b, reason))
 		return false;

@@ -18,25 +18,6 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-static bool
-refuse(const char **reason, const char *why)
-{
-	*reason = why;
-	return false;
-}
-
-static inline bool
-is_text(const ChColumn *col)
-{
-	return col->basetype == TEXTOID || col->basetype == VARCHAROID;
-}
-
-static inline bool
-is_int(Oid type)
-{
-	return type == INT2OID || type == INT4OID || type == INT8OID;
-}
-
 /* ---- arguments --------------------------------------------------------------------- */
 
 /* The n-th argument if it is a constant, else NULL. */
@@ -99,7 +80,7 @@ ship_buckets(const ChTable *table, ChColumn *col, int n, int64 origin, int64 str
 	ChColumn   *time = column(table, col, n);
 
 	if (time == NULL)
-		return refuse(reason, "a time to be put into a bucket is no column");
+		return ch_refuse(reason, "a time to be put into a bucket is no column");
 	if (!mongo_has_form(time, reason))
 		return false;
 	set_computed(col, time, stride == 1 ? mongo_form(time) : bucket(time, origin, stride));
@@ -117,16 +98,16 @@ ship_date_bin(const ChTable *table, ChColumn *col, const char **reason)
 	bool		exact;
 
 	if (stride == NULL || origin == NULL)
-		return refuse(reason, "date_bin's stride and origin are no constants");
+		return ch_refuse(reason, "date_bin's stride and origin are no constants");
 	interval = DatumGetIntervalP(stride->constvalue);
 	/* what is an error here must be raised here */
 	if (interval->month != 0 || interval->day < 0 || interval->day > 1000000 || interval->time < 0 ||
 		interval->time > USECS_PER_DAY * INT64CONST(1000000) || TIMESTAMP_NOT_FINITE(DatumGetTimestamp(origin->constvalue)))
-		return refuse(reason, "date_bin's stride or origin is out of range");
+		return ch_refuse(reason, "date_bin's stride or origin is out of range");
 	stride_us = interval->day * USECS_PER_DAY + interval->time;
 	origin_ms = mongo_timestamp_to_date(DatumGetTimestamp(origin->constvalue), &exact);
 	if (stride_us <= 0 || stride_us % 1000 != 0 || !exact)
-		return refuse(reason, "MongoDB's dates have whole milliseconds, date_bin's stride and origin do not");
+		return ch_refuse(reason, "MongoDB's dates have whole milliseconds, date_bin's stride and origin do not");
 	return ship_buckets(table, col, 1, origin_ms, stride_us / 1000, reason);
 }
 
@@ -185,9 +166,9 @@ ship_months(const ChTable *table, ChColumn *col, int64 months, const char **reas
 	MongoColumn *mc;
 
 	if (time == NULL)
-		return refuse(reason, "a time to be put into a bucket is no column");
+		return ch_refuse(reason, "a time to be put into a bucket is no column");
 	if (table->mismatch_null)
-		return refuse(reason, "MongoDB makes dates of the years 1 to 9999 only");
+		return ch_refuse(reason, "MongoDB makes dates of the years 1 to 9999 only");
 	if (!mongo_has_form(time, reason))
 		return false;
 	x = mongo_text("$$x");
@@ -221,10 +202,10 @@ ship_date_trunc(const ChTable *table, ChColumn *col, const char **reason)
 	char	   *name;
 
 	if (unit == NULL)
-		return refuse(reason, "date_trunc's unit is no constant");
+		return ch_refuse(reason, "date_trunc's unit is no constant");
 	/* core has seen to it that a zone is named where it makes a difference */
 	if (list_length(col->func->args) == 3 && !is_utc(constant(col, 2)))
-		return refuse(reason, "date_trunc is pushed for UTC only");
+		return ch_refuse(reason, "date_trunc is pushed for UTC only");
 	name = TextDatumGetCString(unit->constvalue);
 	length = length_of_unit(name, fixed_units, lengthof(fixed_units));
 	if (length > 0)
@@ -232,7 +213,7 @@ ship_date_trunc(const ChTable *table, ChColumn *col, const char **reason)
 	length = length_of_unit(name, month_units, lengthof(month_units));
 	if (length > 0)
 		return ship_months(table, col, length, reason);
-	return refuse(reason, psprintf("MongoDB has no date_trunc to \"%s\"", name));
+	return ch_refuse(reason, psprintf("MongoDB has no date_trunc to \"%s\"", name));
 }
 
 /* ---- fields of JSON ------------------------------------------------------------------------- */
@@ -247,12 +228,12 @@ ship_field(const ChTable *table, ChColumn *col, const char **reason)
 
 	if (json == NULL || json->basetype != JSONBOID ||
 		(json->kind != MONGO_VALUE && json->kind != MONGO_DOCUMENT && json->kind != MONGO_JSON))
-		return refuse(reason, "the left side of -> is no jsonb column");
+		return ch_refuse(reason, "the left side of -> is no jsonb column");
 	if (key == NULL || key->consttype != TEXTOID)
-		return refuse(reason, "only a field that is named by a constant is found by MongoDB");
+		return ch_refuse(reason, "only a field that is named by a constant is found by MongoDB");
 	name = TextDatumGetCString(key->constvalue);
 	if (!mongo_is_field_name(name) || mongo_column(json)->path.nplain < mongo_column(json)->path.nparts)
-		return refuse(reason, "MongoDB has no path for a field of that name");
+		return ch_refuse(reason, "MongoDB has no path for a field of that name");
 	if (GetDatabaseEncoding() != PG_UTF8)
 		name = pg_server_to_any(name, strlen(name), PG_UTF8);
 	mc = palloc0(sizeof(MongoColumn));
@@ -269,8 +250,8 @@ ship_field(const ChTable *table, ChColumn *col, const char **reason)
 static bool
 has_string(const ChColumn *col, const char **reason)
 {
-	if (!is_text(col) || mongo_column(col)->type == MONGO_OBJECT_ID || mongo_column(col)->type == MONGO_UUID)
-		return refuse(reason, "the column has no strings in MongoDB");
+	if (!ch_is_text(col->basetype) || mongo_column(col)->type == MONGO_OBJECT_ID || mongo_column(col)->type == MONGO_UUID)
+		return ch_refuse(reason, "the column has no strings in MongoDB");
 	return mongo_has_form(col, reason);
 }
 
@@ -284,7 +265,7 @@ ship_length(const ChTable *table, ChColumn *col, const char **reason)
 	if (text == NULL || !has_string(text, reason))
 		return false;
 	if (GetDatabaseEncoding() != PG_UTF8)
-		return refuse(reason, "the database's encoding is not UTF8");
+		return ch_refuse(reason, "the database's encoding is not UTF8");
 	set_computed(col, text, let_x(text, mongo_call("$cond", mongo_call("$eq", x, mongo_null(), NULL), mongo_null(),
 												  mongo_doc1("$strLenCP", x), NULL)));
 	return true;
@@ -336,7 +317,7 @@ argument(const ChTable *table, const ChColumn *col, int n, List **of, const char
 			*reason = "a constant has no form in MongoDB";
 		return value;
 	}
-	if (arg->basetype == NUMERICOID || (is_text(arg) ? !has_string(arg, reason) : !mongo_has_form(arg, reason)))
+	if (arg->basetype == NUMERICOID || (ch_is_text(arg->basetype) ? !has_string(arg, reason) : !mongo_has_form(arg, reason)))
 	{
 		if (arg->basetype == NUMERICOID)
 			*reason = "decimals are compared with their scale by PostgreSQL only";
@@ -374,14 +355,14 @@ ship_cast(const ChTable *table, ChColumn *col, const char **reason)
 {
 	ChColumn   *from = column(table, col, 0);
 
-	if (from == NULL || !is_int(from->basetype) || !mongo_has_form(from, reason))
-		return refuse(reason, "only integers are converted by MongoDB");
+	if (from == NULL || !ch_is_int(from->basetype) || !mongo_has_form(from, reason))
+		return ch_refuse(reason, "only integers are converted by MongoDB");
 	if (col->basetype == INT8OID || (col->basetype == INT4OID && from->basetype == INT2OID))
 		set_computed(col, from, mongo_form(from));
 	else if (col->basetype == FLOAT8OID)
 		set_computed(col, from, mongo_doc1("$toDouble", mongo_form(from)));
 	else
-		return refuse(reason, "MongoDB does not convert to this type as PostgreSQL does");
+		return ch_refuse(reason, "MongoDB does not convert to this type as PostgreSQL does");
 	return true;
 }
 
@@ -409,8 +390,8 @@ mongo_ship_func(const ChTable *table, ChColumn *col, const char **reason)
 			return ship_cast(table, col, reason);
 		case CH_FUNC_LOWER:
 		case CH_FUNC_UPPER:
-			return refuse(reason, "MongoDB changes the case of ASCII letters only");
+			return ch_refuse(reason, "MongoDB changes the case of ASCII letters only");
 		default:
-			return refuse(reason, "MongoDB's arithmetic rounds and overflows where PostgreSQL's does not");
+			return ch_refuse(reason, "MongoDB's arithmetic rounds and overflows where PostgreSQL's does not");
 	}
 }

@@ -32,28 +32,15 @@
 /* Digits of a decimal. */
 #define DECIMAL128_DIGITS	34
 
-static inline bool
-is_int(const ChColumn *col)
-{
-	return col->basetype == INT2OID || col->basetype == INT4OID || col->basetype == INT8OID;
-}
-
 /* ---- may it ship -------------------------------------------------------------------- */
-
-static bool
-refuse(const char **reason, const char *why)
-{
-	*reason = why;
-	return false;
-}
 
 static bool
 ship_sum(const ChColumn *col, const char **reason)
 {
 	if (col->basetype == NUMERICOID && mongo_column(col)->type == MONGO_DOUBLE)
-		return refuse(reason, "MongoDB adds up doubles by their binary value");
-	return is_int(col) || col->basetype == FLOAT8OID || col->basetype == NUMERICOID ? true
-		: refuse(reason, "MongoDB adds up integers, doubles and decimals only");
+		return ch_refuse(reason, "MongoDB adds up doubles by their binary value");
+	return ch_is_int(col->basetype) || col->basetype == FLOAT8OID || col->basetype == NUMERICOID ? true
+		: ch_refuse(reason, "MongoDB adds up integers, doubles and decimals only");
 }
 
 static bool
@@ -108,7 +95,7 @@ ship_distinct_values(const ChQuery *query, const char **reason)
 		if (!target->distinct)
 			continue;
 		if (first && (first->attno != target->attno || !equal(first->filter, target->filter)))
-			return refuse(reason, "MongoDB makes the values of one column distinct, not of several");
+			return ch_refuse(reason, "MongoDB makes the values of one column distinct, not of several");
 		first = target;
 	}
 	return true;
@@ -749,7 +736,7 @@ check_decimal_sum(const ChColumn *col, const Parts *parts, const MongoResult *re
 static void
 finish_sum(const ChColumn *col, const Parts *parts, const MongoResult *result, ChValue *v)
 {
-	if (is_int(col) && v->kind == CH_FLOAT)
+	if (ch_is_int(col->basetype) && v->kind == CH_FLOAT)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("bigint out of range")));

@@ -153,7 +153,7 @@ mongo_ship_like(const ChColumn *col, const ChExpr *leaf, const char **reason)
 {
 	MongoType	type = mongo_column(col)->type;
 
-	if ((col->basetype != TEXTOID && col->basetype != VARCHAROID) || type > MONGO_STRING)
+	if (!ch_is_text(col->basetype) || type > MONGO_STRING)
 		*reason = "MongoDB looks for patterns in strings only";
 	else if (leaf->kind == CH_COND_ILIKE && leaf->collation != C_COLLATION_OID)
 		*reason = "ILIKE knows the letters' cases of a collation other than \"C\"";

@@ -77,7 +77,7 @@ key_form(const ChScan *scan, const ChSortKey *key, int nfilters, ChCond *const *
 	MongoKeyForm form = {ch_column(scan->table, key->attno), key->descending, key->nulls_first};
 	const MongoColumn *mc = mongo_column(form.col);
 	bool		natural = key->nulls_first != key->descending && mc->path.nparts == 1;
-	bool		is_text = form.col->basetype == TEXTOID || form.col->basetype == VARCHAROID;
+	bool		is_text = ch_is_text(form.col->basetype);
 
 	if (!natural && !form.col->notnull && !all_prove(nfilters, filters, form.col, proves_not_null))
 		form.rank = true;

@@ -44,11 +44,6 @@
 /* EXPLAIN shows this many items of a list. */
 #define LIST_SHOWN		20
 
-#define IS_TEXT(col) ((col)->basetype == TEXTOID || (col)->basetype == VARCHAROID)
-#define IS_INT(col) \
-	((col)->basetype == INT2OID || (col)->basetype == INT4OID || (col)->basetype == INT8OID)
-#define IS_FLOAT(col) ((col)->basetype == FLOAT4OID || (col)->basetype == FLOAT8OID)
-
 static void
 put(Neo4jText *q, const char *fmt,...) pg_attribute_printf(2, 3);
 
@@ -368,13 +363,6 @@ neo4j_put_fit(Neo4jText *q, const ChColumn *col)
 /* ---- may it ship ------------------------------------------------------------------- */
 
 static ChShip
-refuse(const char **reason, const char *why)
-{
-	*reason = why;
-	return CH_SHIP_NO;
-}
-
-static ChShip
 ship_null_test(const ChTable *table, const ChColumn *col, ChCondKind kind, const char **reason)
 {
 	if (!table->mismatch_null || neo4j_has_fit(col))
@@ -388,12 +376,12 @@ static ChShip
 ship_column_leaf(const ChColumn *a, const ChColumn *b, ChCmpOp op, const char **reason)
 {
 	if (op != CH_EQ)
-		return refuse(reason, "two columns are compared by = only");
-	if (!(IS_INT(a) && IS_INT(b)) && !(IS_TEXT(a) && IS_TEXT(b)) &&
+		return ch_no_ship(reason, "two columns are compared by = only");
+	if (!(ch_is_int(a->basetype) && ch_is_int(b->basetype)) && !(ch_is_text(a->basetype) && ch_is_text(b->basetype)) &&
 		!(a->basetype == b->basetype && (a->basetype == BOOLOID || a->basetype == DATEOID)))
-		return refuse(reason, "Neo4j compares columns of integers, strings, booleans and dates as PostgreSQL does");
+		return ch_no_ship(reason, "Neo4j compares columns of integers, strings, booleans and dates as PostgreSQL does");
 	if (a->typmod >= 0 || b->typmod >= 0)
-		return refuse(reason, "the column's type has a length or precision");
+		return ch_no_ship(reason, "the column's type has a length or precision");
 	return CH_SHIP_EXACT;
 }
 
@@ -409,11 +397,11 @@ neo4j_ship_leaf(const ChTable *joined, const ChExpr *leaf, const char **reason)
 	if (leaf->kind == CH_COND_CMP_COLUMN)
 		return ship_column_leaf(col, ch_column(joined, leaf->other), leaf->op, reason);
 	if (col->basetype == UUIDOID)
-		return refuse(reason, "a UUID is a string in Neo4j, which may be written in several ways");
+		return ch_no_ship(reason, "a UUID is a string in Neo4j, which may be written in several ways");
 	if (col->basetype == BYTEAOID)
-		return refuse(reason, "Cypher does not compare byte arrays");
-	if (!IS_INT(col) && !IS_FLOAT(col) && !neo4j_has_fit(col) && col->typmod < 0)
-		return refuse(reason, "Neo4j has no equal of the column's type");
+		return ch_no_ship(reason, "Cypher does not compare byte arrays");
+	if (!ch_is_int(col->basetype) && !ch_is_float(col->basetype) && !neo4j_has_fit(col) && col->typmod < 0)
+		return ch_no_ship(reason, "Neo4j has no equal of the column's type");
 	if (col->basetype == NUMERICOID)
 	{
 		*reason = "Neo4j stores binary floats, which are looked for in a range around the value";
@@ -890,15 +878,15 @@ put_plain_cmp(Neo4jText *q, const ChCond *leaf)
 	ChColumn   *col = leaf->col;
 	const char *p = NEO4J_EXPR(col);
 
-	if (IS_INT(col))
+	if (ch_is_int(col->basetype))
 		put_int_cmp(q, leaf);
-	else if (IS_FLOAT(col))
+	else if (ch_is_float(col->basetype))
 		put_float_cmp(q, p, leaf->op, &leaf->values[0]);
 	else if (col->basetype == NUMERICOID)
 		put_numeric_cmp(q, p, leaf->op, &leaf->values[0]);
 	else if (col->basetype == BOOLOID)
 		put_bool_cmp(q, p, leaf->op, &leaf->values[0]);
-	else if (IS_TEXT(col))
+	else if (ch_is_text(col->basetype))
 		put_text_cmp(q, p, leaf->op, &leaf->values[0]);
 	else
 		put_time_cmp(q, col, leaf->op, &leaf->values[0]);
@@ -909,13 +897,13 @@ put_plain_in(Neo4jText *q, const ChCond *leaf)
 {
 	ChColumn   *col = leaf->col;
 
-	if (IS_INT(col))
+	if (ch_is_int(col->basetype))
 		put_int_in(q, leaf);
-	else if (IS_FLOAT(col))
+	else if (ch_is_float(col->basetype))
 		put_float_in(q, leaf);
 	else if (col->basetype == NUMERICOID)
 		put_numeric_in(q, leaf);
-	else if (IS_TEXT(col) || col->basetype == BOOLOID)
+	else if (ch_is_text(col->basetype) || col->basetype == BOOLOID)
 	{
 		put(q, "%s IN ", NEO4J_EXPR(col));
 		put_list(q, leaf->values, leaf->nvalues);
@@ -937,7 +925,7 @@ implies_fit(const ChCond *leaf)
 	{
 		const ChValue *v = &leaf->values[i];
 
-		if (v->kind == CH_INT && IS_INT(leaf->col) &&
+		if (v->kind == CH_INT && ch_is_int(leaf->col->basetype) &&
 			(!is_small(v) || v->u.i < least_int(leaf->col) || v->u.i > greatest_int(leaf->col)))
 			return false;
 		if (v->kind == CH_FLOAT && !(fabs(v->u.f) < (double) EXACT_FLOAT))
@@ -981,7 +969,7 @@ put_column_cmp(Neo4jText *q, const ChCond *leaf)
 	const ChColumn *cols[] = {leaf->col, leaf->other};
 
 	put(q, "(%s = %s", a, b);
-	if (IS_INT(leaf->col))
+	if (ch_is_int(leaf->col->basetype))
 		put(q, " AND toIntegerOrNull(%s) = toIntegerOrNull(%s)", a, b);
 	for (int i = 0; i < lengthof(cols); i++)
 		if (cols[i]->table->mismatch_null)

@@ -16,26 +16,19 @@
 /* ---- orders -------------------------------------------------------------------- */
 
 static bool
-refuse(const char **reason, const char *why)
-{
-	*reason = why;
-	return false;
-}
-
-static bool
 ship_key(const ChColumn *col, const char **reason)
 {
 	const ChTable *table = col->table;
 	const Neo4jTable *t = table->priv;
 
 	if (col->basetype == NUMERICOID)
-		return refuse(reason, "a float is sorted by its decimal form here, by its value in Neo4j");
+		return ch_refuse(reason, "a float is sorted by its decimal form here, by its value in Neo4j");
 	if (col->basetype == UUIDOID || col->basetype == BYTEAOID)
-		return refuse(reason, "Neo4j has no equal of the column's type");
+		return ch_refuse(reason, "Neo4j has no equal of the column's type");
 	if (table->mismatch_null && !neo4j_has_fit(col))
-		return refuse(reason, "on_type_mismatch is 'null', and Neo4j cannot tell which values the column's type holds");
-	if ((col->basetype == TEXTOID || col->basetype == VARCHAROID) && t->form == NEO4J_RESULT)
-		return refuse(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
+		return ch_refuse(reason, "on_type_mismatch is 'null', and Neo4j cannot tell which values the column's type holds");
+	if (ch_is_text(col->basetype) && t->form == NEO4J_RESULT)
+		return ch_refuse(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
 	return true;
 }
 
@@ -457,7 +450,7 @@ neo4j_ship_join(const ChTable *joined, const ChQuery *query, const char **reason
 
 	for (int m = 0; m < joined->nmembers; m++)
 		if (tables[m].form == NEO4J_RESULT)
-			return refuse(reason, "a table that is a Cypher text is joined by PostgreSQL only");
+			return ch_refuse(reason, "a table that is a Cypher text is joined by PostgreSQL only");
 	return true;
 }
 

@@ -20,25 +20,14 @@
 
 #include "fdw/neo4j/neo4j.h"
 
-#define IS_TEXT(col) ((col)->basetype == TEXTOID || (col)->basetype == VARCHAROID)
-#define IS_INT(col) \
-	((col)->basetype == INT2OID || (col)->basetype == INT4OID || (col)->basetype == INT8OID)
-
 /* ---- may it ship ---------------------------------------------------------------- */
-
-static bool
-refuse(const char **reason, const char *why)
-{
-	*reason = why;
-	return false;
-}
 
 /* Can equal values be brought to one form, and be told from what is no value? */
 static bool
 has_form(const ChColumn *col, const char **reason)
 {
 	if (!neo4j_has_fit(col) || col->basetype == NUMERICOID)
-		return refuse(reason, "values of the column's type have no single form in Neo4j");
+		return ch_refuse(reason, "values of the column's type have no single form in Neo4j");
 	return true;
 }
 
@@ -54,23 +43,23 @@ ship_target(const ChTable *table, const ChTarget *target, const char **reason)
 		case CH_AGG_COUNT:
 			if (!target->distinct)
 				return neo4j_has_fit(col) || col->basetype == JSONBOID ? true
-					: refuse(reason, "Neo4j cannot tell which values the column's type holds");
+					: ch_refuse(reason, "Neo4j cannot tell which values the column's type holds");
 			break;
 		case CH_AGG_SUM:
-			if (!IS_INT(col) && col->basetype != FLOAT8OID)
-				return refuse(reason, "Neo4j sums up integers and floats only");
+			if (!ch_is_int(col->basetype) && col->basetype != FLOAT8OID)
+				return ch_refuse(reason, "Neo4j sums up integers and floats only");
 			break;
 		case CH_AGG_MIN:
 		case CH_AGG_MAX:
-			if (IS_TEXT(col))
-				return refuse(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
+			if (ch_is_text(col->basetype))
+				return ch_refuse(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
 			break;
 		case CH_AGG_FIRST:
 		case CH_AGG_LAST:
 			if (!has_form(ch_column(table, target->by), reason))
 				return false;
-			if (IS_TEXT(ch_column(table, target->by)))
-				return refuse(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
+			if (ch_is_text(ch_column(table, target->by)->basetype))
+				return ch_refuse(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
 			break;
 		default:
 			break;
@@ -91,7 +80,7 @@ ship_filter(const ChTable *table, const ChExpr *expr, const char **reason)
 			return false;
 	if (expr->kind == CH_COND_AND || expr->kind == CH_COND_OR || neo4j_has_fit(ch_column(table, expr->attno)))
 		return true;
-	return refuse(reason, "Neo4j cannot tell which values the column's type holds");
+	return ch_refuse(reason, "Neo4j cannot tell which values the column's type holds");
 }
 
 bool

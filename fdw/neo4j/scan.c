@@ -224,7 +224,7 @@ static inline void
 refuse_as_text(const ChColumn *col, ChValue *v)
 {
 	if (v->remote_type != neo4j_zoned_time ||
-		(col->basetype != TEXTOID && col->basetype != VARCHAROID && col->basetype != BPCHAROID))
+		(!ch_is_text(col->basetype) && col->basetype != BPCHAROID))
 		return;
 	v->kind = CH_MAP;
 	v->u.map.n = 0;

@@ -30,13 +30,6 @@ is_equality(const ChExpr *leaf)
 }
 
 static ChShip
-no(const char **reason, const char *why)
-{
-	*reason = why;
-	return CH_SHIP_NO;
-}
-
-static ChShip
 lossy(const char **reason, const char *why)
 {
 	*reason = why;
@@ -48,10 +41,10 @@ static ChShip
 ship_bytes(const ChColumn *col, const ChExpr *leaf, const char **reason)
 {
 	if (!is_equality(leaf))
-		return no(reason, col->kind == REDIS_KEY ? "Redis finds a key by equality only" :
+		return ch_no_ship(reason, col->kind == REDIS_KEY ? "Redis finds a key by equality only" :
 				  "Redis finds a member by equality only");
 	if (!redis_finds_by_bytes(col))
-		return no(reason, psprintf("Redis compares bytes, and a value of type %s has several spellings",
+		return ch_no_ship(reason, psprintf("Redis compares bytes, and a value of type %s has several spellings",
 								   format_type_be(col->typid)));
 	return CH_SHIP_EXACT;
 }
@@ -68,7 +61,7 @@ ship_score(const ChColumn *col, const char **reason)
 		case INT8OID:
 			return lossy(reason, "a score in Redis is a double, which the column's type may not hold");
 		default:
-			return no(reason, psprintf("a score in Redis is a double, and type %s compares otherwise",
+			return ch_no_ship(reason, psprintf("a score in Redis is a double, and type %s compares otherwise",
 									   format_type_be(col->typid)));
 	}
 }
@@ -78,9 +71,9 @@ static ChShip
 ship_range(const ChColumn *col, const ChExpr *leaf, const char **reason)
 {
 	if (leaf->kind == CH_COND_NOT_IN || (leaf->kind == CH_COND_CMP && leaf->op == CH_NE))
-		return no(reason, "Redis has ranges, but none that leaves values out");
+		return ch_no_ship(reason, "Redis has ranges, but none that leaves values out");
 	if (is_text_id(col) && !is_equality(leaf))
-		return no(reason, "ids are ordered as numbers in Redis and as text here; a column of type timestamptz can do it");
+		return ch_no_ship(reason, "ids are ordered as numbers in Redis and as text here; a column of type timestamptz can do it");
 	return col->kind == REDIS_SCORE ? ship_score(col, reason) : CH_SHIP_EXACT;
 }
 
@@ -92,7 +85,7 @@ static ChShip
 ship_null_test(const ChTable *table, const char **reason)
 {
 	if (table->mismatch_null)
-		return no(reason, "a value that does not fit the column's type is NULL here");
+		return ch_no_ship(reason, "a value that does not fit the column's type is NULL here");
 	return CH_SHIP_EXACT;
 }
 
@@ -104,11 +97,11 @@ redis_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 	switch (col->kind)
 	{
 		case REDIS_FIELD:
-			return no(reason, "Redis finds entries by key, not by the value of a field");
+			return ch_no_ship(reason, "Redis finds entries by key, not by the value of a field");
 		case REDIS_VALUE:
-			return no(reason, "Redis finds entries by key, not by their value");
+			return ch_no_ship(reason, "Redis finds entries by key, not by their value");
 		case REDIS_TTL:
-			return no(reason, "Redis finds entries by key, not by their time to live");
+			return ch_no_ship(reason, "Redis finds entries by key, not by their time to live");
 		default:
 			break;
 	}
@@ -144,7 +137,7 @@ redis_ship_bool(const ChTable *table, const ChExpr *expr, ChShip given, const ch
 {
 	if (expr->kind == CH_COND_OR && given != CH_SHIP_NO &&
 		dimension_of_expr(table, expr) == REDIS_DIM_MIXED)
-		return no(reason, "Redis can join alternatives only if all of them are about the key, or all about the same order");
+		return ch_no_ship(reason, "Redis can join alternatives only if all of them are about the key, or all about the same order");
 	return given;
 }
 
@@ -190,7 +183,7 @@ breaks_ties(const ChTable *table, const ChSortKey *first, const ChSortKey *key)
 		return false;
 	/* core has seen to it that strings are sorted by their bytes */
 	return col->basetype == BYTEAOID ||
-		((col->basetype == TEXTOID || col->basetype == VARCHAROID) &&
+		(ch_is_text(col->basetype) &&
 		 GetDatabaseEncoding() == PG_UTF8);
 }
 

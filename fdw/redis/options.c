@@ -177,18 +177,6 @@ bad_type(const ChTable *table, const ChColumn *col, const char *allowed)
 			 errhint("A column of kind '%s' may be %s.", redis_kind_names[col->kind], allowed)));
 }
 
-static bool
-is_integer(Oid type)
-{
-	return type == INT2OID || type == INT4OID || type == INT8OID;
-}
-
-static bool
-is_text(Oid type)
-{
-	return type == TEXTOID || type == VARCHAROID;
-}
-
 /* The kinds whose meaning depends on the type take only types they fit. */
 static void
 check_type(const ChTable *table, const ChColumn *col, RedisType type)
@@ -198,15 +186,15 @@ check_type(const ChTable *table, const ChColumn *col, RedisType type)
 	switch (col->kind)
 	{
 		case REDIS_SCORE:
-			if (t != FLOAT8OID && t != FLOAT4OID && t != NUMERICOID && !is_integer(t))
+			if (t != FLOAT8OID && t != FLOAT4OID && t != NUMERICOID && !ch_is_int(t))
 				bad_type(table, col, "double precision, real, numeric or an integer type");
 			break;
 		case REDIS_INDEX:
-			if (!is_integer(t))
+			if (!ch_is_int(t))
 				bad_type(table, col, "bigint, integer or smallint");
 			break;
 		case REDIS_ID:
-			if (!is_text(t) && t != TIMESTAMPTZOID && t != INT8OID)
+			if (!ch_is_text(t) && t != TIMESTAMPTZOID && t != INT8OID)
 				bad_type(table, col, "text, timestamp with time zone or bigint (milliseconds since 1970)");
 			break;
 		case REDIS_TTL:
@@ -235,7 +223,7 @@ is_unique(const RedisTable *rt, const ChColumn *col)
 		case REDIS_INDEX:
 			return rt->mode == REDIS_BY_KEY;
 		case REDIS_ID:
-			return rt->mode == REDIS_BY_KEY && is_text(col->basetype);
+			return rt->mode == REDIS_BY_KEY && ch_is_text(col->basetype);
 		default:
 			return false;
 	}

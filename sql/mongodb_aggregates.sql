@@ -109,6 +109,8 @@ SELECT same('SELECT date_bin(''90 minutes'', at, ''2026-01-01 00:10''), count(*)
 SELECT same('SELECT date_bin(''1 day'', t, ''2026-01-01 03:00''), count(*) FROM odd GROUP BY 1');
 SELECT same('SELECT date_trunc(''week'', l), date_trunc(''hour'', t, ''UTC''), count(*) FROM odd GROUP BY 1, 2');
 SELECT same('SELECT date_trunc(''month'', local), date_trunc(''year'', local), count(*) FROM fills GROUP BY 1, 2');
+SELECT same('SELECT date_trunc(''quarters'', local), count(*) FROM fills GROUP BY 1');
+SELECT same('SELECT date_trunc(''quarter'', local), min(date_trunc(''milliseconds'', local)), max(date_bin(''200 us'', local, ''2000-01-01'')) FROM fills GROUP BY 1');
 SELECT same('SELECT coalesce(s, ''none''), length(s), count(*) FROM odd GROUP BY 1, 2');
 SELECT same('SELECT sum(coalesce(n, 0)), sum(x::bigint), max(s || ''!'') FROM odd');
 

@@ -18,6 +18,7 @@
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -121,6 +122,101 @@ zone_decides(Oid argtype, List *args)
 	return !(pg_strncasecmp(unit, "second", 6) == 0 || pg_strncasecmp(unit, "milli", 5) == 0 ||
 			 pg_strncasecmp(unit, "micro", 5) == 0);
 }
+
+/* ---- buckets of times ------------------------------------------------------ */
+
+static bool
+is_utc(const char *zone)
+{
+	static const char *const names[] = {"UTC", "GMT", "Etc/UTC", "Etc/GMT", "Zulu"};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (pg_strcasecmp(zone, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Before 2024, releases put a boundary before the origin into the bucket before. */
+static bool
+date_bin_rounds_down(void)
+{
+	Interval	day = {.day = 1};
+
+	return DatumGetTimestamp(DirectFunctionCall3(timestamp_bin, IntervalPGetDatum(&day),
+												 TimestampGetDatum(-USECS_PER_DAY), TimestampGetDatum(0))) == -USECS_PER_DAY;
+}
+
+/* Longer strides and those that date_bin refuses are left to it. */
+#define MAX_DAYS INT64CONST(1000000)
+
+static bool
+bucket_of_bin(const Const *stride, const Const *origin, ChBucket *bucket, const char **reason)
+{
+	const Interval *interval = DatumGetIntervalP(stride->constvalue);
+
+	bucket->origin = DatumGetTimestamp(origin->constvalue);
+	if (interval->month != 0 || interval->day < 0 || interval->day > MAX_DAYS ||
+		interval->time < 0 || interval->time > MAX_DAYS * USECS_PER_DAY ||
+		(interval->day == 0 && interval->time == 0))
+		return ch_refuse(reason, "a bucket must have some length of at most 1000000 days, without months");
+	if (TIMESTAMP_NOT_FINITE(bucket->origin))
+		return ch_refuse(reason, "the origin of the buckets is infinite");
+	if (!date_bin_rounds_down())
+		return ch_refuse(reason, "date_bin of this release of PostgreSQL errs before the origin");
+	bucket->stride = interval->day * USECS_PER_DAY + interval->time;
+	return true;
+}
+
+typedef struct Unit
+{
+	const char *name;
+	const char *plural;			/* or NULL: date_trunc has none */
+	int64		stride;
+	int			months;
+} Unit;
+
+static bool
+bucket_of_trunc(const Const *unit, const Const *zone, ChBucket *bucket, const char **reason)
+{
+	static const Unit units[] = {
+		{"microsecond", "microseconds", 1}, {"millisecond", "milliseconds", 1000},
+		{"second", "seconds", USECS_PER_SEC}, {"minute", "minutes", USECS_PER_MINUTE},
+		{"hour", "hours", USECS_PER_HOUR}, {"day", "days", USECS_PER_DAY}, {"week", "weeks", 7 * USECS_PER_DAY},
+		{"month", "months", 0, 1}, {"quarter", NULL, 0, 3}, {"year", "years", 0, 12}
+	};
+	char	   *name = TextDatumGetCString(unit->constvalue);
+
+	if (zone && !is_utc(TextDatumGetCString(zone->constvalue)))
+		return ch_refuse(reason, "a store truncates times in UTC only");
+	for (int i = 0; i < lengthof(units); i++)
+	{
+		if (pg_strcasecmp(name, units[i].name) != 0 && !(units[i].plural && pg_strcasecmp(name, units[i].plural) == 0))
+			continue;
+		bucket->stride = units[i].stride;
+		bucket->months = units[i].months;
+		bucket->origin = 2 * USECS_PER_DAY; /* weeks begin on Mondays */
+		return true;
+	}
+	return ch_refuse(reason, psprintf("no store truncates times to \"%s\"", name));
+}
+
+bool
+ch_bucket_of(const ChFunc *func, ChBucket *bucket, const char **reason)
+{
+	const Node *first = linitial(func->args);
+	const Node *time = lsecond(func->args);
+	const Node *third = list_length(func->args) == 3 ? lthird(func->args) : NULL;
+
+	memset(bucket, 0, sizeof(*bucket));
+	if (!IsA(first, Const) || !IsA(time, Integer) || (third && !IsA(third, Const)))
+		return ch_refuse(reason, "a bucket is one of a column's times, its length, origin and zone constants");
+	bucket->attno = intVal(time);
+	if (func->func == CH_FUNC_DATE_BIN)
+		return bucket_of_bin((const Const *) first, (const Const *) third, bucket, reason);
+	return bucket_of_trunc((const Const *) first, (const Const *) third, bucket, reason);
+}
+
+/* ---- expressions ------------------------------------------------------------- */
 
 /* The number of a computed column that is there already, or 0. */
 static int

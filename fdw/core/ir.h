@@ -147,6 +147,24 @@ typedef struct ChFunc
 	Node	   *expr;			/* the same in PostgreSQL's terms */
 } ChFunc;
 
+/*
+ * A bucket of times: from origin on, and before it, one begins after each
+ * stride; or each begins with the first of months that divide the year.
+ */
+typedef struct ChBucket
+{
+	int			attno;			/* column of the times */
+	int64		stride;			/* microseconds, or 0: */
+	int			months;			/* 1, 3 or 12 */
+	Timestamp	origin;			/* of a timestamptz, in UTC */
+} ChBucket;
+
+/*
+ * The buckets that date_bin or date_trunc makes.  False, with a reason, if they
+ * are not known before the scan, or PostgreSQL's function would raise an error.
+ */
+extern bool ch_bucket_of(const ChFunc *func, ChBucket *bucket, const char **reason);
+
 /* What one column of a grouped query is. */
 typedef enum ChAgg
 {

@@ -16,9 +16,6 @@
 
 #include "catalog/pg_type.h"
 #include "nodes/primnodes.h"
-#include "nodes/value.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
 #include "fdw/influxdb/influxdb.h"
@@ -26,8 +23,7 @@
 #define US_OF_EPOCH		((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* The longest bucket: those that begin before 2200 stay within int64. */
-#define MAX_DAYS		10000
-#define MAX_STRIDE		(MAX_DAYS * USECS_PER_DAY)
+#define MAX_STRIDE		(10000 * USECS_PER_DAY)
 
 static const InfluxTable *
 table_of(const ChTable *table)
@@ -87,112 +83,33 @@ influx_bucket_of(const InfluxBucket *bucket, int64 ns)
 	return us - floor_mod(us - bucket->origin, bucket->stride) - US_OF_EPOCH;
 }
 
-/*
- * Before 2024, date_bin took a time before the origin that lies on a bucket's
- * boundary for one of the bucket before.
- */
-static bool
-date_bin_rounds_down(const Interval *stride, TimestampTz origin)
-{
-	TimestampTz before = origin - stride->time - stride->day * USECS_PER_DAY;
-
-	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_bin, IntervalPGetDatum(stride),
-												   TimestampTzGetDatum(before), TimestampTzGetDatum(origin))) == before;
-}
-
-static bool
-ship_date_bin(const ChFunc *func, InfluxBucket *bucket, const char **reason)
-{
-	const Node *first = linitial(func->args);
-	const Node *third = lthird(func->args);
-	const Interval *stride;
-	TimestampTz origin;
-	int64		unused;
-
-	if (!IsA(first, Const) || !IsA(third, Const))
-		return ch_refuse(reason, "the length and the origin of a bucket must be constants");
-	stride = DatumGetIntervalP(((const Const *) first)->constvalue);
-	origin = DatumGetTimestampTz(((const Const *) third)->constvalue);
-	if (stride->month != 0 || stride->day < 0 || stride->day > MAX_DAYS || stride->time < 0 || stride->time > MAX_STRIDE)
-		return ch_refuse(reason, "a bucket must have some length of at most 10000 days, without months");
-	bucket->stride = stride->day * USECS_PER_DAY + stride->time;
-	if (bucket->stride <= 0 || bucket->stride > MAX_STRIDE)
-		return ch_refuse(reason, "a bucket must have some length of at most 10000 days, without months");
-	if (!influx_time_of(origin, &unused))
-		return ch_refuse(reason, "the origin of the buckets is no time that InfluxDB has");
-	if (!date_bin_rounds_down(stride, origin))
-		return ch_refuse(reason, "date_bin of this release of PostgreSQL errs before the origin");
-	bucket->origin = floor_mod(origin + US_OF_EPOCH, bucket->stride);
-	return true;
-}
-
-/* Does the unit have this name, or its plural? */
-static bool
-is_unit(const char *unit, const char *name)
-{
-	size_t		len = strlen(name);
-
-	return pg_strncasecmp(unit, name, len) == 0 && (unit[len] == '\0' || pg_strcasecmp(unit + len, "s") == 0);
-}
-
-/* Core has made sure that TimeZone makes no difference if no zone is named. */
-static bool
-ship_date_trunc(const ChFunc *func, InfluxBucket *bucket, const char **reason)
-{
-	static const struct
-	{
-		const char *name;
-		int64		length;
-	}			units[] = {
-		{"microsecond", 1},
-		{"millisecond", 1000},
-		{"second", USECS_PER_SEC},
-		{"minute", USECS_PER_MINUTE},
-		{"hour", USECS_PER_HOUR},
-		{"day", USECS_PER_DAY},
-		{"week", 7 * USECS_PER_DAY},
-	};
-	const Node *unit = linitial(func->args);
-	const Node *zone = list_length(func->args) == 3 ? lthird(func->args) : NULL;
-	char	   *name;
-
-	if (!IsA(unit, Const) || (zone && !IsA(zone, Const)))
-		return ch_refuse(reason, "the unit and the zone of date_trunc must be constants");
-	if (zone && pg_strcasecmp(TextDatumGetCString(((const Const *) zone)->constvalue), "UTC") != 0)
-		return ch_refuse(reason, "InfluxQL truncates times in UTC only");
-	name = TextDatumGetCString(((const Const *) unit)->constvalue);
-	for (int i = 0; i < lengthof(units); i++)
-		if (is_unit(name, units[i].name))
-			bucket->stride = units[i].length;
-	if (bucket->stride == 0)
-		return ch_refuse(reason, "InfluxQL has buckets of equal length only: microseconds to weeks");
-	/* weeks begin on Mondays; 1970 began on a Thursday */
-	if (bucket->stride == 7 * USECS_PER_DAY)
-		bucket->origin = 4 * USECS_PER_DAY;
-	return true;
-}
-
 bool
 influx_ship_func(const ChTable *table, ChColumn *col, const char **reason)
 {
 	const ChFunc *func = col->func;
-	InfluxBucket *bucket;
+	ChBucket	bucket;
+	InfluxBucket *own;
 	const ChColumn *time;
+	int64		unused;
 
 	if (func->func != CH_FUNC_DATE_BIN && func->func != CH_FUNC_DATE_TRUNC)
 		return ch_refuse(reason, "InfluxDB takes longer to compute an expression in a subquery than to send the points");
 	if (table_of(table)->sql)
 		return ch_refuse(reason, "InfluxDB 3 is asked for points only, as yet");
-	if (!IsA(lsecond(func->args), Integer))
-		return ch_refuse(reason, "a bucket is one of the column of kind time");
-	time = ch_column(table, intVal(lsecond(func->args)));
+	if (!ch_bucket_of(func, &bucket, reason))
+		return false;
+	if (bucket.stride == 0 || bucket.stride > MAX_STRIDE)
+		return ch_refuse(reason, "InfluxQL has buckets of equal length only, here of at most 10000 days");
+	if (!influx_time_of(bucket.origin, &unused))
+		return ch_refuse(reason, "the origin of the buckets is no time that InfluxDB has");
+	time = ch_column(table, bucket.attno);
 	if (time->kind != INFLUX_TIME || time->typmod >= 0 || time->domain)
 		return ch_refuse(reason, "a bucket is one of the column of kind time, with all its microseconds");
-	bucket = palloc0(sizeof(InfluxBucket));
-	if (!(func->func == CH_FUNC_DATE_BIN ? ship_date_bin : ship_date_trunc) (func, bucket, reason))
-		return false;
+	own = palloc(sizeof(InfluxBucket));
+	own->stride = bucket.stride;
+	own->origin = floor_mod(bucket.origin + US_OF_EPOCH, bucket.stride);
 	col->kind = INFLUX_BUCKET;
-	col->extra = bucket;
+	col->extra = own;
 	return true;
 }
 

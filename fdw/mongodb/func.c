@@ -64,7 +64,7 @@ let_x(const ChColumn *col, MongoNode *in)
 
 /* x - (x - origin mod stride), the remainder never negative */
 static MongoNode *
-bucket(const ChColumn *time, int64 origin, int64 stride)
+bucket_of(const ChColumn *time, int64 origin, int64 stride)
 {
 	MongoNode  *x = mongo_text("$$x");
 	MongoNode  *since = mongo_call("$subtract", x, mongo_date(origin), NULL);
@@ -74,76 +74,26 @@ bucket(const ChColumn *time, int64 origin, int64 stride)
 	return let_x(time, mongo_call("$subtract", x, positive, NULL));
 }
 
+/* Dates are whole milliseconds, and so is where their buckets begin. */
 static bool
-ship_buckets(const ChTable *table, ChColumn *col, int n, int64 origin, int64 stride, const char **reason)
+ship_strides(ChColumn *col, ChColumn *time, const ChBucket *bucket, const char **reason)
 {
-	ChColumn   *time = column(table, col, n);
+	int64		origin;
+	bool		exact;
 
-	if (time == NULL)
-		return ch_refuse(reason, "a time to be put into a bucket is no column");
-	if (!mongo_has_form(time, reason))
-		return false;
-	set_computed(col, time, stride == 1 ? mongo_form(time) : bucket(time, origin, stride));
+	origin = mongo_timestamp_to_date(bucket->origin, &exact);
+	if (exact && 1000 % bucket->stride == 0)
+		set_computed(col, time, mongo_form(time));
+	else if (exact && bucket->stride % 1000 == 0)
+		set_computed(col, time, bucket_of(time, origin, bucket->stride / 1000));
+	else
+		return ch_refuse(reason, "MongoDB's dates have whole milliseconds, the buckets' length and origin do not");
 	return true;
 }
 
-static bool
-ship_date_bin(const ChTable *table, ChColumn *col, const char **reason)
-{
-	const Const *stride = constant(col, 0);
-	const Const *origin = constant(col, 2);
-	const Interval *interval;
-	int64		origin_ms;
-	int64		stride_us;
-	bool		exact;
-
-	if (stride == NULL || origin == NULL)
-		return ch_refuse(reason, "date_bin's stride and origin are no constants");
-	interval = DatumGetIntervalP(stride->constvalue);
-	/* what is an error here must be raised here */
-	if (interval->month != 0 || interval->day < 0 || interval->day > 1000000 || interval->time < 0 ||
-		interval->time > USECS_PER_DAY * INT64CONST(1000000) || TIMESTAMP_NOT_FINITE(DatumGetTimestamp(origin->constvalue)))
-		return ch_refuse(reason, "date_bin's stride or origin is out of range");
-	stride_us = interval->day * USECS_PER_DAY + interval->time;
-	origin_ms = mongo_timestamp_to_date(DatumGetTimestamp(origin->constvalue), &exact);
-	if (stride_us <= 0 || stride_us % 1000 != 0 || !exact)
-		return ch_refuse(reason, "MongoDB's dates have whole milliseconds, date_bin's stride and origin do not");
-	return ship_buckets(table, col, 1, origin_ms, stride_us / 1000, reason);
-}
-
-/* Units of a fixed length, in milliseconds. */
-typedef struct Unit
-{
-	const char *name;
-	int64		length;
-} Unit;
-
-static const Unit fixed_units[] = {
-	{"microsecond", 1}, {"millisecond", 1}, {"second", 1000}, {"minute", 60000},
-	{"hour", 3600000}, {"day", 86400000}, {"week", 604800000}
-};
-
-/* ... and of whole months */
-static const Unit month_units[] = {{"month", 1}, {"quarter", 3}, {"year", 12}};
-
-/* The unit's length, with or without a plural s; 0: not among them. */
-static int64
-length_of_unit(const char *unit, const Unit *units, int n)
-{
-	for (int i = 0; i < n; i++)
-	{
-		size_t		len = strlen(units[i].name);
-
-		if (pg_strncasecmp(unit, units[i].name, len) == 0 &&
-			(unit[len] == '\0' || (pg_tolower((unsigned char) unit[len]) == 's' && unit[len + 1] == '\0')))
-			return units[i].length;
-	}
-	return 0;
-}
-
-/* The first month of the unit: m - (m - 1) mod months */
+/* The first month of the bucket: m - (m - 1) mod months */
 static MongoNode *
-first_month(MongoNode *x, int64 months)
+first_month(MongoNode *x, int months)
 {
 	MongoNode  *month = mongo_doc1("$month", x);
 
@@ -157,25 +107,17 @@ first_month(MongoNode *x, int64 months)
 
 /* MongoDB makes dates of the years 1 to 9999 only. */
 static bool
-ship_months(const ChTable *table, ChColumn *col, int64 months, const char **reason)
+ship_months(ChColumn *col, ChColumn *time, int months, const char **reason)
 {
-	ChColumn   *time = column(table, col, 1);
-	MongoNode  *x;
-	MongoNode  *parts;
-	MongoNode  *has_year;
+	MongoNode  *x = mongo_text("$$x");
+	MongoNode  *parts = mongo_doc1("year", mongo_doc1("$year", x));
+	MongoNode  *has_year = mongo_call("$and", mongo_call("$gte", x, mongo_date(INT64CONST(-62135596800000)), NULL),
+									  mongo_call("$lt", x, mongo_date(INT64CONST(253402300800000)), NULL), NULL);
 	MongoColumn *mc;
 
-	if (time == NULL)
-		return ch_refuse(reason, "a time to be put into a bucket is no column");
-	if (table->mismatch_null)
+	if (time->table->mismatch_null)
 		return ch_refuse(reason, "MongoDB makes dates of the years 1 to 9999 only");
-	if (!mongo_has_form(time, reason))
-		return false;
-	x = mongo_text("$$x");
-	parts = mongo_doc1("year", mongo_doc1("$year", x));
 	mongo_put(parts, "month", first_month(x, months));
-	has_year = mongo_call("$and", mongo_call("$gte", x, mongo_date(INT64CONST(-62135596800000)), NULL),
-						  mongo_call("$lt", x, mongo_date(INT64CONST(253402300800000)), NULL), NULL);
 	mc = set_computed(col, time, let_x(time, mongo_call("$cond", has_year, mongo_doc1("$dateFromParts", parts),
 														mongo_null(), NULL)));
 	mc->limits = let_x(time, mongo_call("$or", has_year, mongo_call("$eq", x, mongo_null(), NULL), NULL));
@@ -183,37 +125,17 @@ ship_months(const ChTable *table, ChColumn *col, int64 months, const char **reas
 }
 
 static bool
-is_utc(const Const *zone)
+ship_bucket(const ChTable *table, ChColumn *col, const char **reason)
 {
-	static const char *const names[] = {"UTC", "GMT", "Etc/UTC", "Etc/GMT", "Zulu"};
-	char	   *name = zone ? TextDatumGetCString(zone->constvalue) : "";
+	ChBucket	bucket;
+	ChColumn   *time;
 
-	for (int i = 0; i < lengthof(names); i++)
-		if (pg_strcasecmp(name, names[i]) == 0)
-			return true;
-	return false;
-}
-
-static bool
-ship_date_trunc(const ChTable *table, ChColumn *col, const char **reason)
-{
-	const Const *unit = constant(col, 0);
-	int64		length;
-	char	   *name;
-
-	if (unit == NULL)
-		return ch_refuse(reason, "date_trunc's unit is no constant");
-	/* core has seen to it that a zone is named where it makes a difference */
-	if (list_length(col->func->args) == 3 && !is_utc(constant(col, 2)))
-		return ch_refuse(reason, "date_trunc is pushed for UTC only");
-	name = TextDatumGetCString(unit->constvalue);
-	length = length_of_unit(name, fixed_units, lengthof(fixed_units));
-	if (length > 0)
-		return ship_buckets(table, col, 1, INT64CONST(946857600000) /* Monday, 2000-01-03 */ , length, reason);
-	length = length_of_unit(name, month_units, lengthof(month_units));
-	if (length > 0)
-		return ship_months(table, col, length, reason);
-	return ch_refuse(reason, psprintf("MongoDB has no date_trunc to \"%s\"", name));
+	if (!ch_bucket_of(col->func, &bucket, reason))
+		return false;
+	time = ch_column(table, bucket.attno);
+	if (!mongo_has_form(time, reason))
+		return false;
+	return bucket.months ? ship_months(col, time, bucket.months, reason) : ship_strides(col, time, &bucket, reason);
 }
 
 /* ---- fields of JSON ------------------------------------------------------------------------- */
@@ -374,9 +296,8 @@ mongo_ship_func(const ChTable *table, ChColumn *col, const char **reason)
 	switch (col->func->func)
 	{
 		case CH_FUNC_DATE_BIN:
-			return ship_date_bin(table, col, reason);
 		case CH_FUNC_DATE_TRUNC:
-			return ship_date_trunc(table, col, reason);
+			return ship_bucket(table, col, reason);
 		case CH_FUNC_JSON_GET:
 		case CH_FUNC_JSON_GET_TEXT:
 			return ship_field(table, col, reason);

@@ -130,16 +130,6 @@ parameters_of(const NestLoop *loop)
 	return params;
 }
 
-static bool
-uses_param(Node *node, void *arg)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param))
-		return ((Param *) node)->paramkind == PARAM_EXEC && bms_is_member(((Param *) node)->paramid, arg);
-	return expression_tree_walker(node, uses_param, arg);
-}
-
 /* Have the scans below plan fetched ahead; blocked: parameters set in between. */
 static void
 collect(BatchState *bs, Plan *plan, const Bitmapset *params, Bitmapset *blocked)
@@ -161,7 +151,7 @@ collect(BatchState *bs, Plan *plan, const Bitmapset *params, Bitmapset *blocked)
 		collect(bs, list_nth(estate->es_plannedstmt->subplans, init->plan_id - 1), params, blocked);
 	}
 	if (IsA(plan, ForeignScan) && (scan = ch_find_scan(estate, plan)) != NULL && scan->prefetch == NULL &&
-		!uses_param((Node *) ((ForeignScan *) plan)->fdw_exprs, blocked))
+		!ch_has_param((Node *) ((ForeignScan *) plan)->fdw_exprs, blocked))
 	{
 		scan->prefetch = ch_prefetch_make(scan, params);
 		if (scan->prefetch)

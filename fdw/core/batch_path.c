@@ -125,13 +125,6 @@ is_batchable(PlannerInfo *root, Path *path, const ChRel *ch, const Outer *outer,
 
 /* ---- scans below a path --------------------------------------------------------------- */
 
-static bool
-is_ours(const Path *path)
-{
-	return IsA(path, ForeignPath) && path->parent->fdwroutine &&
-		path->parent->fdwroutine->GetForeignPlan == ch_get_plan && path->parent->fdw_private;
-}
-
 /* Rows that the query locks or changes are not read ahead. */
 static bool
 is_locked(const PlannerInfo *root, const RelOptInfo *rel)
@@ -198,7 +191,7 @@ find_scans(PlannerInfo *root, Path *path, const Outer *outer, bool partial, Find
 	switch (nodeTag(path))
 	{
 		case T_ForeignPath:
-			if (is_ours(path) && !is_locked(root, path->parent))
+			if (ch_rel(path->parent) && !is_locked(root, path->parent))
 			{
 				ChRel	   *ch = path->parent->fdw_private;
 				const ChQuery *query = linitial(((ForeignPath *) path)->fdw_private);

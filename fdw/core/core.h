@@ -104,6 +104,12 @@ typedef struct ChRel
 	List	   *remarks;		/* String: why something above stayed local */
 } ChRel;
 
+/* The state of a relation that is a wrapper's of ours, else NULL; rel may be NULL. */
+extern ChRel *ch_rel(const RelOptInfo *rel);
+
+/* Part of a row's transfer that it costs the store to look at the row. */
+#define CH_REMOTE_ROW_FACTOR 0.1
+
 /*
  * Decide for each RestrictInfo; also whether together they are exact.  Pass
  * the list of all clauses that a path applies in the scan.
@@ -305,6 +311,9 @@ extern int	ch_batch_join_size;
 
 /* prefetch.c: rows of one scan for many parameter sets */
 typedef struct ChPrefetch ChPrefetch;
+
+/* Does an expression depend on one of these PARAM_EXEC numbers? */
+extern bool ch_has_param(Node *node, const Bitmapset *params);
 
 /*
  * params: PARAM_EXEC numbers that a loop sets.  NULL if the scan cannot be

@@ -33,9 +33,6 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
-/* Part of a row's transfer that it costs the store to look at the row. */
-#define REMOTE_ROW_FACTOR 0.1
-
 typedef struct GroupContext
 {
 	PlannerInfo *root;
@@ -425,9 +422,9 @@ add_expression(GroupContext *cxt, Node *node)
 
 /* ---- may it be asked at all? -------------------------------------------------------- */
 
-/* The base relation's state if the store can do all below, else NULL with a reason. */
+/* Why the store cannot even be asked for groups of its rows, or NULL. */
 static const char *
-why_not(ChRel *ch, RelOptInfo *input)
+why_not(const ChRel *ch)
 {
 	if (!ch_pushdown_enabled(ch->table, ch_enable_aggregate_pushdown, "enable_aggregate_pushdown"))
 		return "enable_aggregate_pushdown is off";
@@ -457,7 +454,7 @@ add_scan(PlannerInfo *root, GroupContext *cxt, ChRel *below, RelOptInfo *output,
 {
 	ChRel	   *ch = palloc(sizeof(ChRel));
 	Cost		startup = below->startup_cost + below->penalty;
-	Cost		total = startup + below->remote_rows * below->tuple_cost * REMOTE_ROW_FACTOR +
+	Cost		total = startup + below->remote_rows * below->tuple_cost * CH_REMOTE_ROW_FACTOR +
 		groups * (below->tuple_cost + cpu_tuple_cost);
 	double		rows = having ? clamp_row_est(groups * clauselist_selectivity(root, having, 0, JOIN_INNER, NULL)) : groups;
 
@@ -522,18 +519,12 @@ ask_driver(GroupContext *cxt, ChRel *ch)
 static ChExpr *
 whole_filter(const ChRel *ch)
 {
-	ChExpr	   *filter = NULL;
+	List	   *conditions = NIL;
 	ListCell   *lc;
 
 	foreach(lc, ch->clauses)
-	{
-		ChClause   *c = lfirst(lc);
-
-		if (filter == NULL)
-			filter = ch_make_expr(CH_COND_AND);
-		filter->args = lappend(filter->args, c->expr);
-	}
-	return filter;
+		conditions = lappend(conditions, ((ChClause *) lfirst(lc))->expr);
+	return ch_all_of(conditions);
 }
 
 static GroupContext
@@ -562,7 +553,7 @@ ch_group_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, GroupPa
 	if (ch == NULL || parse->groupingSets || extra->patype == PARTITIONWISE_AGGREGATE_PARTIAL)
 		return;
 	cxt = begin_group(root, ch);
-	why = why_not(ch, input);
+	why = why_not(ch);
 	if (why == NULL && !add_grouping(&cxt, output->reltarget, clauses, extra->targetList, (List *) extra->havingQual))
 		why = cxt.reason;
 	if (why == NULL && !ask_driver(&cxt, ch))
@@ -645,7 +636,7 @@ ch_distinct_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output)
 	if (ch == NULL || clauses == NIL || (parse->hasDistinctOn && root->distinct_pathkeys == NIL))
 		return;
 	cxt = begin_group(root, ch);
-	why = why_not(ch, input);
+	why = why_not(ch);
 	if (why == NULL)
 	{
 		done = parse->hasDistinctOn ? set_distinct_on(&cxt) : add_distinct(&cxt, clauses);

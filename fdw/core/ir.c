@@ -30,6 +30,18 @@ ch_make_expr(ChCondKind kind)
 	return e;
 }
 
+ChExpr *
+ch_all_of(List *conditions)
+{
+	ChExpr	   *all;
+
+	if (list_length(conditions) <= 1)
+		return conditions ? linitial(conditions) : NULL;
+	all = ch_make_expr(CH_COND_AND);
+	all->args = conditions;
+	return all;
+}
+
 ChSortKey *
 ch_make_sort_key(void)
 {

@@ -260,6 +260,7 @@ typedef struct ChQuery
 } ChQuery;
 
 extern ChExpr *ch_make_expr(ChCondKind kind);
+extern ChExpr *ch_all_of(List *conditions);	/* ChExpr; NULL for none */
 extern ChSortKey *ch_make_sort_key(void);
 extern ChQuery *ch_make_query(void);
 extern ChJoin *ch_make_join(void);

@@ -21,9 +21,6 @@
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
 
-/* Part of a row's transfer that it costs the store to join the row. */
-#define REMOTE_ROW_FACTOR 0.1
-
 static ChJoinMember *
 make_member(RelOptInfo *rel, JoinType type, List *on)
 {
@@ -91,13 +88,7 @@ ship_on(PlannerInfo *root, RelOptInfo *joinrel, ChRel *ch, const ChJoinMember *m
 	}
 	join->relid = ((ChRel *) member->rel->fdw_private)->table->relid;
 	join->type = member->type;
-	if (list_length(args) == 1)
-		join->on = linitial(args);
-	else if (args)
-	{
-		join->on = ch_make_expr(CH_COND_AND);
-		join->on->args = args;
-	}
+	join->on = ch_all_of(args);
 	ch->joins = lappend(ch->joins, join);
 	return true;
 }
@@ -193,7 +184,7 @@ add_join_path(PlannerInfo *root, RelOptInfo *joinrel, ChRel *ch, List *restrictl
 {
 	ChQuery    *query = ch_make_query();
 	Cost		startup = ch->startup_cost + ch->penalty;
-	Cost		total = startup + rows_below(ch) * ch->tuple_cost * REMOTE_ROW_FACTOR +
+	Cost		total = startup + rows_below(ch) * ch->tuple_cost * CH_REMOTE_ROW_FACTOR +
 		joinrel->rows * (ch->tuple_cost + cpu_tuple_cost);
 
 	ch->remote_rows = joinrel->rows;

@@ -52,6 +52,12 @@ estimate_remote_rows(PlannerInfo *root, RelOptInfo *rel, const ChTable *table, L
 	return clamp_row_est(most > 0 ? Min(rows, most) : rows);
 }
 
+ChRel *
+ch_rel(const RelOptInfo *rel)
+{
+	return rel && rel->fdwroutine && rel->fdwroutine->GetForeignPlan == ch_get_plan ? rel->fdw_private : NULL;
+}
+
 void
 ch_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {

@@ -73,13 +73,7 @@ make_filter(PlanContext *cxt, const ChTable *table, List *clauses)
 	if (args == NIL)
 		return NULL;
 	cxt->merge_keys = ch_merge_keys(table, args);
-	if (list_length(args) == 1)
-		filter = linitial(args);
-	else
-	{
-		filter = ch_make_expr(CH_COND_AND);
-		filter->args = args;
-	}
+	filter = ch_all_of(args);
 	number_values(cxt, filter);
 	return filter;
 }

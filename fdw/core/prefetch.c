@@ -119,19 +119,25 @@ struct ChPrefetch
 /* ---- what depends on the loop ---------------------------------------------------- */
 
 static bool
-has_param(Node *node, void *arg)
+has_param(Node *node, void *params)
 {
 	if (node == NULL)
 		return false;
 	if (IsA(node, Param))
-		return ((Param *) node)->paramkind == PARAM_EXEC && bms_is_member(((Param *) node)->paramid, arg);
-	return expression_tree_walker(node, has_param, arg);
+		return ((Param *) node)->paramkind == PARAM_EXEC && bms_is_member(((Param *) node)->paramid, params);
+	return expression_tree_walker(node, has_param, params);
+}
+
+bool
+ch_has_param(Node *node, const Bitmapset *params)
+{
+	return has_param(node, unconstify(Bitmapset *, params));
 }
 
 static bool
 depends(const ForeignScan *plan, int number, const Bitmapset *params)
 {
-	return has_param(list_nth(plan->fdw_exprs, number), unconstify(Bitmapset *, params));
+	return ch_has_param(list_nth(plan->fdw_exprs, number), params);
 }
 
 static bool

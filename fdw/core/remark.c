@@ -59,12 +59,6 @@ ch_remarks_of(const ChRel *ch, const Path *path)
 	return remarks_without(remarks_without(ch->remarks, "ORDER BY"), "LIMIT");
 }
 
-static bool
-is_ours(const RelOptInfo *rel)
-{
-	return rel && rel->fdwroutine && rel->fdwroutine->GetForeignPlan == ch_get_plan && rel->fdw_private;
-}
-
 /* Unless there is a reason already. */
 static void
 remark_once(ChRel *ch, const char *what, const char *why)
@@ -82,7 +76,7 @@ remark_scan(PlannerInfo *root, const char *what, const char *why)
 
 	if (bms_get_singleton_member(root->all_baserels, &rti))
 	{
-		if (is_ours(root->simple_rel_array[rti]))
+		if (ch_rel(root->simple_rel_array[rti]))
 			remark_once(root->simple_rel_array[rti]->fdw_private, what, why);
 		return;
 	}
@@ -90,7 +84,7 @@ remark_scan(PlannerInfo *root, const char *what, const char *why)
 	{
 		RelOptInfo *rel = lfirst(lc);
 
-		if (is_ours(rel) && bms_is_subset(root->all_baserels, rel->relids))
+		if (ch_rel(rel) && bms_is_subset(root->all_baserels, rel->relids))
 			remark_once(rel->fdw_private, what, why);
 	}
 }
@@ -104,7 +98,7 @@ remark_groups(PlannerInfo *root, const char *what, const char *why)
 
 	for (int i = 0; i < lengthof(kinds); i++)
 		foreach(lc, root->upper_rels[kinds[i]])
-			if (is_ours(lfirst(lc)))
+			if (ch_rel(lfirst(lc)))
 			{
 				ChRel	   *ch = ((RelOptInfo *) lfirst(lc))->fdw_private;
 

@@ -219,13 +219,11 @@ static get_relation_stats_hook_type previous_hook;
 static bool
 note_unique(PlannerInfo *root, RangeTblEntry *rte, AttrNumber attnum, VariableStatData *vardata)
 {
-	const RelOptInfo *rel;
 	const ChRel *ch;
 
 	if (rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_FOREIGN_TABLE && attnum > 0)
 	{
-		rel = vardata->rel;
-		ch = rel && rel->fdwroutine && rel->fdwroutine->GetForeignRelSize == ch_get_rel_size ? rel->fdw_private : NULL;
+		ch = ch_rel(vardata->rel);
 		if (ch && ch->table->relid == rte->relid && ch_column(ch->table, attnum)->unique)
 			vardata->isunique = true;
 	}

@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "fdw/core/compat.h"
@@ -138,18 +136,10 @@ collect_values(BindContext *cxt, const ChExpr *expr, ChCond *cond, bool *has_nul
 
 /* ---- lists without duplicates ------------------------------------------------ */
 
-static int
-compare_bytes(const char *a, int alen, const char *b, int blen)
-{
-	int			rc = memcmp(a, b, Min(alen, blen));
-
-	return rc != 0 ? rc : (alen > blen) - (alen < blen);
-}
-
 /*
- * Some total order in which equal values are neighbours.  Values of one list
- * have one kind; two decimals that are equal but look different (1.0, 1.00)
- * may both stay, which a store does not mind.
+ * Some total order in which equal values are neighbours.  Decimals go by their
+ * text, which takes less time: two that are equal but look different (1.0,
+ * 1.00) may both stay, which a store does not mind.
  */
 static int
 compare_values(const void *pa, const void *pb)
@@ -157,23 +147,13 @@ compare_values(const void *pa, const void *pb)
 	const ChValue *a = pa;
 	const ChValue *b = pb;
 
-	switch (a->kind)
+	if (a->kind == CH_DECIMAL)
 	{
-		case CH_BOOL:
-			return (int) a->u.b - (int) b->u.b;
-		case CH_FLOAT:
-			/* NaN equals NaN in SQL, and its bytes may differ */
-			if (isnan(a->u.f) || isnan(b->u.f))
-				return (int) isnan(a->u.f) - (int) isnan(b->u.f);
-			return (a->u.f > b->u.f) - (a->u.f < b->u.f);
-		case CH_STRING:
-		case CH_BYTES:
-		case CH_UUID:
-		case CH_DECIMAL:
-			return compare_bytes(a->u.s.data, a->u.s.len, b->u.s.data, b->u.s.len);
-		default:
-			return (a->u.i > b->u.i) - (a->u.i < b->u.i);
+		const ChValue as_text[] = {ch_string(a->u.s.data, a->u.s.len), ch_string(b->u.s.data, b->u.s.len)};
+
+		return ch_compare_values(&as_text[0], &as_text[1]);
 	}
+	return ch_compare_values(a, b);
 }
 
 static void

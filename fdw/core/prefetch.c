@@ -35,7 +35,6 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/float.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -316,9 +315,7 @@ append_value(StringInfo key, const ChValue *v)
 			}
 		case CH_DECIMAL:
 			{
-				Datum		n = DirectFunctionCall3(numeric_in, CStringGetDatum(pnstrdup(v->u.s.data, v->u.s.len)),
-													ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-				char	   *text = numeric_normalize(DatumGetNumeric(n));
+				char	   *text = numeric_normalize(ch_value_to_numeric(v));
 
 				append_bytes(key, text, strlen(text));
 				break;

@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
+#include "utils/float.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
@@ -155,20 +156,23 @@ numeric_from_double(double f)
 	return numeric_from_text(buf);
 }
 
+Numeric
+ch_value_to_numeric(const ChValue *v)
+{
+	if (v->kind == CH_INT)
+		return int64_to_numeric(v->u.i);
+	if (v->kind == CH_FLOAT)
+		return numeric_from_double(v->u.f);
+	Assert(v->kind == CH_DECIMAL);
+	return numeric_from_text(pnstrdup(v->u.s.data, v->u.s.len));
+}
+
 static bool
 as_numeric(ChColumn *col, const ChValue *v, Datum *out)
 {
-	Numeric		n;
-
-	if (v->kind == CH_INT)
-		n = int64_to_numeric(v->u.i);
-	else if (v->kind == CH_FLOAT)
-		n = numeric_from_double(v->u.f);
-	else if (v->kind == CH_DECIMAL)
-		n = numeric_from_text(pnstrdup(v->u.s.data, v->u.s.len));
-	else
+	if (v->kind != CH_INT && v->kind != CH_FLOAT && v->kind != CH_DECIMAL)
 		return mismatch(col, v);
-	*out = NumericGetDatum(n);
+	*out = NumericGetDatum(ch_value_to_numeric(v));
 	if (col->typmod >= 0)
 	{
 		char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out, *out));
@@ -737,6 +741,43 @@ ch_datum_to_value(Datum d, Oid typid, ChValue *v)
 			return true;
 		default:
 			return false;
+	}
+}
+
+/* ---- their order -------------------------------------------------------------------------- */
+
+static int
+compare_bytes(const ChValue *a, const ChValue *b)
+{
+	int			rc = memcmp(a->u.s.data, b->u.s.data, Min(a->u.s.len, b->u.s.len));
+
+	return rc != 0 ? rc : (a->u.s.len > b->u.s.len) - (a->u.s.len < b->u.s.len);
+}
+
+int
+ch_compare_values(const ChValue *a, const ChValue *b)
+{
+	switch (a->kind)
+	{
+		case CH_BOOL:
+			return (int) a->u.b - (int) b->u.b;
+		case CH_FLOAT:
+			return float8_cmp_internal(a->u.f, b->u.f);
+		case CH_DECIMAL:
+			return DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(ch_value_to_numeric(a)),
+													 NumericGetDatum(ch_value_to_numeric(b))));
+		case CH_STRING:
+		case CH_BYTES:
+		case CH_UUID:
+			return compare_bytes(a, b);
+		case CH_INT:
+		case CH_INSTANT:
+		case CH_LOCAL_DATETIME:
+		case CH_DATE:
+		case CH_TIME_OF_DAY:
+			return (a->u.i > b->u.i) - (a->u.i < b->u.i);
+		default:
+			elog(ERROR, "values of kind %d have no order", a->kind);
 	}
 }
 

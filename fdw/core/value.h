@@ -19,6 +19,7 @@
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
 
 typedef enum ChValueKind
 {
@@ -102,6 +103,15 @@ extern bool ch_type_has_value(Oid typid);
  * such types (CH_LIST), too: what the operator @> looks for.
  */
 extern bool ch_content_to_value(Datum d, Oid typid, ChValue *v);
+
+/* A CH_INT, CH_FLOAT or CH_DECIMAL as numeric, in the current memory context. */
+extern Numeric ch_value_to_numeric(const ChValue *v);
+
+/*
+ * Compare two values of one kind, which ch_datum_to_value has made, as
+ * PostgreSQL compares them under the collation "C".
+ */
+extern int	ch_compare_values(const ChValue *a, const ChValue *b);
 
 /* Any value as jsonb; used for jsonb columns and by the pass-through functions. */
 extern Jsonb *ch_value_to_jsonb(const ChValue *v);

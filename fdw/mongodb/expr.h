@@ -35,6 +35,13 @@ extern bool mongo_is_made_equal(const ChColumn *col);
 /* Is it other than null or missing, for a raw value or a form? */
 extern MongoNode *mongo_is_some(MongoNode *value);
 
+/* Digits after the point of numeric(p, s), by its typmod. */
+static inline int
+mongo_scale(int32 typmod)
+{
+	return (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
+}
+
 /* Can a value be NaN? */
 extern bool mongo_may_be_nan(const ChColumn *col);
 extern MongoNode *mongo_nan(void);

@@ -26,6 +26,7 @@
 
 #include "catalog/pg_type.h"
 #include "fdw/core/compat.h"
+#include "utils/float.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
@@ -666,23 +667,6 @@ count_of(const Parts *parts, int i)
 	return v.kind == CH_INT ? v.u.i : 0;
 }
 
-static Datum
-numeric_of(const ChValue *v)
-{
-	return DirectFunctionCall3(numeric_in, CStringGetDatum(pnstrdup(v->u.s.data, v->u.s.len)),
-							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-}
-
-static void
-set_decimal(ChValue *v, Datum numeric)
-{
-	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out, numeric));
-
-	v->kind = CH_DECIMAL;
-	v->u.s.data = text;
-	v->u.s.len = strlen(text);
-}
-
 /* The exponent of a zero as a decimal's text has it: "0.00", "0E-18"; never above 0. */
 static int
 exponent_of_zero(const ChValue *zero)
@@ -703,11 +687,13 @@ exponent_of_zero(const ChValue *zero)
 static bool
 sum_is_exact(const ChValue *largest, const ChValue *zero, int64 count)
 {
-	Datum		bound = DirectFunctionCall2(numeric_mul, numeric_of(largest), NumericGetDatum(int64_to_numeric(count)));
+	Datum		bound = DirectFunctionCall2(numeric_mul, NumericGetDatum(ch_value_to_numeric(largest)),
+											NumericGetDatum(int64_to_numeric(count)));
 	char	   *limit = psprintf("1E%d", DECIMAL128_DIGITS + exponent_of_zero(zero));
-	Datum		most = DirectFunctionCall3(numeric_in, CStringGetDatum(limit), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	ChValue		most = ch_string(limit, strlen(limit));
 
-	return DatumGetBool(DirectFunctionCall2(numeric_lt, bound, most));
+	most.kind = CH_DECIMAL;
+	return DatumGetBool(DirectFunctionCall2(numeric_lt, bound, NumericGetDatum(ch_value_to_numeric(&most))));
 }
 
 static void
@@ -729,8 +715,8 @@ check_decimal_sum(const ChColumn *col, const Parts *parts, const MongoResult *re
 				 errhint("%s", turn_off)));
 	/* of numeric(p, s) every value has s digits after the point */
 	if (col->typmod >= 0)
-		set_decimal(v, DirectFunctionCall2(numeric_round, numeric_of(v),
-										   Int32GetDatum((((col->typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024)));
+		(void) ch_datum_to_value(DirectFunctionCall2(numeric_round, NumericGetDatum(ch_value_to_numeric(v)),
+													 Int32GetDatum(mongo_scale(col->typmod))), NUMERICOID, v);
 }
 
 static void
@@ -741,9 +727,7 @@ finish_sum(const ChColumn *col, const Parts *parts, const MongoResult *result, C
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("bigint out of range")));
 	if (result->special >= 0 && v->kind == CH_FLOAT && !isfinite(v->u.f) && count_of(parts, result->special) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("value out of range: overflow")));
+		float_overflow_error();
 	if (result->zero >= 0 && v->kind == CH_DECIMAL)
 		check_decimal_sum(col, parts, result, v);
 }

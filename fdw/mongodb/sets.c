@@ -17,13 +17,10 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "fdw/mongodb/sets.h"
 
 #include "common/int.h"
 #include "fdw/core/compat.h"
-#include "utils/fmgrprotos.h"
 
 /* Questions of one request by $unionWith. */
 #define UNION_SETS	12
@@ -59,28 +56,8 @@ mongo_ship_sets(const ChTable *table, const ChQuery *query)
 static bool
 same_value(const ChValue *a, const ChValue *b)
 {
-	if (a->kind != b->kind)
-		return false;
-	switch (a->kind)
-	{
-		case CH_BOOL:
-			return a->u.b == b->u.b;
-		case CH_FLOAT:
-			return memcmp(&a->u.f, &b->u.f, sizeof(double)) == 0;
-		case CH_STRING:
-		case CH_BYTES:
-		case CH_UUID:
-		case CH_DECIMAL:
-			return a->u.s.len == b->u.s.len && memcmp(a->u.s.data, b->u.s.data, a->u.s.len) == 0;
-		case CH_INT:
-		case CH_INSTANT:
-		case CH_LOCAL_DATETIME:
-		case CH_DATE:
-		case CH_TIME_OF_DAY:
-			return a->u.i == b->u.i;
-		default:
-			return false;
-	}
+	return a->kind == b->kind && a->kind != CH_LIST && a->kind != CH_MAP && a->kind != CH_PARAM &&
+		ch_compare_values(a, b) == 0;
 }
 
 static bool
@@ -215,44 +192,6 @@ find_own(const ChScan *scan, MongoSets *sets)
 
 /* ---- conditions, judged here -------------------------------------------------------------- */
 
-static Datum
-numeric_of(const ChValue *v)
-{
-	return DirectFunctionCall3(numeric_in, CStringGetDatum(pnstrdup(v->u.s.data, v->u.s.len)),
-							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-}
-
-static int
-compare_floats(double a, double b)
-{
-	if (isnan(a) || isnan(b))
-		return (int) isnan(a) - (int) isnan(b);
-	return (a > b) - (a < b);
-}
-
-/* Two values of a column, in PostgreSQL's order. */
-static int
-compare_values(const ChValue *a, const ChValue *b)
-{
-	int			rc;
-
-	switch (a->kind)
-	{
-		case CH_BOOL:
-			return (int) a->u.b - (int) b->u.b;
-		case CH_FLOAT:
-			return compare_floats(a->u.f, b->u.f);
-		case CH_DECIMAL:
-			return DatumGetInt32(DirectFunctionCall2(numeric_cmp, numeric_of(a), numeric_of(b)));
-		case CH_STRING:
-		case CH_UUID:
-			rc = memcmp(a->u.s.data, b->u.s.data, Min(a->u.s.len, b->u.s.len));
-			return rc != 0 ? rc : a->u.s.len - b->u.s.len;
-		default:
-			return (a->u.i > b->u.i) - (a->u.i < b->u.i);
-	}
-}
-
 static bool
 order_holds(ChCmpOp op, int rc)
 {
@@ -277,7 +216,7 @@ static bool
 is_among(const ChCond *cond, const ChValue *v)
 {
 	for (int i = 0; i < cond->nvalues; i++)
-		if (compare_values(v, &cond->values[i]) == 0)
+		if (ch_compare_values(v, &cond->values[i]) == 0)
 			return true;
 	return false;
 }
@@ -337,7 +276,7 @@ judge(const ChCond *cond, MongoRowValue value, void *row)
 		case CH_COND_NOT_IN:
 			return value(row, cond->col, &v) && !is_among(cond, &v);
 		default:
-			return value(row, cond->col, &v) && order_holds(cond->op, compare_values(&v, &cond->values[0]));
+			return value(row, cond->col, &v) && order_holds(cond->op, ch_compare_values(&v, &cond->values[0]));
 	}
 }
 
@@ -361,7 +300,7 @@ compare_equals(const void *a, const void *b, void *arg)
 {
 	ChCond	   *const *equal = arg;
 
-	return compare_values(&equal[*(const int *) a]->values[0], &equal[*(const int *) b]->values[0]);
+	return ch_compare_values(&equal[*(const int *) a]->values[0], &equal[*(const int *) b]->values[0]);
 }
 
 static void
@@ -386,7 +325,7 @@ first_not_less(const MongoSets *sets, int n, const ChValue *v)
 	{
 		int			middle = low + (n - low) / 2;
 
-		if (compare_values(&sets->equal[sets->sorted[middle]]->values[0], v) < 0)
+		if (ch_compare_values(&sets->equal[sets->sorted[middle]]->values[0], v) < 0)
 			low = middle + 1;
 		else
 			n = middle;
@@ -409,7 +348,7 @@ mongo_sets_match(const ChScan *scan, MongoSets *sets, MongoRowValue value, void 
 	{
 		int			s = sets->pivot ? sets->sorted[i] : i;
 
-		if (sets->pivot && compare_values(&sets->equal[s]->values[0], &v) != 0)
+		if (sets->pivot && ch_compare_values(&sets->equal[s]->values[0], &v) != 0)
 			break;
 		if (sets->own[s] == NULL || judge(sets->own[s], value, row))
 			sets->matches[sets->nmatches++] = s;
@@ -451,7 +390,7 @@ any_equal(const ChScan *scan, const MongoSets *sets)
 	{
 		const ChValue *v = &sets->equal[sets->sorted[i]]->values[0];
 
-		if (in->nvalues == 0 || compare_values(&in->values[in->nvalues - 1], v) != 0)
+		if (in->nvalues == 0 || ch_compare_values(&in->values[in->nvalues - 1], v) != 0)
 			in->values[in->nvalues++] = *v;
 	}
 	return in;

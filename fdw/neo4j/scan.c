@@ -237,25 +237,16 @@ unpack(const ChScan *scan, PackReader *body, ChValue *v)
 		raise_protocol(scan, body->error);
 }
 
-static ChValue
-decimal(char *text)
-{
-	ChValue		v = {.kind = CH_DECIMAL};
-
-	v.u.s.data = text;
-	v.u.s.len = strlen(text);
-	return v;
-}
-
 /* A sum of bigints comes as the sums of x / 2^32 and of x % 2^32. */
 static ChValue
 whole_sum(int64 high, int64 low)
 {
-	return decimal(DatumGetCString(DirectFunctionCall1(numeric_out,
-		DirectFunctionCall2(numeric_add,
-							DirectFunctionCall2(numeric_mul, NumericGetDatum(int64_to_numeric(high)),
-												NumericGetDatum(int64_to_numeric(INT64CONST(4294967296)))),
-							NumericGetDatum(int64_to_numeric(low))))));
+	Datum		upper = DirectFunctionCall2(numeric_mul, NumericGetDatum(int64_to_numeric(high)),
+											NumericGetDatum(int64_to_numeric(INT64CONST(4294967296))));
+	ChValue		v;
+
+	(void) ch_datum_to_value(DirectFunctionCall2(numeric_add, upper, NumericGetDatum(int64_to_numeric(low))), NUMERICOID, &v);
+	return v;
 }
 
 /* A sum of floats comes with the number of those that are infinite. */
@@ -265,9 +256,7 @@ float_sum(double sum, int64 infinite)
 	ChValue		v = {.kind = CH_FLOAT};
 
 	if (isinf(sum) && infinite == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("value out of range: overflow")));
+		float_overflow_error();
 	v.u.f = sum;
 	return v;
 }

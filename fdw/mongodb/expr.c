@@ -15,7 +15,6 @@
 
 #include "catalog/pg_type.h"
 #include "datatype/timestamp.h"
-#include "utils/uuid.h"
 
 /* from 1970 to 2000 */
 #define EPOCHS_MSEC ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
@@ -157,11 +156,11 @@ float_ways(const ChColumn *col, MongoNode *x)
 static MongoNode *
 decimal_value(const char *text)
 {
-	bson_value_t v = {.value_type = BSON_TYPE_DECIMAL128};
+	bson_decimal128_t d;
 
-	if (!bson_decimal128_from_string(text, &v.value.v_decimal128))
+	if (!bson_decimal128_from_string(text, &d))
 		elog(ERROR, "libbson does not read decimal %s", text);
-	return mongo_value(v);
+	return mongo_value(value_of_decimal(d));
 }
 
 /* numeric(p, s) has values of at most s digits after the point, below 10^(p - s). */
@@ -169,7 +168,7 @@ static MongoNode *
 fits_precision(int32 typmod, MongoNode *x)
 {
 	int			precision = ((typmod - VARHDRSZ) >> 16) & 0xffff;
-	int			scale = (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
+	int			scale = mongo_scale(typmod);
 	MongoNode  *small = mongo_call("$lt", mongo_doc1("$abs", x), decimal_value(psprintf("1E%d", precision - scale)), NULL);
 	MongoNode  *whole = mongo_call("$eq", mongo_call("$mod", x, decimal_value(psprintf("1E%d", -scale)), NULL),
 								   mongo_int(0), NULL);
@@ -193,13 +192,7 @@ numeric_ways(const ChColumn *col, MongoNode *x)
 static MongoNode *
 uuid_bound(char byte, bson_subtype_t subtype)
 {
-	bson_value_t v = {.value_type = BSON_TYPE_BINARY};
-
-	v.value.v_binary.data = palloc(UUID_LEN);
-	memset(v.value.v_binary.data, byte, UUID_LEN);
-	v.value.v_binary.data_len = UUID_LEN;
-	v.value.v_binary.subtype = subtype;
-	return mongo_value(v);
+	return mongo_value(value_of_uuid(memset(palloc(UUID_LEN), byte, UUID_LEN), subtype));
 }
 
 /* Binary data is ordered by length, then subtype. */
@@ -223,11 +216,9 @@ uuid_ways(const ChColumn *col, MongoNode *x)
 static MongoNode *
 has_no_zero(MongoNode *x)
 {
-	bson_value_t zero = {.value_type = BSON_TYPE_UTF8};
+	MongoNode  *zero = mongo_value(value_of_text("\0", 1));
 
-	zero.value.v_utf8.str = memset(palloc(2), 0, 2);
-	zero.value.v_utf8.len = 1;
-	return mongo_call("$lt", mongo_call("$indexOfCP", x, mongo_value(zero), NULL), mongo_int(0), NULL);
+	return mongo_call("$lt", mongo_call("$indexOfCP", x, zero, NULL), mongo_int(0), NULL);
 }
 
 static List *

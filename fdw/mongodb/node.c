@@ -47,64 +47,43 @@ mongo_value(bson_value_t value)
 MongoNode *
 mongo_text(const char *text)
 {
-	bson_value_t v = {.value_type = BSON_TYPE_UTF8};
-
-	v.value.v_utf8.str = unconstify(char *, text);
-	v.value.v_utf8.len = strlen(text);
-	return mongo_value(v);
+	return mongo_value(value_of_text(text, strlen(text)));
 }
 
 MongoNode *
 mongo_int(int32 i)
 {
-	bson_value_t v = {.value_type = BSON_TYPE_INT32};
-
-	v.value.v_int32 = i;
-	return mongo_value(v);
+	return mongo_value(value_of_int32(i));
 }
 
 MongoNode *
 mongo_long(int64 i)
 {
-	bson_value_t v = {.value_type = BSON_TYPE_INT64};
-
-	v.value.v_int64 = i;
-	return mongo_value(v);
+	return mongo_value(value_of_int(i));
 }
 
 MongoNode *
 mongo_double(double f)
 {
-	bson_value_t v = {.value_type = BSON_TYPE_DOUBLE};
-
-	v.value.v_double = f;
-	return mongo_value(v);
+	return mongo_value(value_of_double(f));
 }
 
 MongoNode *
 mongo_bool(bool b)
 {
-	bson_value_t v = {.value_type = BSON_TYPE_BOOL};
-
-	v.value.v_bool = b;
-	return mongo_value(v);
+	return mongo_value(value_of_bool(b));
 }
 
 MongoNode *
 mongo_null(void)
 {
-	bson_value_t v = {.value_type = BSON_TYPE_NULL};
-
-	return mongo_value(v);
+	return mongo_value(value_null());
 }
 
 MongoNode *
 mongo_date(int64 ms)
 {
-	bson_value_t v = {.value_type = BSON_TYPE_DATE_TIME};
-
-	v.value.v_datetime = ms;
-	return mongo_value(v);
+	return mongo_value(value_of_date(ms));
 }
 
 MongoNode *

@@ -9,6 +9,104 @@
 
 #include "fdw/mongodb/filter.h"
 
+#include "utils/uuid.h"
+
+/* ---- values of the store ------------------------------------------------ */
+
+static inline bson_value_t
+value_of_int(int64 i)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_INT64};
+
+	v.value.v_int64 = i;
+	return v;
+}
+
+static inline bson_value_t
+value_of_int32(int32 i)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_INT32};
+
+	v.value.v_int32 = i;
+	return v;
+}
+
+static inline bson_value_t
+value_of_double(double f)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_DOUBLE};
+
+	v.value.v_double = f;
+	return v;
+}
+
+static inline bson_value_t
+value_of_date(int64 ms)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_DATE_TIME};
+
+	v.value.v_datetime = ms;
+	return v;
+}
+
+static inline bson_value_t
+value_of_decimal(bson_decimal128_t d)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_DECIMAL128};
+
+	v.value.v_decimal128 = d;
+	return v;
+}
+
+static inline bson_value_t
+value_of_oid(const bson_oid_t *oid)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_OID};
+
+	bson_oid_copy(oid, &v.value.v_oid);
+	return v;
+}
+
+static inline bson_value_t
+value_of_text(const char *data, int len)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_UTF8};
+
+	v.value.v_utf8.str = unconstify(char *, data);
+	v.value.v_utf8.len = len;
+	return v;
+}
+
+static inline bson_value_t
+value_of_uuid(const char *data, bson_subtype_t subtype)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_BINARY};
+
+	v.value.v_binary.data = (uint8_t *) unconstify(char *, data);
+	v.value.v_binary.data_len = UUID_LEN;
+	v.value.v_binary.subtype = subtype;
+	return v;
+}
+
+static inline bson_value_t
+value_of_bool(bool b)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_BOOL};
+
+	v.value.v_bool = b;
+	return v;
+}
+
+static inline bson_value_t
+value_null(void)
+{
+	bson_value_t v = {.value_type = BSON_TYPE_NULL};
+
+	return v;
+}
+
+/* ---- trees ---------------------------------------------------------------- */
+
 /* Strings that are passed in must live as long as the tree. */
 extern MongoNode *mongo_value(bson_value_t value);
 extern MongoNode *mongo_text(const char *text);

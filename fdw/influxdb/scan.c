@@ -39,7 +39,6 @@ typedef struct InfluxChecked
 {
 	Oid			relid;
 	TimestampTz until;
-	Bitmapset  *floats;			/* attributes whose values are floats, all of them */
 	int			natts;
 	uint8	   *types;			/* by attribute - 1: INFLUX_FLOAT and so on */
 } InfluxChecked;
@@ -63,6 +62,7 @@ typedef struct InfluxScan
 	InfluxQuery query;			/* of the last question; all have the same columns */
 	InfluxGroups *groups;		/* of a grouped scan: of each question */
 	struct InfluxFold *fold;
+	const InfluxChecked *seen;	/* of the measurement, or NULL: not yet */
 	InfluxAnswer *answer;
 	int			first;			/* number of the first of statements in the answer */
 	int			nstatements;
@@ -135,6 +135,13 @@ types_of(const InfluxScan *state, const ChColumn *col)
 	return field ? field->types : 0;
 }
 
+/* Are a field's values floats, all of them? */
+static bool
+is_float(const InfluxChecked *seen, const ChColumn *col)
+{
+	return col->attno <= seen->natts && seen->types[col->attno - 1] == INFLUX_FLOAT;
+}
+
 static InfluxChecked *
 note_checked(const ChScan *scan)
 {
@@ -150,21 +157,18 @@ note_checked(const ChScan *scan)
 		c->checked = lappend(c->checked, seen);
 	}
 	seen->until = GetCurrentTimestamp() + CHECK_SECONDS * USECS_PER_SEC;
-	bms_free(seen->floats);
-	seen->floats = NULL;
-	if (seen->natts < scan->table->natts)
+	if (seen->types == NULL)
 		seen->types = palloc(scan->table->natts);
+	else if (seen->natts < scan->table->natts)
+		seen->types = repalloc(seen->types, scan->table->natts);
 	seen->natts = scan->table->natts;
 	memset(seen->types, 0, seen->natts);
 	for (int i = 0; i < seen->natts; i++)
 	{
 		ChColumn   *col = scan->table->columns[i];
 
-		if (col == NULL || col->kind != INFLUX_FIELD)
-			continue;
-		seen->types[i] = types_of(state, col);
-		if (seen->types[i] == INFLUX_FLOAT)
-			seen->floats = bms_add_member(seen->floats, col->attno);
+		if (col && col->kind == INFLUX_FIELD)
+			seen->types[i] = types_of(state, col);
 	}
 	MemoryContextSwitchTo(old);
 	return seen;
@@ -179,11 +183,11 @@ refuse_inexact(const InfluxChecked *seen, const ChCond *cond)
 {
 	const int64 limit = INT64CONST(1) << 53;
 
-	if (cond == NULL || seen->floats == NULL)
+	if (cond == NULL)
 		return;
 	for (int i = 0; i < cond->nargs; i++)
 		refuse_inexact(seen, cond->args[i]);
-	if (cond->col == NULL || cond->col->basetype != INT8OID || !bms_is_member(cond->col->attno, seen->floats))
+	if (cond->col == NULL || cond->col->basetype != INT8OID || !is_float(seen, cond->col))
 		return;
 	for (int i = 0; i < cond->nvalues; i++)
 		if (cond->values[i].kind == CH_INT && (cond->values[i].u.i > limit || cond->values[i].u.i < -limit))
@@ -306,7 +310,8 @@ check_columns(ChScan *scan)
 			wrong_kind(col, "field");
 	}
 	state->checking = false;
-	refuse_inexact_filters(scan, note_checked(scan));
+	state->seen = note_checked(scan);
+	refuse_inexact_filters(scan, state->seen);
 }
 
 /* ---- the scan ---------------------------------------------------------- */
@@ -415,9 +420,11 @@ influx_send(ChScan *scan)
 
 	scan->state = state;
 	state->checking = !t->sql && must_check(seen);
-	if (seen && !state->checking)
+	if (!state->checking)
+		state->seen = seen;
+	if (state->seen)
 		refuse_inexact_filters(scan, seen);
-	state->rows = scan->grouped && seen && !state->checking && must_fold(scan, seen);
+	state->rows = scan->grouped && state->seen && must_fold(scan, seen);
 	ask(scan);
 	if (scan->grouped)
 		state->fold = influx_begin_fold(scan, state->groups);
@@ -463,7 +470,7 @@ static void
 check(ChScan *scan)
 {
 	check_columns(scan);
-	if (scan->grouped && must_fold(scan, find_checked(scan->conn->handle, scan->table->relid)))
+	if (scan->grouped && must_fold(scan, ((InfluxScan *) scan->state)->seen))
 		influx_ask_rows(scan);
 }
 
@@ -515,12 +522,9 @@ as_float(const ChValue *v)
 const ChValue *
 influx_field_value(const ChScan *scan, const ChColumn *col, const ChValue *v, ChValue *other)
 {
-	const InfluxChecked *seen;
+	const InfluxChecked *seen = ((InfluxScan *) scan->state)->seen;
 
-	if (v->kind != CH_INT && v->kind != CH_DECIMAL)
-		return v;
-	seen = find_checked(scan->conn->handle, scan->table->relid);
-	if (seen == NULL || !bms_is_member(col->attno, seen->floats))
+	if ((v->kind != CH_INT && v->kind != CH_DECIMAL) || seen == NULL || !is_float(seen, col))
 		return v;
 	*other = as_float(v);
 	return other;

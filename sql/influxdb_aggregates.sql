@@ -145,6 +145,11 @@ SELECT q, why(q) FROM unnest(ARRAY[
   'SELECT max(r) FROM other',
   'SELECT DISTINCT ON (i) f FROM points ORDER BY i, time',
   'SELECT DISTINCT ON (a) f FROM points ORDER BY a, time, b COLLATE "C"']) q;
+-- An aggregate of that name that is somebody else's means something else.
+CREATE FUNCTION add_one(n bigint, bigint, timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN n + 1;
+CREATE AGGREGATE cipherhorizon.first(bigint, timestamptz) (sfunc = add_one, stype = bigint, initcond = 0);
+EXPLAIN (VERBOSE, COSTS OFF) SELECT cipherhorizon.first(i, time) FROM points;
+DROP AGGREGATE cipherhorizon.first(bigint, timestamptz);
 EXPLAIN (VERBOSE, COSTS OFF) SELECT f FROM points WHERE i > 0 AND date_bin('1 day', time, '2000-01-01') = '2026-01-01' ORDER BY date_bin('1 day', time, '2000-01-01'), time LIMIT 3;
 SET cipherhorizon.enable_aggregate_pushdown = off;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT max(i) FROM sure;

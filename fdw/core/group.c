@@ -16,9 +16,11 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
 #include "nodes/makefuncs.h"
@@ -193,17 +195,20 @@ is_extreme(const Aggref *ref, ChAgg *agg)
 	return true;
 }
 
-/* Ours: first(value, time) and last(value, time). */
+/* Ours: first(value, time) and last(value, time), whatever else has their names. */
 static bool
 is_first_or_last(const Aggref *ref, ChAgg *agg)
 {
-	char	   *schema = get_namespace_name(get_func_namespace(ref->aggfnoid));
 	char	   *name = get_func_name(ref->aggfnoid);
+	Oid			extension;
 
-	if (schema == NULL || name == NULL || strcmp(schema, "cipherhorizon") != 0 || list_length(ref->args) != 2)
+	if (name == NULL || list_length(ref->args) != 2)
 		return false;
 	*agg = strcmp(name, "first") == 0 ? CH_AGG_FIRST : CH_AGG_LAST;
-	return strcmp(name, "first") == 0 || strcmp(name, "last") == 0;
+	if (*agg == CH_AGG_LAST && strcmp(name, "last") != 0)
+		return false;
+	extension = getExtensionOfObject(ProcedureRelationId, ref->aggfnoid);
+	return OidIsValid(extension) && extension == get_extension_oid("cipherhorizon", true);
 }
 
 static bool

@@ -273,6 +273,7 @@ note_rows(BatchState *bs)
 	}
 	foreach(lc, bs->loop->nestParams)
 		estate->es_param_exec_vals[((NestLoopParam *) lfirst(lc))->paramno] = saved[foreach_current_index(lc)];
+	pfree(saved);
 }
 
 /* Rows of earlier batches may have to go for those of this one. */

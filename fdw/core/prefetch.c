@@ -17,8 +17,9 @@
  *	- In sets.  The driver takes the questions one by one and asks them in one
  *	  request (ship_sets); its rows say whose they are.
  *
- * Rows are kept up to work_mem.  If they are more, all are dropped and the
- * caller is told, to begin anew with fewer.
+ * Sets and rows are kept up to work_mem.  If the rows of a batch are more, all
+ * are dropped and the caller is told, to begin anew with fewer; sets of earlier
+ * batches go when there is no room for those of another.
  */
 #include "postgres.h"
 
@@ -109,7 +110,7 @@ struct ChPrefetch
 	int			nfetched;		/* the first ones: kept for later batches */
 	int			room;
 	Set		   *sets;
-	Size		bytes;
+	Size		bytes;			/* of sets and rows */
 
 	Set		   *current;
 	int			at;
@@ -361,8 +362,17 @@ enter_key(ChPrefetch *pf, struct keys_hash *hash, bool *found)
 
 		memcpy(copy, pf->key.data, pf->key.len);
 		entry->key.data = copy;
+		pf->bytes += sizeof(KeyEntry) + pf->key.len;
 	}
 	return entry;
+}
+
+/* ---- memory ------------------------------------------------------------------------------- */
+
+static Size
+memory(void)
+{
+	return work_mem * (Size) 1024;
 }
 
 /* ---- noting sets ----------------------------------------------------------------------- */
@@ -450,6 +460,7 @@ add_set(ChPrefetch *pf, int number)
 
 	set->values = palloc(pf->n * sizeof(Datum));
 	set->nulls = palloc(pf->n * sizeof(bool));
+	pf->bytes += sizeof(Set) + pf->n * (sizeof(Datum) + sizeof(bool)) + pf->key.len;
 	for (int i = 0; i < pf->n; i++)
 	{
 		set->nulls[i] = pf->nulls[i];
@@ -478,6 +489,8 @@ ch_prefetch_add(ChPrefetch *pf)
 	{
 		ch_stop_scan(pf->state);
 		MemoryContextReset(pf->state->scan.run_cxt);
+		if (pf->bytes > memory() / 2)
+			ch_prefetch_forget(pf);
 	}
 	old = MemoryContextSwitchTo(pf->cxt);
 	if (pf->by_value == NULL)
@@ -510,7 +523,7 @@ keep_row(ChPrefetch *pf, Set *set, TupleTableSlot *slot)
 	set->rows[set->nrows] = ch_form_minimal_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
 	pf->bytes += set->rows[set->nrows++]->t_len + sizeof(MinimalTuple);
 	MemoryContextSwitchTo(old);
-	return pf->bytes <= work_mem * (Size) 1024;
+	return pf->bytes <= memory();
 }
 
 /* Give a row to each set that has its key. */
@@ -631,7 +644,7 @@ add_empty_groups(ChPrefetch *pf)
 bool
 ch_prefetch_fetch(ChPrefetch *pf)
 {
-	MemoryContext old = MemoryContextSwitchTo(pf->cxt);
+	MemoryContext old = MemoryContextSwitchTo(pf->state->scan.run_cxt);
 	int			next = pf->nfetched;
 	bool		fits = true;
 

@@ -31,6 +31,31 @@ static const struct config_enum_entry missing_quals[] = {
 	{NULL, 0, false}
 };
 
+/* What can be turned off. */
+static const struct
+{
+	const char *name;
+	const char *help;
+	bool	   *variable;
+}			switches[] = {
+	{"cipherhorizon.enable_where_pushdown", "Evaluates conditions in the store where it means the same.",
+	&ch_enable_where_pushdown},
+	{"cipherhorizon.enable_sort_pushdown", "Sorts in the store where it means the same.",
+	&ch_enable_sort_pushdown},
+	{"cipherhorizon.enable_limit_pushdown", "Sends LIMIT and OFFSET to the store where it means the same.",
+	&ch_enable_limit_pushdown},
+	{"cipherhorizon.enable_aggregate_pushdown", "Groups, aggregates and makes rows distinct in the store where it means the same.",
+	&ch_enable_aggregate_pushdown},
+	{"cipherhorizon.enable_join_pushdown", "Joins tables of one server in the store where it means the same.",
+	&ch_enable_join_pushdown},
+	{"cipherhorizon.enable_eager_start", "Sends the requests of a statement's scans together when it starts.",
+	&ch_enable_eager_start},
+	{"cipherhorizon.enable_batch_join", "Fetches the inner side of nested loops for many outer rows at once.",
+	&ch_enable_batch_join},
+	{"cipherhorizon.learn_costs", "Takes the planner's costs of a server from the requests of this session.",
+	&ch_learn},
+};
+
 FdwRoutine *
 ch_fdw_routine(void)
 {
@@ -64,30 +89,9 @@ ch_define_gucs(void)
 							"It tells a store that hangs from one that works: rows that keep coming start it anew. A server's option request_timeout comes first.",
 							&ch_request_timeout, 30000, 1, 86400000,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
-	DefineCustomBoolVariable("cipherhorizon.enable_where_pushdown",
-							 "Evaluates conditions in the store where it means the same.", NULL,
-							 &ch_enable_where_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-	DefineCustomBoolVariable("cipherhorizon.enable_sort_pushdown",
-							 "Sorts in the store where it means the same.", NULL,
-							 &ch_enable_sort_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-	DefineCustomBoolVariable("cipherhorizon.enable_limit_pushdown",
-							 "Sends LIMIT and OFFSET to the store where it means the same.", NULL,
-							 &ch_enable_limit_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-	DefineCustomBoolVariable("cipherhorizon.enable_aggregate_pushdown",
-							 "Groups, aggregates and makes rows distinct in the store where it means the same.", NULL,
-							 &ch_enable_aggregate_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-	DefineCustomBoolVariable("cipherhorizon.enable_join_pushdown",
-							 "Joins tables of one server in the store where it means the same.", NULL,
-							 &ch_enable_join_pushdown, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-	DefineCustomBoolVariable("cipherhorizon.enable_eager_start",
-							 "Sends the requests of a statement's scans together when it starts.", NULL,
-							 &ch_enable_eager_start, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-	DefineCustomBoolVariable("cipherhorizon.enable_batch_join",
-							 "Fetches the inner side of nested loops for many outer rows at once.", NULL,
-							 &ch_enable_batch_join, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-	DefineCustomBoolVariable("cipherhorizon.learn_costs",
-							 "Takes the planner's costs of a server from the requests of this session.", NULL,
-							 &ch_learn, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	for (int i = 0; i < lengthof(switches); i++)
+		DefineCustomBoolVariable(switches[i].name, switches[i].help, NULL, switches[i].variable, true,
+								 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomIntVariable("cipherhorizon.batch_join_size",
 							"Outer rows of a nested loop whose inner rows are fetched at once.", NULL,
 							&ch_batch_join_size, 1000, 1, 100000, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);

@@ -1,37 +1,15 @@
 -- The batched dependent join: few requests, and always the rows that single requests give.
 \set ECHO none
-\getenv redis_host REDIS_HOST
-\getenv redis_port REDIS_PORT
-\getenv redis_password REDIS_PASSWORD
-\getenv influx_url INFLUXDB_URL
-\getenv influx_user INFLUXDB_USER
-\getenv influx_password INFLUXDB_PASSWORD
-\getenv mongo_host MONGODB_HOST
-\getenv mongo_port MONGODB_PORT
-\getenv mongo_user MONGODB_USER
-\getenv mongo_password MONGODB_PASSWORD
-\getenv neo4j_url NEO4J_URL
-\getenv neo4j_user NEO4J_USER
-\getenv neo4j_password NEO4J_PASSWORD
-SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS cipherhorizon;
-CREATE SCHEMA t_batch_join;
-SET search_path = t_batch_join;
-SET timezone = 'UTC';
+\set suite batch_join
+\set servers t_batch
+\set who CURRENT_USER
+\i test/four_stores.sql
 SET datestyle = 'ISO';
 \! test/load/redis.sh redis_batch_join
 \! python3 test/load/neo4j.py test/data/neo4j_batch_join.cypher
 \! test/load/influx.sh reset batch_join
 \! seq 0 1199 | awk '{ printf "batch_join,symbol=S%d price=%s,qty=%di %d000000000\n", $1 % 30, $1 / 8, $1 % 50, 1767225600 + $1 }' | test/load/influx.sh write
 \! make -s -C test/load build/mongo_load && test/load/build/mongo_load --drop t_batch_join.docs >/dev/null && seq 1 1200 | awk '{ printf "t_batch_join\tdocs\t{\"_id\": %d, \"g\": %d, \"name\": \"n%d\", \"at\": {\"$date\": {\"$numberLong\": \"%d\"}}}\n", $1, $1 % 40, $1 % 10, 1767225600000 + $1 * 1000 }' | test/load/build/mongo_load --load 2>/dev/null
-CREATE SERVER t_batch_redis FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host :'redis_host', port :'redis_port');
-CREATE USER MAPPING FOR CURRENT_USER SERVER t_batch_redis OPTIONS (password :'redis_password');
-CREATE SERVER t_batch_influx FOREIGN DATA WRAPPER cipherhorizon_influxdb OPTIONS (url :'influx_url', dbname 't_influx');
-CREATE USER MAPPING FOR CURRENT_USER SERVER t_batch_influx OPTIONS (user :'influx_user', password :'influx_password');
-CREATE SERVER t_batch_mongo FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (host :'mongo_host', port :'mongo_port', database 't_batch_join');
-CREATE USER MAPPING FOR CURRENT_USER SERVER t_batch_mongo OPTIONS (user :'mongo_user', password :'mongo_password');
-CREATE SERVER t_batch_neo4j FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'neo4j_url', dbname 'neo4j');
-CREATE USER MAPPING FOR CURRENT_USER SERVER t_batch_neo4j OPTIONS (user :'neo4j_user', password :'neo4j_password');
 CREATE FOREIGN TABLE r (k bigint OPTIONS (kind 'key'), n int, s text) SERVER t_batch_redis OPTIONS (type 'hash', key_prefix 't_redis_batch_join:k:');
 CREATE FOREIGN TABLE rnum (k text OPTIONS (kind 'key'), n int) SERVER t_batch_redis OPTIONS (type 'hash', key_prefix 't_redis_batch_join:num:');
 CREATE FOREIGN TABLE i (time timestamptz NOT NULL, symbol text OPTIONS (kind 'tag'), price float8 NOT NULL, qty bigint) SERVER t_batch_influx OPTIONS (measurement 'batch_join');

@@ -1,36 +1,14 @@
 -- What EXPLAIN says: the keys of its formats, what a scan cost, and why something stayed local.
 \set ECHO none
-\getenv redis_host REDIS_HOST
-\getenv redis_port REDIS_PORT
-\getenv redis_password REDIS_PASSWORD
-\getenv influx_url INFLUXDB_URL
-\getenv influx_user INFLUXDB_USER
-\getenv influx_password INFLUXDB_PASSWORD
-\getenv mongo_host MONGODB_HOST
-\getenv mongo_port MONGODB_PORT
-\getenv mongo_user MONGODB_USER
-\getenv mongo_password MONGODB_PASSWORD
-\getenv neo4j_url NEO4J_URL
-\getenv neo4j_user NEO4J_USER
-\getenv neo4j_password NEO4J_PASSWORD
-SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS cipherhorizon;
-CREATE SCHEMA t_explain;
-SET search_path = t_explain;
-SET timezone = 'UTC';
+\set suite explain
+\set servers t_explain
+\set who CURRENT_USER
+\i test/four_stores.sql
 \! test/load/redis.sh redis_explain
 \! python3 test/load/neo4j.py test/data/neo4j_explain.cypher
 \! test/load/influx.sh reset explain
 \! seq 0 99 | awk '{ printf "explain,symbol=S%d price=%s,n=%di %d000000000\n", $1 % 5, $1 / 8, $1 % 10, 1767225600 + $1 }' | test/load/influx.sh write
 \! make -s -C test/load build/mongo_load && test/load/build/mongo_load --drop t_explain.docs >/dev/null && seq 1 100 | awk '{ printf "t_explain\tdocs\t{\"_id\": %d, \"n\": %d, \"name\": \"n%d\"}\n", $1, $1 % 10, $1 }' | test/load/build/mongo_load --load 2>/dev/null
-CREATE SERVER t_explain_redis FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host :'redis_host', port :'redis_port');
-CREATE USER MAPPING FOR CURRENT_USER SERVER t_explain_redis OPTIONS (password :'redis_password');
-CREATE SERVER t_explain_influx FOREIGN DATA WRAPPER cipherhorizon_influxdb OPTIONS (url :'influx_url', dbname 't_influx');
-CREATE USER MAPPING FOR CURRENT_USER SERVER t_explain_influx OPTIONS (user :'influx_user', password :'influx_password');
-CREATE SERVER t_explain_mongo FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (host :'mongo_host', port :'mongo_port', database 't_explain');
-CREATE USER MAPPING FOR CURRENT_USER SERVER t_explain_mongo OPTIONS (user :'mongo_user', password :'mongo_password');
-CREATE SERVER t_explain_neo4j FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'neo4j_url', dbname 'neo4j');
-CREATE USER MAPPING FOR CURRENT_USER SERVER t_explain_neo4j OPTIONS (user :'neo4j_user', password :'neo4j_password');
 CREATE FOREIGN TABLE r (k bigint OPTIONS (kind 'key'), n int) SERVER t_explain_redis OPTIONS (type 'hash', key_prefix 't_redis_explain:k:');
 CREATE FOREIGN TABLE i (time timestamptz NOT NULL, symbol text OPTIONS (kind 'tag') COLLATE "C", price float8 NOT NULL, n bigint) SERVER t_explain_influx OPTIONS (measurement 'explain');
 CREATE FOREIGN TABLE m (_id int NOT NULL, n int, name text COLLATE "C") SERVER t_explain_mongo OPTIONS (collection 'docs');

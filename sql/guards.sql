@@ -1,36 +1,14 @@
 -- Guards: a table that wants a condition, the window that replaces it, and limits on rows.
 \set ECHO none
-\getenv redis_host REDIS_HOST
-\getenv redis_port REDIS_PORT
-\getenv redis_password REDIS_PASSWORD
-\getenv influx_url INFLUXDB_URL
-\getenv influx_user INFLUXDB_USER
-\getenv influx_password INFLUXDB_PASSWORD
-\getenv mongo_host MONGODB_HOST
-\getenv mongo_port MONGODB_PORT
-\getenv mongo_user MONGODB_USER
-\getenv mongo_password MONGODB_PASSWORD
-\getenv neo4j_url NEO4J_URL
-\getenv neo4j_user NEO4J_USER
-\getenv neo4j_password NEO4J_PASSWORD
-SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS cipherhorizon;
-CREATE SCHEMA t_guards;
-SET search_path = t_guards;
-SET timezone = 'UTC';
+\set suite guards
+\set servers t_guards
+\set who PUBLIC
+\i test/four_stores.sql
 \! test/load/redis.sh redis_guards
 \! python3 test/load/neo4j.py test/data/neo4j_guards.cypher
 \! test/load/influx.sh reset guards
 \! now=$(date +%s); seq 0 1999 | awk -v now="$now" '{ printf "guards,symbol=S%d price=%s,qty=%di %d000000000\n", $1 % 10, $1 / 8, $1 % 50, now - 30 - int($1 / 10) * 600 }' | test/load/influx.sh write
 \! now=$(date +%s); make -s -C test/load build/mongo_load && test/load/build/mongo_load --drop t_guards.docs >/dev/null && seq 1 300 | awk -v now="$now" '{ printf "t_guards\tdocs\t{\"_id\": %d, \"g\": %d, \"name\": \"n%d\", \"at\": {\"$date\": {\"$numberLong\": \"%d000\"}}}\n", $1, $1 % 40, $1 % 10, now - 30 - $1 * 600 }' | test/load/build/mongo_load --load 2>/dev/null
-CREATE SERVER t_guards_redis FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host :'redis_host', port :'redis_port');
-CREATE USER MAPPING FOR PUBLIC SERVER t_guards_redis OPTIONS (password :'redis_password');
-CREATE SERVER t_guards_influx FOREIGN DATA WRAPPER cipherhorizon_influxdb OPTIONS (url :'influx_url', dbname 't_influx');
-CREATE USER MAPPING FOR PUBLIC SERVER t_guards_influx OPTIONS (user :'influx_user', password :'influx_password');
-CREATE SERVER t_guards_mongo FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (host :'mongo_host', port :'mongo_port', database 't_guards');
-CREATE USER MAPPING FOR PUBLIC SERVER t_guards_mongo OPTIONS (user :'mongo_user', password :'mongo_password');
-CREATE SERVER t_guards_neo4j FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'neo4j_url', dbname 'neo4j');
-CREATE USER MAPPING FOR PUBLIC SERVER t_guards_neo4j OPTIONS (user :'neo4j_user', password :'neo4j_password');
 -- What a query asked of the store
 CREATE FUNCTION asked(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE line text;

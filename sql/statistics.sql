@@ -1,36 +1,14 @@
 -- ANALYZE, the stores' own counts, and what the planner makes of them.
 \set ECHO none
-\getenv redis_host REDIS_HOST
-\getenv redis_port REDIS_PORT
-\getenv redis_password REDIS_PASSWORD
-\getenv influx_url INFLUXDB_URL
-\getenv influx_user INFLUXDB_USER
-\getenv influx_password INFLUXDB_PASSWORD
-\getenv mongo_host MONGODB_HOST
-\getenv mongo_port MONGODB_PORT
-\getenv mongo_user MONGODB_USER
-\getenv mongo_password MONGODB_PASSWORD
-\getenv neo4j_url NEO4J_URL
-\getenv neo4j_user NEO4J_USER
-\getenv neo4j_password NEO4J_PASSWORD
-SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS cipherhorizon;
-CREATE SCHEMA t_statistics;
-SET search_path = t_statistics;
-SET timezone = 'UTC';
+\set suite statistics
+\set servers t_stat
+\set who CURRENT_USER
+\i test/four_stores.sql
 \! test/load/redis.sh redis_statistics
 \! python3 test/load/neo4j.py test/data/neo4j_statistics.cypher
 \! test/load/influx.sh reset statistics
 \! seq 0 1999 | awk '{ printf "statistics,symbol=S%d price=%s,qty=%di %d000000000\n", $1 % 20, $1 / 8, $1 % 50, 1767225600 + $1 }' | test/load/influx.sh write
 \! make -s -C test/load build/mongo_load && test/load/build/mongo_load --drop t_statistics.docs >/dev/null && seq 1 2000 | awk '{ printf "t_statistics\tdocs\t{\"_id\": %d, \"g\": %s, \"name\": \"n%d\"}\n", $1, $1 % 4 ? $1 % 40 : "null", $1 % 10 }' | test/load/build/mongo_load --load 2>/dev/null
-CREATE SERVER t_stat_redis FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host :'redis_host', port :'redis_port');
-CREATE USER MAPPING FOR CURRENT_USER SERVER t_stat_redis OPTIONS (password :'redis_password');
-CREATE SERVER t_stat_influx FOREIGN DATA WRAPPER cipherhorizon_influxdb OPTIONS (url :'influx_url', dbname 't_influx');
-CREATE USER MAPPING FOR CURRENT_USER SERVER t_stat_influx OPTIONS (user :'influx_user', password :'influx_password');
-CREATE SERVER t_stat_mongo FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (host :'mongo_host', port :'mongo_port', database 't_statistics');
-CREATE USER MAPPING FOR CURRENT_USER SERVER t_stat_mongo OPTIONS (user :'mongo_user', password :'mongo_password');
-CREATE SERVER t_stat_neo4j FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'neo4j_url', dbname 'neo4j');
-CREATE USER MAPPING FOR CURRENT_USER SERVER t_stat_neo4j OPTIONS (user :'neo4j_user', password :'neo4j_password');
 CREATE FOREIGN TABLE r (k bigint OPTIONS (kind 'key'), n int, s text) SERVER t_stat_redis OPTIONS (type 'hash', key_prefix 't_redis_statistics:k:');
 CREATE FOREIGN TABLE z (member text OPTIONS (kind 'member'), score float8 OPTIONS (kind 'score')) SERVER t_stat_redis OPTIONS (type 'zset', key 't_redis_statistics:z');
 CREATE FOREIGN TABLE i (time timestamptz NOT NULL, symbol text OPTIONS (kind 'tag'), price float8 NOT NULL, qty bigint) SERVER t_stat_influx OPTIONS (measurement 'statistics');

@@ -3,12 +3,14 @@
  *	  Running a remote query: begin, rows, rescan, end.
  *
  * A run goes from ch_bind and driver->send to driver->close; a rescan ends one
- * run and the next row starts another.  The first may start with the plan.  What an error leaves behind is found
- * by a callback of the run's memory context: it closes the driver's side and
- * drops the connection, whose answer nobody will read.
+ * run and the next row starts another.  The first may start with the plan.  What
+ * an error leaves behind is found by a callback of the run's memory context: it
+ * closes the driver's side and drops the connection, whose answer nobody will
+ * read.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
@@ -16,7 +18,6 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "catalog/pg_type.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 

@@ -334,3 +334,43 @@ ch_bind_merged(ChScanState *state, const ChMerge *merge)
 {
 	return bind_all((BindContext) {.state = state,.merge = merge});
 }
+
+/* In run_cxt, after ch_bind. */
+ChBoundAssign *
+ch_bind_assigns(ChScanState *state, bool explain)
+{
+	BindContext cxt = {.state = state,.explain = explain};
+	const ChScan *scan = &state->scan;
+	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
+	ChBoundAssign *bound = palloc0((list_length(scan->query->assigns) + 1) * sizeof(ChBoundAssign));
+	ListCell   *lc;
+
+	foreach(lc, scan->query->assigns)
+	{
+		const ChAssign *assign = lfirst(lc);
+		ChBoundAssign *b = &bound[foreach_current_index(lc)];
+		Datum		d;
+		bool		isnull;
+
+		b->kind = assign->kind;
+		if (assign->kind == CH_ASSIGN_COLUMN)
+			b->column = ch_column(scan->table, assign->column);
+		else if (!has_value(&cxt, assign->value))
+		{
+			b->value.kind = CH_PARAM;
+			b->value.u.i = assign->value + 1;
+		}
+		else
+		{
+			d = evaluate(&cxt, assign->value, &isnull);
+			if (assign->kind == CH_ASSIGN_VALUE)
+				ch_value_to_write(ch_column(scan->table, assign->attno), d, isnull, &b->value);
+			else if (!isnull)
+				(void) ch_datum_to_value(d, assign->valtype, &b->value);
+			else
+				b->kind = CH_ASSIGN_VALUE;	/* anything + NULL is NULL */
+		}
+	}
+	MemoryContextSwitchTo(old);
+	return bound;
+}

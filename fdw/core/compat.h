@@ -18,6 +18,7 @@
 #endif
 #include "access/stratnum.h"
 #include "catalog/pg_foreign_server.h"
+#include "executor/executor.h"
 #include "fmgr.h"
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
@@ -185,6 +186,23 @@ ch_scan_userid(ForeignScan *plan, EState *estate)
 	rte = rt_fetch(rti, estate->es_range_table);
 	return OidIsValid(rte->checkAsUser) ? rte->checkAsUser : GetUserId();
 #endif
+}
+
+/* The role as which rows are written; rinfo may be of a partition that rows are routed to. */
+static inline Oid
+ch_write_userid(ResultRelInfo *rinfo, EState *estate)
+{
+	Oid			userid;
+#if PG_VERSION_NUM >= 160000
+	userid = ExecGetResultRelCheckAsUser(rinfo, estate);
+#else
+	Index		rti = rinfo->ri_RangeTableIndex;
+
+	if (rti == 0 && rinfo->ri_RootResultRelInfo)
+		rti = rinfo->ri_RootResultRelInfo->ri_RangeTableIndex;
+	userid = rti > 0 ? exec_rt_fetch(rti, estate)->checkAsUser : InvalidOid;
+#endif
+	return OidIsValid(userid) ? userid : GetUserId();
 }
 
 /* Pathkeys say their direction by a strategy number up to 17. */

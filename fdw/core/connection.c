@@ -194,6 +194,8 @@ static void
 close_connection(ChConn *conn)
 {
 	dlist_delete(&conn->node);
+	if (conn->gone)
+		conn->gone(conn);
 	conn->driver->disconnect(conn);
 	MemoryContextDelete(conn->cxt);
 }
@@ -214,7 +216,7 @@ ch_conn_release(ChConn *conn)
 {
 	conn->in_use = false;
 	conn->owner = NULL;
-	if (conn->stale)
+	if (conn->stale && !conn->remote)
 		close_connection(conn);
 }
 
@@ -246,7 +248,7 @@ end_of_transaction(XactEvent event, void *arg)
 	{
 		ChConn	   *conn = dlist_container(ChConn, node, iter.cur);
 
-		if (!conn->in_use && (conn->stale || !conn->keep))
+		if (!conn->in_use && !conn->remote && (conn->stale || !conn->keep))
 			close_connection(conn);
 	}
 }
@@ -282,7 +284,7 @@ find_idle(Oid serverid, Oid userid, Oid umid)
 	{
 		ChConn	   *conn = dlist_container(ChConn, node, iter.cur);
 
-		if (conn->in_use || conn->serverid != serverid || conn->umid != umid || conn->userid != userid)
+		if (conn->in_use || conn->remote || conn->serverid != serverid || conn->umid != umid || conn->userid != userid)
 			continue;
 		if (!conn->stale && has_current_timeouts(conn) && conn->driver->alive(conn))
 			return conn;
@@ -298,6 +300,13 @@ ch_conn_acquire(Oid serverid, Oid userid)
 	List	   *unused;
 
 	register_callbacks();
+	conn = ch_remote_transaction(serverid, userid);
+	if (conn && !conn->in_use)
+	{
+		/* what this transaction has written is seen only there */
+		conn->in_use = true;
+		return conn;
+	}
 	conn = find_idle(serverid, userid, find_mapping(serverid, userid, &unused));
 	if (conn == NULL)
 	{
@@ -322,7 +331,7 @@ ch_conn_close_idle(Oid serverid)
 
 		if (OidIsValid(serverid) && conn->serverid != serverid)
 			continue;
-		if (conn->in_use)
+		if (conn->in_use || conn->remote)
 		{
 			conn->stale = true;
 			continue;

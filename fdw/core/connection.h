@@ -39,6 +39,9 @@ typedef struct ChConn
 	bool		in_use;
 	bool		stale;			/* server or mapping changed: close when idle */
 	bool		keep;			/* keep_connections */
+	bool		remote;			/* a transaction of the store is open in it: */
+	void		(*gone) (const struct ChConn *conn);	/* told when it is closed */
+	bool		unsure;			/* writes were sent, and not yet answered */
 	struct ChScan *owner;		/* the scan that uses it, or NULL */
 	void	   *handle;			/* the driver's; set by connect() */
 } ChConn;

@@ -259,6 +259,7 @@ typedef struct ChScanState
 	bool		max_rows_of_table;	/* by an option */
 } ChScanState;
 
+extern void ch_open_scan(ForeignScanState *node, int eflags);	/* sends nothing */
 extern void ch_begin_scan(ForeignScanState *node, int eflags);
 extern TupleTableSlot *ch_iterate_scan(ForeignScanState *node);
 extern void ch_rescan(ForeignScanState *node);
@@ -283,6 +284,9 @@ typedef struct ChMerge
 
 /* ch_bind with column = value as column IN (values). */
 extern bool ch_bind_merged(ChScanState *state, const ChMerge *merge);
+
+/* The values that a direct UPDATE sets columns to; with explain as ch_bind. */
+extern ChBoundAssign *ch_bind_assigns(ChScanState *state, bool explain);
 
 /* Which columns to fetch, and where each goes in the scan's slot. */
 extern void ch_set_columns(ChScanState *state);
@@ -349,6 +353,77 @@ extern void ch_stop_scan(ChScanState *state);
 
 /* The owner's connection goes away: free what the driver holds. */
 extern void ch_scan_abandon(ChScan *scan);
+
+/* ---- writing ------------------------------------------------------------ */
+
+/* modify.c: INSERT, UPDATE, DELETE, COPY and TRUNCATE */
+extern void ch_set_modify_routines(FdwRoutine *routine);
+
+/* direct.c: UPDATE and DELETE without fetching rows */
+extern void ch_set_direct_routines(FdwRoutine *routine);
+
+/* A Datum on its way to the store, in the current memory context. */
+extern void ch_value_to_write(const ChColumn *col, Datum d, bool isnull, ChValue *v);
+
+/* Raise if there is a reason against writing the table so. */
+extern void ch_check_writable(const ChTable *table, ChVerb verb);
+
+/* pending.c: what is written and not yet sent, and transactions */
+extern const char *const ch_write_mode_names[];	/* by ChWriteMode */
+
+typedef struct ChPending ChPending;
+
+/* What identifies a ChWrite within a transaction. */
+typedef struct ChWriteKey
+{
+	Oid			relid;
+	Oid			userid;
+	ChVerb		verb;
+	bool		skip_existing;
+	bool		direct;
+	List	   *columns;		/* int list of attnos */
+} ChWriteKey;
+
+extern ChWriteMode ch_write_mode(const ChTable *table);
+
+/* A new one, in cxt; begin_write has been called. */
+extern ChWrite *ch_make_write(const ChWriteKey *key, MemoryContext cxt);
+
+/* The transaction's own: made, or found from an earlier statement. */
+extern ChWrite *ch_get_write(const ChWriteKey *key);
+
+/*
+ * Where the next record of w goes: the driver appends to it, and ch_end_record
+ * completes it; true if the batch is full.
+ */
+extern StringInfo ch_begin_record(ChWrite *w);
+extern bool ch_end_record(ChWrite *w, int64 *affected);
+
+/* A batch without records. */
+extern void ch_add_batch(ChWrite *w, int64 *affected);
+
+/*
+ * Send what may be sent by now: by its mode nothing before the commit, and in a
+ * transaction of the store nothing of a savepoint that is not released.
+ */
+extern bool ch_flush_writes(const ChWrite *w);	/* false: some of w wait on */
+
+/* Is a transaction of the store open in which this server is written? */
+extern ChConn *ch_remote_transaction(Oid serverid, Oid userid);
+
+/* doubt.c: stores of one transaction that did not all commit */
+typedef struct ChDoubt
+{
+	const char *server;
+	const char *outcome;		/* committed, unknown, not committed */
+	int64		records;
+} ChDoubt;
+
+extern void ch_record_doubt(List *doubts, const char *reason);
+
+/* The same from where nothing may be written, or NIL; ch_record_late_doubts catches up. */
+extern void ch_note_late_doubt(List *doubts);
+extern void ch_record_late_doubts(void);
 
 extern void ch_explain_scan(ForeignScanState *node, ExplainState *es);
 extern void ch_explain_init(void);	/* once for each process */

@@ -23,6 +23,7 @@
 #include "options.h"
 #include "stream.h"
 #include "value.h"
+#include "write.h"
 
 /* ---- a foreign table as a driver sees it ------------------------------ */
 
@@ -42,6 +43,7 @@ typedef struct ChColumn
 	/* set by the driver's describe_table */
 	int			kind;			/* driver's own enum */
 	bool		unique;			/* at most one row has a given value */
+	bool		generated;		/* the store makes a value where INSERT gives NULL */
 	void	   *extra;
 
 	ChFunc	   *func;			/* computed: what; else NULL */
@@ -192,6 +194,14 @@ typedef struct ChScan
 	int64		rows;
 	instr_time	remote_time;	/* in send, await and next */
 } ChScan;
+
+/* How a direct UPDATE sets a column, by ChWrite.columns. */
+typedef struct ChBoundAssign
+{
+	ChAssignKind kind;
+	ChValue		value;			/* VALUE: may be CH_NULL; ADD, SUB: a number */
+	ChColumn   *column;			/* COLUMN */
+} ChBoundAssign;
 
 /*
  * Put a value into the row: column is scan->columns[i].  values and nulls are
@@ -389,6 +399,65 @@ typedef struct ChDriver
 
 	/* One step of check_store; detail may be added. Raises on failure. */
 	void		(*probe) (ChConn *conn, ChProbe step, StringInfo detail);
+
+	/* ---- writing; a driver without can_write only reads ---- */
+
+	/*
+	 * May rows of this table be written so?  False with a reason, a sentence for
+	 * DETAIL, and perhaps a hint (may stay NULL).
+	 */
+	bool		(*can_write) (const ChTable *table, ChVerb verb, const char **reason, const char **hint);
+
+	/* The columns by which UPDATE and DELETE find a row again: int list of attnos. */
+	List	   *(*row_identity) (const ChTable *table);
+
+	/*
+	 * Values that have no kind of their own (enums, network addresses, ...), and
+	 * arrays and jsonb, come as CH_UNTYPED text; else the latter come as CH_LIST
+	 * and CH_MAP, and the former are refused.
+	 */
+	bool		writes_text;
+
+	size_t		batch_bytes;	/* a batch is full with this; 0: 1 MB */
+	int			batch_records;	/* or with so many records */
+
+	/* Check w->columns and prepare w->priv, in w->cxt, which is current. */
+	void		(*begin_write) (ChWrite *w);
+
+	/*
+	 * Append one record for a row: values by w->columns, identity by w->identity
+	 * (both may be CH_NULL).  In a per-row context.
+	 */
+	void		(*encode_row) (ChWrite *w, const ChValue *identity, const ChValue *values, StringInfo out);
+
+	/*
+	 * UPDATE and DELETE of all rows that a condition describes, without fetching
+	 * them.  ship_direct: does the store do it exactly?  query->filter ships
+	 * exactly; query->assigns are ChAssign.
+	 * encode_direct: append the record; scan->filter is bound, assigns are by
+	 * w->columns; w->direct, which begin_write was told.  A value that ADD makes
+	 * and the column's type does not hold is an error, NULL + value is NULL.
+	 * explain_direct: the same as text.  NULL: never.
+	 */
+	bool		(*ship_direct) (const ChTable *table, const ChQuery *query, ChVerb verb, const char **reason);
+	void		(*encode_direct) (ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out);
+	void		(*explain_direct) (ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out);
+
+	/*
+	 * Send the batches and wait for the answers.  Where the store can, all or
+	 * nothing of them.  conn->unsure is set by the driver from before the bytes
+	 * leave that make the writes happen until their answer is there.
+	 */
+	void		(*apply) (ChConn *conn, ChBatches *batches);
+
+	/* A transaction of the store around apply.  NULL: it has none. */
+	void		(*begin_remote) (ChConn *conn);
+	void		(*commit_remote) (ChConn *conn);	/* sets conn->unsure, too */
+	bool		(*abort_remote) (ChConn *conn); /* must not raise or wait long;
+												 * false: drop the connection */
+
+	/* What is sent for a row, as EXPLAIN VERBOSE shows it; w->priv is set. */
+	void		(*explain_write) (const ChWrite *w, StringInfo out);
 } ChDriver;
 
 extern const ChDriver ch_influxdb_driver;

@@ -556,7 +556,7 @@ ch_find_scan(const EState *estate, const Plan *plan)
 }
 
 void
-ch_begin_scan(ForeignScanState *node, int eflags)
+ch_open_scan(ForeignScanState *node, int eflags)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	EState	   *estate = node->ss.ps.state;
@@ -582,8 +582,14 @@ ch_begin_scan(ForeignScanState *node, int eflags)
 	state->params = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
 	ch_guard_begin(state, eflags);
 	MemoryContextSwitchTo(old);
-	if (ch_starts_early(state, eflags))
-		start_early(state);
+}
+
+void
+ch_begin_scan(ForeignScanState *node, int eflags)
+{
+	ch_open_scan(node, eflags);
+	if (ch_starts_early(node->fdw_state, eflags))
+		start_early(node->fdw_state);
 }
 
 void

@@ -73,6 +73,7 @@ ch_fdw_routine(void)
 	routine->ExplainForeignScan = ch_explain_scan;
 	routine->AnalyzeForeignTable = ch_analyze;
 	routine->ImportForeignSchema = ch_import_schema;
+	ch_set_modify_routines(routine);
 	return routine;
 }
 

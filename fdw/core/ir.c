@@ -17,6 +17,7 @@
 #define NAME_FUNC "CipherHorizonFunc"
 #define NAME_TARGET "CipherHorizonTarget"
 #define NAME_OUTPUT "CipherHorizonOutput"
+#define NAME_ASSIGN "CipherHorizonAssign"
 
 const char *const ch_cmp_name[] = {"=", "<>", "<", "<=", ">", ">="};
 
@@ -106,6 +107,16 @@ ch_make_output(void)
 	o->hdr.extnodename = NAME_OUTPUT;
 	o->count = -1;
 	return o;
+}
+
+ChAssign *
+ch_make_assign(void)
+{
+	ChAssign   *a = (ChAssign *) newNode(sizeof(ChAssign), T_ExtensibleNode);
+
+	a->hdr.extnodename = NAME_ASSIGN;
+	a->value = -1;
+	return a;
 }
 
 /* Everything after the header, bytes as they are; lists are copied after. */
@@ -224,6 +235,22 @@ equal_output(const ExtensibleNode *a, const ExtensibleNode *b)
 }
 
 static void
+copy_assign(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
+{
+	COPY_BODY(newnode, oldnode, ChAssign);
+}
+
+static bool
+equal_assign(const ExtensibleNode *a, const ExtensibleNode *b)
+{
+	const ChAssign *x = (const ChAssign *) a;
+	const ChAssign *y = (const ChAssign *) b;
+
+	return x->kind == y->kind && x->attno == y->attno && x->value == y->value && x->valtype == y->valtype &&
+		x->column == y->column;
+}
+
+static void
 copy_query(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
 {
 	ChQuery    *to = (ChQuery *) newnode;
@@ -244,6 +271,7 @@ copy_query(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
 	to->group = copyObject(from->group);
 	to->targets = copyObject(from->targets);
 	to->outputs = copyObject(from->outputs);
+	to->assigns = copyObject(from->assigns);
 }
 
 static bool
@@ -259,7 +287,8 @@ equal_query(const ExtensibleNode *a, const ExtensibleNode *b)
 		equal(x->targets, y->targets) && equal(x->outputs, y->outputs) && equal(x->columns, y->columns) && equal(x->filter, y->filter) &&
 		equal(x->sort, y->sort) && equal(x->narrowed, y->narrowed) &&
 		equal(x->not_pushed, y->not_pushed) && equal(x->remarks, y->remarks) &&
-		equal(x->unmet, y->unmet) && equal(x->windows, y->windows);
+		equal(x->unmet, y->unmet) && equal(x->windows, y->windows) &&
+		equal(x->assigns, y->assigns) && x->set_processed == y->set_processed;
 }
 
 /*
@@ -317,6 +346,15 @@ out_output(StringInfo str, const ExtensibleNode *node)
 }
 
 static void
+out_assign(StringInfo str, const ExtensibleNode *node)
+{
+	const ChAssign *a = (const ChAssign *) node;
+
+	appendStringInfo(str, " :kind %d :attno %d :value %d :column %d", (int) a->kind, a->attno, a->value,
+					 a->column);
+}
+
+static void
 out_query(StringInfo str, const ExtensibleNode *node)
 {
 	const ChQuery *q = (const ChQuery *) node;
@@ -324,6 +362,7 @@ out_query(StringInfo str, const ExtensibleNode *node)
 	appendStringInfo(str, " :relid %u :columns %s :filter %s :sort %s :limit %d :offset %d", q->relid,
 					 nodeToString(q->columns), nodeToString(q->filter), nodeToString(q->sort),
 					 q->limit, q->offset);
+	appendStringInfo(str, " :assigns %s", nodeToString(q->assigns));
 	appendStringInfo(str, " :joins %s :narrowed %s", nodeToString(q->joins), nodeToString(q->narrowed));
 	appendStringInfo(str, " :computed %s :grouped %d :group %s :targets %s :outputs %s :ndistinct %d",
 					 nodeToString(q->computed), q->grouped, nodeToString(q->group),
@@ -347,6 +386,7 @@ ch_ir_register(void)
 		{NAME_FUNC, sizeof(ChFunc), copy_func, equal_func, out_func, no_read},
 		{NAME_TARGET, sizeof(ChTarget), copy_target, equal_target, out_target, no_read},
 		{NAME_OUTPUT, sizeof(ChOutput), copy_output, equal_output, out_output, no_read},
+		{NAME_ASSIGN, sizeof(ChAssign), copy_assign, equal_assign, out_assign, no_read},
 	};
 
 	for (int i = 0; i < lengthof(methods); i++)

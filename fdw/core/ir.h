@@ -221,6 +221,25 @@ typedef struct ChJoin
 								 * NULL: none */
 } ChJoin;
 
+/* How an UPDATE that fetches no rows sets a column. */
+typedef enum ChAssignKind
+{
+	CH_ASSIGN_VALUE,			/* to a value */
+	CH_ASSIGN_ADD,				/* to itself + value, a number */
+	CH_ASSIGN_SUB,				/* to itself - value */
+	CH_ASSIGN_COLUMN			/* to a column of the row, perhaps a computed one */
+} ChAssignKind;
+
+typedef struct ChAssign
+{
+	ExtensibleNode hdr;
+	ChAssignKind kind;
+	int			attno;			/* the column that is set */
+	int			value;			/* number in fdw_exprs, or -1 */
+	Oid			valtype;		/* its type */
+	int			column;			/* COLUMN: the number of the other one */
+} ChAssign;
+
 /* One remote query in a plan; the only member of ForeignScan.fdw_private. */
 typedef struct ChQuery
 {
@@ -250,6 +269,8 @@ typedef struct ChQuery
 								 * only: List of (Integer attno, List of paths),
 								 * a path is a List of String; a driver may leave
 								 * out of the documents what is at none of them */
+	List	   *assigns;		/* ChAssign, of a direct UPDATE */
+	bool		set_processed;	/* of a direct one: it counts the statement's rows */
 	List	   *not_pushed;		/* String: reasons, one for each local qual in
 								 * plan order, "" where none is known */
 	List	   *remarks;		/* String: why a sort or limit stayed local */
@@ -267,6 +288,7 @@ extern ChJoin *ch_make_join(void);
 extern ChFunc *ch_make_func(ChFuncId func);
 extern ChTarget *ch_make_target(ChAgg agg);
 extern ChOutput *ch_make_output(void);
+extern ChAssign *ch_make_assign(void);
 extern bool ch_is_func(const Node *node);
 extern void ch_ir_register(void);	/* once for each process */
 

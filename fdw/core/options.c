@@ -36,6 +36,7 @@
 #include "utils/varlena.h"
 
 static const char *const mismatch_values[] = {"error", "null", NULL};
+const char *const ch_write_mode_names[] = {"commit", "immediate", "transaction", NULL};
 
 /* A request costs about what reading 25 pages in sequence does. */
 const ChOptionDef ch_common_options[] = {
@@ -64,6 +65,10 @@ const ChOptionDef ch_common_options[] = {
 	{"use_remote_estimate", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "false", .help = "ask the store for its row count when a table without statistics is planned"},
 	{"fdw_startup_cost", CH_ON_SERVER, CH_OPT_REAL, "25", 0, 1e9, .help = "planner's cost of one request; default: learnt, 25 at first"},
 	{"fdw_tuple_cost", CH_ON_SERVER, CH_OPT_REAL, "0.05", 0, 1e9, .help = "planner's cost of one row's transfer; default: learnt, 0.05 at first"},
+	{"updatable", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "true", .help = "allow INSERT, UPDATE and DELETE"},
+	{"truncatable", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "false", .help = "allow TRUNCATE"},
+	{"write_mode", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_ENUM, NULL, .values = ch_write_mode_names, .help = "when the store is written: commit, immediate, or in a transaction of the store; default: transaction where the store has it, else commit"},
+	{"batch_size", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_INT, NULL, 1, 1000000, .help = "rows of one request of a write at most; default: what measured best for the store"},
 	{"user", CH_ON_USER, CH_OPT_STRING, NULL, .help = "user name in the store"},
 	{"password", CH_ON_USER, CH_OPT_STRING, NULL, .secret = true, .help = "password in the store"},
 	{"password_file", CH_ON_USER, CH_OPT_STRING, NULL, .superuser = true, .help = "file whose first line is the password"},

@@ -69,11 +69,12 @@ $(call need,libcurl,libcurl4-openssl-dev)
 $(call need,jansson,libjansson-dev)
 $(call need,rdkafka,librdkafka-dev)
 $(call need,openssl,libssl-dev)
+$(call need,zlib,zlib1g-dev)
 endif
 
 # jansson and rdkafka are asked for above and linked when change data capture
 # comes to use them.
-LIBRARIES = $(MONGOC) hiredis libcurl openssl
+LIBRARIES = $(MONGOC) hiredis libcurl openssl zlib
 # Their headers are not ours to mend: -isystem keeps -Werror for our own code.
 PG_CPPFLAGS = -I$(CURDIR) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBRARIES)))
 # PostgreSQL's headers have parameters that they do not use; its own

@@ -19,7 +19,7 @@ build() {  # SUITE POSTGRES
     rm -rf "$root"
     mkdir -p "${root%/*}"
     mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
-      --include="gcc,clang,make,pkg-config,postgresql-server-dev-$2,libmongoc-dev,libhiredis-dev,libcurl4-openssl-dev,libjansson-dev,librdkafka-dev,libssl-dev" \
+      --include="gcc,clang,make,pkg-config,postgresql-server-dev-$2,libmongoc-dev,libhiredis-dev,libcurl4-openssl-dev,libjansson-dev,librdkafka-dev,libssl-dev,zlib1g-dev" \
       "$1" "$root"
     touch "$root/.complete"
   fi

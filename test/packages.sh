@@ -31,6 +31,7 @@ missing() {
 	module jansson libjansson-dev
 	module rdkafka librdkafka-dev
 	module openssl libssl-dev
+	module zlib zlib1g-dev
 	[ -e "$("$pg_config" --includedir-server 2>/dev/null)/postgres.h" ] || echo "postgresql-server-dev-$major"
 	perl -MIPC::Run -e1 2>/dev/null || echo libipc-run-perl # PostgreSQL's TAP tests
 }

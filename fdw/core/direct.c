@@ -218,7 +218,6 @@ begin_direct(ForeignScanState *node, int eflags)
 	direct->write = (eflags & EXEC_FLAG_EXPLAIN_ONLY) ? ch_make_write(&key, direct->scan->scan.cxt) : ch_get_write(&key);
 }
 
-/* How many rows the condition is true for now: the store tells no other number before the commit. */
 static int64
 count_rows(ForeignScanState *node, ChScanState *state)
 {
@@ -242,21 +241,30 @@ count_rows(ForeignScanState *node, ChScanState *state)
 	return n;
 }
 
+/*
+ * Before the commit the store tells no number of rows, and some never do: then
+ * the rows are counted for which the condition is true now.
+ */
 static int64
 run(ForeignScanState *node, DirectState *direct)
 {
 	ChScanState *state = direct->scan;
 	ChWrite    *w = direct->write;
+	bool		told = w->driver->tells_affected && ch_write_mode(w->table) != CH_WRITE_COMMIT;
 	ChBoundAssign *assigns;
 	int64	   *affected = MemoryContextAllocZero(w->cxt, sizeof(int64));
+	int64		n;
 
 	if (!ch_bind(state, false))
 		return 0;
+	n = told ? 0 : count_rows(node, state);
 	assigns = ch_bind_assigns(state, false);
 	w->driver->encode_direct(w, &state->scan, assigns, ch_begin_record(w));
 	(void) ch_end_record(w, affected);
 	state->scan.requests++;
-	return ch_flush_writes(w) ? *affected : count_rows(node, state);
+	if (!ch_flush_writes(w) && told)
+		n = count_rows(node, state);
+	return n + *affected;
 }
 
 static TupleTableSlot *

@@ -439,6 +439,7 @@ typedef struct ChDriver
 	 * and the column's type does not hold is an error, NULL + value is NULL.
 	 * explain_direct: the same as text.  NULL: never.
 	 */
+	bool		tells_affected; /* apply counts the rows; else core does before */
 	bool		(*ship_direct) (const ChTable *table, const ChQuery *query, ChVerb verb, const char **reason);
 	void		(*encode_direct) (ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out);
 	void		(*explain_direct) (ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out);

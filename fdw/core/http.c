@@ -652,6 +652,15 @@ ch_http_more(ChHttp *http, ChFailure *fail)
 	return http->len > have ? 1 : 0;
 }
 
+bool
+ch_http_finish(ChHttp *http, size_t limit, ChFailure *fail)
+{
+	while (!http->complete && http->len < limit)
+		if (ch_http_more(http, fail) < 0)
+			return false;
+	return true;
+}
+
 char *
 ch_http_header(ChHttp *http, const char *name)
 {

@@ -78,6 +78,12 @@ extern bool ch_http_await(ChHttp *http, ChFailure *fail);
  */
 extern int	ch_http_more(ChHttp *http, ChFailure *fail);
 
+/*
+ * Wait for the whole body, as far as limit bytes of it; the rest is given up.
+ * Then data has len bytes from pos on.  False on failure.
+ */
+extern bool ch_http_finish(ChHttp *http, size_t limit, ChFailure *fail);
+
 /* The value of a header of the answer; malloc'ed, NULL if it is not there. */
 extern char *ch_http_header(ChHttp *http, const char *name);
 

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include <curl/curl.h>
+#include <zlib.h>
 
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -106,9 +107,8 @@ greet(ChConn *conn)
 		c->release = pstrdup(release);
 		free(release);
 	}
-	while (!c->http->complete && c->http->len < 65536)
-		if (ch_http_more(c->http, &fail) < 0)
-			ch_failure_raise(conn, &fail);
+	if (!ch_http_finish(c->http, 65536, &fail))
+		ch_failure_raise(conn, &fail);
 	ch_http_cancel(c->http);
 }
 
@@ -249,6 +249,84 @@ send_sql(ChConn *conn, const char *statement, ChFailure *fail)
 	request.user = c->user;
 	request.password = c->password;
 	(void) ch_http_send(c->http, &request, fail);
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+/* RFC 1952, in the current memory context. */
+static char *
+influx_gzip(const char *data, size_t len, size_t *outlen)
+{
+	z_stream	z = {0};
+	char	   *out;
+	size_t		room;
+	bool		ok;
+
+	if (deflateInit2(&z, Z_BEST_SPEED, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	room = deflateBound(&z, len);
+	out = palloc_extended(room, MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+	z.next_in = (Bytef *) data;
+	z.avail_in = len;
+	z.next_out = (Bytef *) out;
+	z.avail_out = room;
+	ok = out && deflate(&z, Z_FINISH) == Z_STREAM_END;
+	*outlen = z.total_out;
+	deflateEnd(&z);
+	if (!ok)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return out;
+}
+
+/* Once more if the connection broke: to write a point twice is to write it once. */
+static void
+post_lines(ChConn *conn, const ChHttpRequest *request)
+{
+	InfluxConn *c = handle_of(conn);
+	ChFailure	fail;
+
+	for (int attempt = 1;; attempt++)
+	{
+		if (ch_http_send(c->http, request, &fail) && ch_http_await(c->http, &fail) &&
+			ch_http_finish(c->http, 65536, &fail))
+			return;
+		if (attempt == 2 || fail.kind != CH_FAIL_CLOSED)
+			ch_failure_raise(conn, &fail);
+	}
+}
+
+int
+influx_write_lines(ChConn *conn, const char *policy, const char *lines, size_t len, const char **answer)
+{
+	InfluxConn *c = handle_of(conn);
+	ChHttpRequest request = {.body = lines,.bodylen = len,.user = c->user,.password = c->password};
+	const char *headers[lengthof(c->headers) + 3];
+	int			n = 0;
+	StringInfoData path;
+
+	for (char **h = c->headers; *h; h++)
+		if (strncmp(*h, "Content-Type:", 13) != 0 && strncmp(*h, "Accept:", 7) != 0)
+			headers[n++] = *h;
+	headers[n++] = "Content-Type: text/plain; charset=utf-8";
+	headers[n++] = "Accept: application/json";
+	if (ch_opt_bool(conn->driver, conn->server_options, "gzip"))
+	{
+		request.body = influx_gzip(lines, len, &request.bodylen);
+		headers[n++] = "Content-Encoding: gzip";
+	}
+	headers[n] = NULL;
+	initStringInfo(&path);
+	appendStringInfoString(&path, "/write?precision=ns");
+	append_parameter(&path, "db", utf8(ch_conn_server_opt(conn, "dbname")));
+	append_parameter(&path, "rp", utf8(policy));
+	if (c->version == 2)
+		append_parameter(&path, "org", utf8(ch_conn_server_opt(conn, "org")));
+	request.path = path.data;
+	request.headers = headers;
+	post_lines(conn, &request);
+	*answer = pnstrdup(c->http->data + c->http->pos, c->http->len - c->http->pos);
+	ch_http_cancel(c->http);
+	return c->http->status;
 }
 
 InfluxAnswer *

@@ -33,4 +33,13 @@ const ChDriver ch_influxdb_driver = {
 	.explain = influx_explain,
 	.import_schema = influx_import,
 	.probe = influx_probe,
+	.can_write = influx_can_write,
+	.row_identity = influx_row_identity,
+	.begin_write = influx_begin_write,
+	.encode_row = influx_encode_row,
+	.ship_direct = influx_ship_direct,
+	.encode_direct = influx_encode_direct,
+	.explain_direct = influx_encode_direct,
+	.apply = influx_apply,
+	.explain_write = influx_explain_write,
 };

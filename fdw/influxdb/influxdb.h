@@ -112,6 +112,12 @@ typedef struct InfluxAnswer
 extern InfluxAnswer *influx_ask(ChConn *conn, const char *statements, int chunk_size);
 
 /*
+ * Write lines of the line protocol, in UTF-8, to a retention policy (NULL: the
+ * default one).  Returns the HTTP status and the answer's body.
+ */
+extern int	influx_write_lines(ChConn *conn, const char *policy, const char *lines, size_t len, const char **answer);
+
+/*
  * The next row; false at the end.  Raises what the store answers as an error,
  * wherever in the answer it comes, and an answer that is cut short.
  */
@@ -266,6 +272,17 @@ extern struct InfluxFold *influx_begin_fold(const ChScan *scan, const InfluxGrou
 extern bool influx_next_group(ChScan *scan, struct InfluxFold *fold, Datum *values, bool *nulls);
 
 extern List *influx_import(ChConn *conn, const char *remote_schema, List *options);
+
+/* ---- writing (modify.c) ---------------------------------------------------- */
+
+extern bool influx_can_write(const ChTable *table, ChVerb verb, const char **reason, const char **hint);
+extern List *influx_row_identity(const ChTable *table);
+extern void influx_begin_write(ChWrite *w);
+extern void influx_encode_row(ChWrite *w, const ChValue *identity, const ChValue *values, StringInfo out);
+extern bool influx_ship_direct(const ChTable *table, const ChQuery *query, ChVerb verb, const char **reason);
+extern void influx_encode_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out);
+extern void influx_apply(ChConn *conn, ChBatches *batches);
+extern void influx_explain_write(const ChWrite *w, StringInfo out);
 
 /* ---- types ------------------------------------------------------------- */
 

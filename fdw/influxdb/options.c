@@ -24,6 +24,8 @@ const ChOptionDef influx_options[] = {
 	.help = "major version of the server; 3 is asked in SQL, the others in InfluxQL"},
 	{"org", CH_ON_SERVER, CH_OPT_STRING, NULL,
 	.help = "organization, 2.x only"},
+	{"gzip", CH_ON_SERVER, CH_OPT_BOOL, "false",
+	.help = "compress what is written; worth it when the network is the slow part"},
 	{"measurement", CH_ON_TABLE, CH_OPT_STRING, NULL,
 	.help = "the measurement; required"},
 	{"kind", CH_ON_COLUMN, CH_OPT_ENUM, NULL, .values = kinds,

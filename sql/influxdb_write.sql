@@ -73,6 +73,7 @@ INSERT INTO fixes VALUES ('NS', 7), ('DEF', 8);
 UPDATE ticks t SET price = f.p FROM fixes f WHERE f.symbol = t.symbol RETURNING t.symbol, t.price;
 SELECT ns, symbol, exchange, price, qty FROM ticks WHERE symbol IN ('NS', 'DEF') ORDER BY ns;
 UPDATE ticks SET note = NULL WHERE symbol = 'TX';
+UPDATE ticks SET qty = NULL, trades = trades + 1 WHERE symbol = 'TX' AND qty IS NULL;
 UPDATE ticks SET symbol = 'x' WHERE symbol = 'TX';
 UPDATE ticks SET time = now() WHERE symbol = 'TX';
 EXPLAIN (VERBOSE, COSTS OFF) UPDATE ticks SET price = 0 WHERE symbol = 'TX';

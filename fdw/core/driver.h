@@ -418,6 +418,8 @@ typedef struct ChDriver
 	 */
 	bool		writes_text;
 
+	bool		wants_nulls;	/* ChWrite.was_null */
+
 	size_t		batch_bytes;	/* a batch is full with this; 0: 1 MB */
 	int			batch_records;	/* or with so many records */
 

@@ -360,6 +360,37 @@ begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 	(void) begin(mtstate->ps.state, rinfo, CH_INSERT, all_columns(rinfo->ri_RelationDesc), skip, false);
 }
 
+/* The row as it was, into values and nulls by attno - 1; false if the plan does not have it. */
+static bool
+get_old_row(const ModifyState *state, TupleTableSlot *plan_slot, TupleDesc desc, Datum *values, bool *nulls)
+{
+	HeapTupleData tuple = {0};
+	Datum		row;
+	bool		isnull;
+
+	if (!AttributeNumberIsValid(state->old_row))
+		return false;
+	row = ExecGetJunkAttribute(plan_slot, state->old_row, &isnull);
+	if (isnull)
+		return false;
+	tuple.t_data = DatumGetHeapTupleHeader(row);
+	tuple.t_len = HeapTupleHeaderGetDatumLength(tuple.t_data);
+	heap_deform_tuple(&tuple, desc, values, nulls);
+	return true;
+}
+
+static void
+note_nulls(const ModifyState *state, TupleTableSlot *plan_slot, TupleDesc desc)
+{
+	const ChWrite *w = state->write;
+	Datum	   *values = palloc(desc->natts * sizeof(Datum));
+	bool	   *nulls = palloc(desc->natts * sizeof(bool));
+
+	if (get_old_row(state, plan_slot, desc, values, nulls))
+		for (int i = 0; i < w->ncolumns; i++)
+			w->was_null[i] = nulls[w->columns[i]->attno - 1];
+}
+
 static void
 write_row(EState *estate, ModifyState *state, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
@@ -374,6 +405,8 @@ write_row(EState *estate, ModifyState *state, TupleTableSlot *slot, TupleTableSl
 
 		ch_value_to_write(w->identity[i], d, isnull, &state->identity[i]);
 	}
+	if (w->verb == CH_UPDATE && w->driver->wants_nulls)
+		note_nulls(state, plan_slot, slot->tts_tupleDescriptor);
 	if (w->verb != CH_DELETE)
 		values_of_slot(w, slot, state->values);
 	w->driver->encode_row(w, state->identity, state->values, ch_begin_record(w));
@@ -399,19 +432,12 @@ exec_row(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableS
 static TupleTableSlot *
 exec_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
-	const ModifyState *state = rinfo->ri_FdwState;
-	HeapTupleData tuple = {0};
-	Datum		row;
-	bool		isnull;
-
 	write_row(estate, rinfo->ri_FdwState, slot, plan_slot);
-	if (rinfo->ri_projectReturning == NULL || !AttributeNumberIsValid(state->old_row))
+	if (rinfo->ri_projectReturning == NULL)
 		return slot;
-	row = ExecGetJunkAttribute(plan_slot, state->old_row, &isnull);
-	tuple.t_data = DatumGetHeapTupleHeader(row);
-	tuple.t_len = HeapTupleHeaderGetDatumLength(tuple.t_data);
 	ExecClearTuple(slot);
-	heap_deform_tuple(&tuple, slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+	if (!get_old_row(rinfo->ri_FdwState, plan_slot, slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull))
+		elog(ERROR, "the plan does not have the row that is deleted");
 	return ExecStoreVirtualTuple(slot);
 }
 

@@ -49,6 +49,8 @@ typedef struct ChWrite
 	bool		skip_existing;	/* INSERT ... ON CONFLICT DO NOTHING */
 	int			ncolumns;		/* INSERT: all; UPDATE: those that are set */
 	struct ChColumn **columns;
+	bool	   *was_null;		/* UPDATE, by columns: the row that is encoded had
+								 * NULL there; if driver->wants_nulls */
 	int			nidentity;		/* UPDATE, DELETE: columns of driver->row_identity */
 	struct ChColumn **identity;
 	int			batch_size;		/* records of a batch at most; 0: the driver's */

@@ -35,6 +35,7 @@ const ChDriver ch_influxdb_driver = {
 	.probe = influx_probe,
 	.can_write = influx_can_write,
 	.row_identity = influx_row_identity,
+	.wants_nulls = true,
 	.begin_write = influx_begin_write,
 	.encode_row = influx_encode_row,
 	.ship_direct = influx_ship_direct,

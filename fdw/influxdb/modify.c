@@ -450,7 +450,7 @@ put_line(const ChWrite *w, const InfluxWrite *iw, const ChValue *key, const ChVa
 		const ChValue *v = &values[iw->fields[i]];
 		const ChColumn *col = w->columns[iw->fields[i]];
 
-		if (v->kind == CH_NULL && w->verb == CH_UPDATE)
+		if (v->kind == CH_NULL && w->verb == CH_UPDATE && !w->was_null[iw->fields[i]])
 			ch_refuse_value(col, ERRCODE_FEATURE_NOT_SUPPORTED, "InfluxDB cannot take a field from a point.",
 							"Delete the row and insert it without the value.");
 		if (v->kind == CH_NULL)
@@ -460,6 +460,12 @@ put_line(const ChWrite *w, const InfluxWrite *iw, const ChValue *key, const ChVa
 		appendStringInfoCharMacro(out, '=');
 		append_field(out, col, iw->forms[i], v);
 		comma = ',';
+	}
+	if (comma == ' ' && w->verb == CH_UPDATE)
+	{
+		/* from NULL to NULL: an empty record */
+		out->len = start;
+		return;
 	}
 	if (comma == ' ')
 		ereport(ERROR,
@@ -589,6 +595,8 @@ describe_batch(const ChBatch *batch)
 		const char *p = line + len - 1;
 		int64		ns;
 
+		if (len == 0)
+			continue;
 		while (p > line && p[-1] != ' ')
 			p--;
 		ns = strtoll(p, NULL, 10);
@@ -639,6 +647,8 @@ write_points(ChConn *conn, const ChBatch *batch)
 	enlargeStringInfo(&body, batch->size);
 	while (ch_next_record(batch, &at, &line, &len))
 		appendBinaryStringInfoNT(&body, line, len);
+	if (body.len == 0)
+		return;
 	conn->unsure = true;
 	status = influx_write_lines(conn, t->policy, body.data, body.len, &answer);
 	conn->unsure = false;
@@ -689,12 +699,15 @@ static void
 run_statements(ChConn *conn, const char *statements)
 {
 	InfluxAnswer *a;
+	ChFailure	fail;
 
 	conn->unsure = true;
 	a = influx_ask(conn, statements, 1000);
+	if (!ch_http_await(a->http, &fail))
+		ch_failure_raise(conn, &fail);
+	conn->unsure = false;
 	while (influx_next_row(a))
 		;
-	conn->unsure = false;
 }
 
 static void

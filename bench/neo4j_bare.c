@@ -4,9 +4,12 @@
  *	  driver's own Bolt client, decodes every value and throws it away.
  *
  *	  neo4j_bare HOST PORT USER BATCH CYPHER [RUNS]	(password in NEO4J_PASSWORD)
+ *	  neo4j_bare HOST PORT USER write ROWS SINGLE BATCH CYPHER
  *
- * Prints rows and seconds, from RUN to the last row, for each run.  neo4j_scan.sh
- * and lookup.sh build and run it.
+ * Prints rows and seconds, from RUN to the last row, for each run.  The second
+ * form runs the query with $rows, a list of [number, number % 1000, number *
+ * 7 % 1000], BATCH of them a query, and prints what write_bare.c does.
+ * neo4j_scan.sh, lookup.sh and write.sh build and run it.
  */
 #include "postgres.h"
 
@@ -155,6 +158,61 @@ read_all(BoltClient *c, const BoltQuery *query)
 	return rows;
 }
 
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void
+write_rows(BoltClient *c, const char *text, int first, int n)
+{
+	static StringInfoData params;
+	BoltQuery	query = {.text = text,.nparams = 1,.params = &params,.pull = -1};
+
+	if (params.data == NULL)
+		initStringInfo(&params);
+	resetStringInfo(&params);
+	neo4j_pack_text(&params, "rows");
+	neo4j_pack_list(&params, n);
+	for (int i = first; i < first + n; i++)
+	{
+		neo4j_pack_list(&params, 3);
+		neo4j_pack_int(&params, i);
+		neo4j_pack_int(&params, i % 1000);
+		neo4j_pack_int(&params, (int64) i * 7 % 1000);
+	}
+	read_all(c, &query);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	return (*(const double *) a > *(const double *) b) - (*(const double *) a < *(const double *) b);
+}
+
+static void
+measure_writing(BoltClient *c, const char *text, int rows, int single, int batch)
+{
+	double		start = now();
+	double	   *us = calloc(single + 1, sizeof(double));
+
+	for (int i = 0; i < rows; i += batch)
+		write_rows(c, text, i, Min(batch, rows - i));
+	printf("%.3f ", now() - start);
+	for (int i = 0; i < single; i++)
+	{
+		start = now();
+		write_rows(c, text, rows + i, 1);
+		us[i] = (now() - start) * 1e6;
+	}
+	qsort(us, single, sizeof(double), compare);
+	printf("%.0f\n", us[single / 2]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -167,16 +225,17 @@ main(int argc, char **argv)
 
 	if (c == NULL || !neo4j_bolt_login(c, &login, &fail))
 		die(fail.message);
+	if (strcmp(argv[4], "write") == 0)
+	{
+		measure_writing(c, argv[8], atoi(argv[5]), atoi(argv[6]), atoi(argv[7]));
+		return 0;
+	}
 	for (int i = 0; i < runs; i++)
 	{
-		struct timespec from,
-					to;
-		long		rows;
+		double		start = now();
+		long		rows = read_all(c, &query);
 
-		clock_gettime(CLOCK_MONOTONIC, &from);
-		rows = read_all(c, &query);
-		clock_gettime(CLOCK_MONOTONIC, &to);
-		printf("%ld %.6f\n", rows, (to.tv_sec - from.tv_sec) + (to.tv_nsec - from.tv_nsec) / 1e9);
+		printf("%ld %.6f\n", rows, now() - start);
 	}
 	return 0;
 }

@@ -8,7 +8,7 @@ docker/native/stores.sh start >/dev/null
 eval "$(docker/native/stores.sh env)"
 export PG_CONFIG=${PG_CONFIG:-$PG_BINDIR/pg_config} PATH="$PG_BINDIR:$PATH"
 test/build.sh
-for script in bench/*_scan.sh bench/lookup.sh bench/queries/run.sh; do
+for script in bench/*_scan.sh bench/lookup.sh bench/write.sh bench/queries/run.sh; do
   name=$(basename "${script%/run.sh}" .sh)
   [ $# = 0 ] || [[ " $* " == *" $name "* ]] || continue
   echo "== $name"

@@ -112,11 +112,9 @@ collect_values(BindContext *cxt, const ChExpr *expr, ChCond *cond, bool *has_nul
 
 		if (cxt->merge && cxt->merge->values[number])
 		{
-			for (int i = 0; i < cxt->merge->counts[number]; i++)
-			{
-				add_number(cond, &room, 0);
-				cond->values[cond->nvalues - 1] = cxt->merge->values[number][i];
-			}
+			/* of a comparison, which has no other value */
+			cond->values = cxt->merge->values[number];
+			cond->nvalues = cxt->merge->counts[number];
 			continue;
 		}
 		if (!has_value(cxt, number))

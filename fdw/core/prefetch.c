@@ -51,7 +51,7 @@ typedef struct Key
 typedef struct KeyEntry
 {
 	Key			key;
-	int			set;			/* the first one with this key */
+	int			set;
 	char		status;
 } KeyEntry;
 
@@ -72,14 +72,15 @@ typedef struct KeyEntry
 /* A parameter set and its rows. */
 typedef struct Set
 {
+	Key			key;
 	Datum	   *values;			/* of ChPrefetch.numbers */
 	bool	   *nulls;
 	bool		never;			/* no row can match */
 	ChSet		question;		/* in sets */
-	int			same;			/* merged: next set with an equal key, or -1 */
 	int			nrows;
 	int			room;
-	MinimalTuple *rows;
+	MinimalTuple first;
+	MinimalTuple *others;		/* the rows after the first: most sets have none */
 } Set;
 
 struct ChPrefetch
@@ -100,12 +101,12 @@ struct ChPrefetch
 	ChColumn  **key_columns;
 	int		   *key_targets;	/* where it is in the scan's slot */
 
-	StringInfoData key;			/* the one that is looked for */
+	StringInfoData key;			/* the one that is looked for; empty: no row can match */
 
 	/* the batch */
 	MemoryContext cxt;
-	struct keys_hash *by_value; /* sets, by the bytes of their values */
-	struct keys_hash *by_key;	/* merged: the same by what equals the columns */
+	struct keys_hash *by_key;	/* sets; merged: by what equals the columns, else by their values' bytes */
+	int			guess;			/* set that the next key may be of: they come in order */
 	int			nsets;
 	int			nfetched;		/* the first ones: kept for later batches */
 	int			room;
@@ -350,21 +351,35 @@ key_of(const StringInfoData *buf)
 	return (Key) {buf->data, buf->len};
 }
 
-/* The entry of the key that pf->key holds; a new one has a key of its own. */
-static KeyEntry *
-enter_key(ChPrefetch *pf, struct keys_hash *hash, bool *found)
+static bool
+is_key(const StringInfoData *buf, Key key)
 {
-	KeyEntry   *entry = keys_insert(hash, key_of(&pf->key), found);
+	return buf->len == key.len && memcmp(buf->data, key.data, key.len) == 0;
+}
 
-	if (!*found)
+/* The set whose key pf->key holds, or NULL. */
+static Set *
+find_set(ChPrefetch *pf)
+{
+	int			number = pf->guess;
+
+	if (number >= pf->nsets || !is_key(&pf->key, pf->sets[number].key))
 	{
-		char	   *copy = palloc(pf->key.len);
+		KeyEntry   *entry = keys_lookup(pf->by_key, key_of(&pf->key));
 
-		memcpy(copy, pf->key.data, pf->key.len);
-		entry->key.data = copy;
-		pf->bytes += sizeof(KeyEntry) + pf->key.len;
+		if (entry == NULL)
+			return NULL;
+		number = entry->set;
 	}
-	return entry;
+	pf->guess = number + 1;
+	return &pf->sets[number];
+}
+
+/* Are its rows there? */
+static bool
+is_fetched(const ChPrefetch *pf, const Set *set)
+{
+	return set - pf->sets < pf->nfetched;
 }
 
 /* ---- memory ------------------------------------------------------------------------------- */
@@ -381,7 +396,8 @@ void
 ch_prefetch_forget(ChPrefetch *pf)
 {
 	MemoryContextReset(pf->cxt);
-	pf->by_value = pf->by_key = NULL;
+	pf->by_key = NULL;
+	pf->guess = 0;
 	pf->sets = NULL;
 	pf->nsets = pf->nfetched = pf->room = 0;
 	pf->bytes = 0;
@@ -394,19 +410,31 @@ ch_prefetch_has(const ChPrefetch *pf)
 	return pf->nfetched > 0;
 }
 
-/* The values that the parameters are now, in per-tuple memory; pf->key: their bytes. */
+/*
+ * The values that the parameters are now, in per-tuple memory; pf->key: what
+ * finds their set.  Merged, sets with equal keys ask for the same rows, so they
+ * are one, and all with a NULL are another.
+ */
 static void
 evaluate(ChPrefetch *pf)
 {
 	ExprContext *econtext = pf->state->node->ss.ps.ps_ExprContext;
+	MemoryContext old;
+	bool		any_null = false;
 
 	ResetExprContext(econtext);
+	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 	resetStringInfo(&pf->key);
 	for (int i = 0; i < pf->n; i++)
 	{
-		pf->values[i] = ExecEvalExprSwitchContext(pf->exprs[i], econtext, &pf->nulls[i]);
-		append_image(&pf->key, pf->values[i], pf->nulls[i], pf->lens[i], pf->byvals[i]);
+		pf->values[i] = ExecEvalExpr(pf->exprs[i], econtext, &pf->nulls[i]);
+		any_null |= pf->nulls[i];
+		if (!pf->merged)
+			append_image(&pf->key, pf->values[i], pf->nulls[i], pf->lens[i], pf->byvals[i]);
 	}
+	for (int i = 0; i < pf->nkeys && pf->merged && !any_null; i++)
+		append_datum(&pf->key, pf->values[pf->key_numbers[i]], pf->types[pf->key_numbers[i]]);
+	MemoryContextSwitchTo(old);
 }
 
 static Set *
@@ -421,46 +449,22 @@ new_set(ChPrefetch *pf)
 	}
 	set = &pf->sets[pf->nsets++];
 	memset(set, 0, sizeof(Set));
-	set->same = -1;
 	return set;
 }
 
-/* Merged: a set without NULLs is asked for; the key is what rows compare with. */
-static void
-index_by_key(ChPrefetch *pf, int number)
-{
-	Set		   *set = &pf->sets[number];
-	KeyEntry   *entry;
-	bool		found;
-
-	resetStringInfo(&pf->key);
-	for (int i = 0; i < pf->nkeys; i++)
-	{
-		int			n = pf->key_numbers[i];
-
-		if (set->nulls[n])
-		{
-			set->never = true;
-			return;
-		}
-		append_datum(&pf->key, set->values[n], pf->types[n]);
-	}
-	entry = enter_key(pf, pf->by_key, &found);
-	/* one of an earlier batch has got its rows, and gets none of this one's */
-	set->same = found && entry->set >= pf->nfetched ? entry->set : -1;
-	entry->set = number;
-}
-
-/* A new set of the values that the parameters are now. */
-static void
-add_set(ChPrefetch *pf, int number)
+/* A new set of the values that the parameters are now, and of their key. */
+static Set *
+add_set(ChPrefetch *pf)
 {
 	Set		   *set = new_set(pf);
 	ChScan	   *scan = &pf->state->scan;
+	Size		size = pf->n * (sizeof(Datum) + sizeof(bool)) + pf->key.len;
 
-	set->values = palloc(pf->n * sizeof(Datum));
-	set->nulls = palloc(pf->n * sizeof(bool));
-	pf->bytes += sizeof(Set) + pf->n * (sizeof(Datum) + sizeof(bool)) + pf->key.len;
+	set->values = palloc(size);
+	set->nulls = (bool *) (set->values + pf->n);
+	set->key.data = memcpy(set->nulls + pf->n, pf->key.data, pf->key.len);
+	set->key.len = pf->key.len;
+	pf->bytes += sizeof(Set) + sizeof(KeyEntry) + size;
 	for (int i = 0; i < pf->n; i++)
 	{
 		set->nulls[i] = pf->nulls[i];
@@ -469,13 +473,14 @@ add_set(ChPrefetch *pf, int number)
 	}
 	if (pf->merged)
 	{
-		index_by_key(pf, number);
-		return;
+		set->never = set->key.len == 0;
+		return set;
 	}
 	set->never = !ch_bind(pf->state, false);
 	set->question.filter = scan->filter;
 	set->question.limit = scan->limit;
 	set->question.offset = scan->offset;
+	return set;
 }
 
 void
@@ -493,17 +498,15 @@ ch_prefetch_add(ChPrefetch *pf)
 			ch_prefetch_forget(pf);
 	}
 	old = MemoryContextSwitchTo(pf->cxt);
-	if (pf->by_value == NULL)
-	{
-		pf->by_value = keys_create(pf->cxt, FIRST_KEYS, NULL);
+	if (pf->by_key == NULL)
 		pf->by_key = keys_create(pf->cxt, FIRST_KEYS, NULL);
-	}
 	evaluate(pf);
-	entry = enter_key(pf, pf->by_value, &found);
+	entry = keys_insert(pf->by_key, key_of(&pf->key), &found);
 	if (!found)
 	{
+		/* the key was looked for by bytes that the next one overwrites */
 		entry->set = pf->nsets;
-		add_set(pf, entry->set);
+		entry->key = add_set(pf)->key;
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -514,23 +517,30 @@ static bool
 keep_row(ChPrefetch *pf, Set *set, TupleTableSlot *slot)
 {
 	MemoryContext old = MemoryContextSwitchTo(pf->cxt);
+	MinimalTuple row;
 
-	if (set->nrows == set->room)
+	if (set->nrows > set->room)
 	{
 		set->room = Max(4, set->room * 2);
-		set->rows = set->rows ? repalloc_array(set->rows, MinimalTuple, set->room) : palloc_array(MinimalTuple, set->room);
+		set->others = set->others ? repalloc_array(set->others, MinimalTuple, set->room)
+			: palloc_array(MinimalTuple, set->room);
 	}
-	set->rows[set->nrows] = ch_form_minimal_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
-	pf->bytes += set->rows[set->nrows++]->t_len + sizeof(MinimalTuple);
+	row = ch_form_minimal_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+	if (set->nrows == 0)
+		set->first = row;
+	else
+		set->others[set->nrows - 1] = row;
+	set->nrows++;
+	pf->bytes += row->t_len + sizeof(MinimalTuple);
 	MemoryContextSwitchTo(old);
 	return pf->bytes <= memory();
 }
 
-/* Give a row to each set that has its key. */
+/* Give a row to the set that has its key; one of an earlier batch has got its rows. */
 static bool
 keep_merged(ChPrefetch *pf, TupleTableSlot *slot)
 {
-	KeyEntry   *entry;
+	Set		   *set;
 
 	resetStringInfo(&pf->key);
 	for (int i = 0; i < pf->nkeys; i++)
@@ -539,11 +549,8 @@ keep_merged(ChPrefetch *pf, TupleTableSlot *slot)
 			return true;
 		append_datum(&pf->key, slot->tts_values[pf->key_targets[i]], pf->key_columns[i]->basetype);
 	}
-	entry = keys_lookup(pf->by_key, key_of(&pf->key));
-	for (int i = entry ? entry->set : -1; i >= pf->nfetched; i = pf->sets[i].same)
-		if (!keep_row(pf, &pf->sets[i], slot))
-			return false;
-	return true;
+	set = find_set(pf);
+	return set == NULL || is_fetched(pf, set) || keep_row(pf, set, slot);
 }
 
 /* Read all rows of a run; false if they are too many.  asked: the numbers of its sets. */
@@ -589,7 +596,7 @@ fetch_merged(ChPrefetch *pf)
 
 		asked = 0;
 		for (int i = pf->nfetched; i < pf->nsets; i++)
-			if (!pf->sets[i].never && (pf->nkeys > 1 || pf->sets[i].same < 0))
+			if (!pf->sets[i].never)
 				(void) ch_datum_to_value(pf->sets[i].values[n], pf->types[n], &values[asked++]);
 		merge.values[pf->numbers[n]] = values;
 		merge.counts[pf->numbers[n]] = asked;
@@ -671,13 +678,13 @@ ch_prefetch_fetch(ChPrefetch *pf)
 bool
 ch_prefetch_find(ChPrefetch *pf)
 {
-	KeyEntry   *entry;
+	Set		   *set;
 
 	if (pf->nfetched == 0)
 		return false;
 	evaluate(pf);
-	entry = keys_lookup(pf->by_value, key_of(&pf->key));
-	pf->current = entry && entry->set < pf->nfetched ? &pf->sets[entry->set] : NULL;
+	set = find_set(pf);
+	pf->current = set && is_fetched(pf, set) ? set : NULL;
 	pf->at = 0;
 	return pf->current != NULL;
 }
@@ -690,7 +697,8 @@ ch_prefetch_next(ChPrefetch *pf, TupleTableSlot *slot)
 
 	if (pf->current == NULL || pf->at == pf->current->nrows)
 		return false;
-	row = pf->current->rows[pf->at++];
+	row = pf->at == 0 ? pf->current->first : pf->current->others[pf->at - 1];
+	pf->at++;
 	tuple.t_len = row->t_len + MINIMAL_TUPLE_OFFSET;
 	tuple.t_data = (HeapTupleHeader) ((char *) row - MINIMAL_TUPLE_OFFSET);
 	heap_deform_tuple(&tuple, slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);

@@ -261,6 +261,7 @@ unique_bytes(RedisBytes *list, int n)
 	return kept;
 }
 
+/* Keep those that are in other, too, which is sorted. */
 static int
 intersect_bytes(RedisBytes *list, int n, const RedisBytes *other, int nother)
 {
@@ -321,6 +322,7 @@ typedef struct Allowed
 	int			n;
 	int			size;
 	RedisBytes *bytes;
+	bool		sorted;			/* bytes are in order */
 	RedisRange *ranges;
 } Allowed;
 
@@ -364,10 +366,9 @@ allowed_by_leaf(const ChCond *cond, RedisBytes prefix)
 			allow_range(&a, cond->col, cond->kind == CH_COND_CMP ? cond->op : CH_EQ, &cond->values[i]);
 		else
 			allow_bytes(&a, cond->col, &cond->values[i], a.dim == REDIS_DIM_KEY ? prefix : empty);
+	/* values of a list are distinct, and have one spelling each */
 	if (a.dim == REDIS_DIM_RANGE)
 		a.n = union_ranges(a.ranges, a.n);
-	else
-		a.n = unique_bytes(a.bytes, a.n);
 	return a;
 }
 
@@ -391,8 +392,17 @@ either(Allowed a, Allowed b)
 		memcpy(both.bytes, a.bytes, a.n * sizeof(RedisBytes));
 		memcpy(both.bytes + a.n, b.bytes, b.n * sizeof(RedisBytes));
 		both.n = unique_bytes(both.bytes, both.n);
+		both.sorted = true;
 	}
 	return both;
+}
+
+static void
+sort_bytes(Allowed *a)
+{
+	if (!a->sorted)
+		qsort(a->bytes, a->n, sizeof(RedisBytes), bytes_order);
+	a->sorted = true;
 }
 
 static Allowed
@@ -405,11 +415,14 @@ both_of(Allowed a, Allowed b)
 	if (a.dim == REDIS_DIM_RANGE)
 		a.ranges = intersect_ranges(a.ranges, a.n, b.ranges, b.n, &a.n);
 	else
+	{
+		sort_bytes(&b);
 		a.n = intersect_bytes(a.bytes, a.n, b.bytes, b.n);
+	}
 	return a;
 }
 
-/* What a condition of one dimension allows: sorted, distinct, disjoint. */
+/* What a condition of one dimension allows: distinct, disjoint; ranges are sorted. */
 static Allowed
 allowed(const ChCond *cond, RedisBytes prefix)
 {
@@ -465,6 +478,7 @@ redis_compile(const ChScan *scan, RedisAccess *access)
 	access->by_key = !dims[REDIS_DIM_KEY].all;
 	access->keys = dims[REDIS_DIM_KEY].bytes;
 	access->nkeys = dims[REDIS_DIM_KEY].n;
+	sort_bytes(&dims[REDIS_DIM_MEMBER]);
 	access->by_member = !dims[REDIS_DIM_MEMBER].all;
 	access->members = dims[REDIS_DIM_MEMBER].bytes;
 	access->nmembers = dims[REDIS_DIM_MEMBER].n;

@@ -249,10 +249,10 @@ redis_dimension(const ChColumn *col)
 typedef struct RedisAccess
 {
 	bool		never;			/* no row can match */
-	bool		by_key;			/* only these keys (whole, sorted, distinct) */
+	bool		by_key;			/* only these keys (whole, distinct) */
 	int			nkeys;
 	RedisBytes *keys;
-	bool		by_member;		/* only these members */
+	bool		by_member;		/* only these members (sorted, distinct) */
 	int			nmembers;
 	RedisBytes *members;
 	bool		by_range;		/* only these ranges (sorted, disjoint) */

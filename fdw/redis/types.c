@@ -22,6 +22,7 @@
 #include "datatype/timestamp.h"
 #include "fdw/redis/redis.h"
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
 #include "utils/uuid.h"
 
 #define MS_FROM_1970_TO_2000 \
@@ -136,14 +137,15 @@ redis_bytes_of(const ChColumn *col, const ChValue *v, RedisBytes prefix, RedisBy
 	const char *data;
 	int			len;
 	char	   *copy;
+	char		digits[MAXINT8LEN + 1];
 
 	switch (v->kind)
 	{
 		case CH_INT:
 			if (!integer_fits(col, v->u.i))
 				return false;
-			data = psprintf(INT64_FORMAT, v->u.i);
-			len = strlen(data);
+			data = digits;
+			len = pg_lltoa(v->u.i, digits);
 			break;
 		case CH_UUID:
 			data = uuid_text(v->u.s.data);

@@ -24,6 +24,7 @@
 
 #define DEFAULT_FETCH_SIZE 1000
 #define FIRST_WAVE 100
+#define FEW_KEYS 100
 #define SEND_BYTES 8192
 #define WAVE_BYTES (1024 * 1024)
 #define SCAN_COUNT_MAX 10000
@@ -83,6 +84,36 @@ count_bytes(RedisScan *s)
 	s->bytes_seen = now;
 }
 
+/* ---- which keys there are ----------------------------------------------------------- */
+
+/*
+ * Tables of hashes of which the session has found every key of the last long
+ * list that it was given.  HLEN for each key would be a third of the work, and
+ * would save one more request only if a key is missing.
+ */
+static List *complete_tables = NIL;
+
+static bool
+is_long_list(const RedisScan *s)
+{
+	return s->listed && s->rt->type == REDIS_HASH && s->access.nkeys > FEW_KEYS;
+}
+
+static void
+note_completeness(const RedisScan *s)
+{
+	MemoryContext old;
+
+	if (!is_long_list(s))
+		return;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	if (s->missing == 0)
+		complete_tables = list_append_unique_oid(complete_tables, s->scan->table->relid);
+	else
+		complete_tables = list_delete_oid(complete_tables, s->scan->table->relid);
+	MemoryContextSwitchTo(old);
+}
+
 /* ---- commands --------------------------------------------------------------------- */
 
 /* command key */
@@ -118,12 +149,13 @@ ask_hash(RedisScan *s, RedisTask *task)
 	}
 	/*
 	 * Fields that are all missing do not tell a hash without them from no
-	 * hash.  A scan asks again for such keys only, unless they are many.
+	 * hash.  A scan asks again for such keys only, unless they are many; so do
+	 * keys that are given, if none is expected.
 	 */
 	if (s->wants_all)
 		task->presence = false;
 	else if (s->nfields > 0)
-		task->presence = task->presence || s->listed || (s->always_presence && !s->wants_ttl);
+		task->presence = task->presence || (s->listed && !s->expects_all) || (s->always_presence && !s->wants_ttl);
 	else
 		task->presence = !s->typed_scan;
 	if (task->presence)
@@ -284,6 +316,7 @@ queue_listed_keys(RedisScan *s)
 	s->listed = true;
 	s->queue = s->access.keys;
 	s->nqueue = s->access.nkeys;
+	s->expects_all = is_long_list(s) && list_member_oid(complete_tables, s->scan->table->relid);
 	if (!s->use_mget)
 		s->per_wave = s->fetch_size;
 }
@@ -320,9 +353,8 @@ add_task(RedisScan *s, RedisWave *wave, RedisBytes key)
 }
 
 static void
-take_back(RedisScan *s, RedisWave *wave)
+take_back(RedisScan *s, RedisWave *wave, RedisTask *kept)
 {
-	RedisTask  *kept = linitial(s->carry);
 	RedisTask  *task = add_task(s, wave, kept->key);
 	RedisBytes	key = task->key;
 
@@ -330,7 +362,17 @@ take_back(RedisScan *s, RedisWave *wave)
 	task->key = key;
 	pfree(unconstify(char *, kept->key.data));
 	pfree(kept);
-	s->carry = list_delete_first(s->carry);
+}
+
+/* As many tasks that were put back as there is room for. */
+static void
+take_all_back(RedisScan *s, RedisWave *wave, int limit)
+{
+	int			n = Min(limit, list_length(s->carry));
+
+	for (int i = 0; i < n; i++)
+		take_back(s, wave, list_nth(s->carry, i));
+	s->carry = list_delete_first_n(s->carry, n);
 }
 
 /* Rows that what is under way will bring, at most. */
@@ -369,11 +411,10 @@ fill_wave(RedisScan *s)
 	/* the rest of a large collection alone: its pages are large enough */
 	if (s->by_entry && s->carry)
 	{
-		take_back(s, wave);
+		take_all_back(s, wave, 1);
 		return true;
 	}
-	while (wave->ntasks < limit && s->carry)
-		take_back(s, wave);
+	take_all_back(s, wave, limit);
 	while (wave->ntasks < limit && s->queue_next < s->nqueue)
 		(void) add_task(s, wave, s->queue[s->queue_next++]);
 	wave->has_page = s->more_pages && s->queue_next == s->nqueue &&
@@ -544,6 +585,7 @@ must_ask_again(RedisScan *s, RedisTask *task)
 		task->presence || s->wants_ttl || has_a_field(s->main))
 		return false;
 	task->presence = true;
+	s->missing++;
 	put_back(s, task);
 	s->rechecks++;
 	if (s->rechecks > 10 && s->rechecks > s->tasks_done / 10)
@@ -576,6 +618,8 @@ read_task(RedisScan *s, RedisWave *wave, RedisTask *task)
 	if (s->wants_ttl && first)
 		task->ttl = sure_reply(s, REDIS_REPLY_INTEGER)->integer;
 	task->started = true;
+	if (!present)
+		s->missing++;
 	if (!in_set || !present || task->ttl == -2)
 	{
 		more = false;
@@ -600,7 +644,10 @@ next_task(RedisScan *s)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!next_wave(s))
+		{
+			note_completeness(s);
 			return false;
+		}
 		wave = &s->waves[s->current];
 	}
 	read_task(s, wave, &wave->tasks[wave->next++]);

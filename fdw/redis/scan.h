@@ -66,6 +66,7 @@ typedef struct RedisScan
 	bool		wants_ttl;
 	bool		use_mget;
 	bool		always_presence;
+	bool		expects_all;	/* listed: no key is thought to be missing */
 	int			nfields;
 	const char **argv;			/* HMGET, key, fields */
 	size_t	   *lens;
@@ -92,6 +93,7 @@ typedef struct RedisScan
 	int			page;			/* entries of a page */
 	int64		rechecks;
 	int64		tasks_done;
+	int64		missing;		/* keys without a row, or asked for again */
 	int64		wave_entries;
 	uint64		wave_bytes;		/* received when the wave began */
 	uint64		bytes_seen;		/* received and counted in scan->bytes */

@@ -202,14 +202,12 @@ compare_text(const ChColumn *col, ChCmpOp op, const ChValue *v)
 {
 	const MongoColumn *mc = mongo_column(col);
 	const char *path = mc->path.text;
-	Test	   *t;
 
 	if (mc->type == MONGO_OBJECT_ID)
 		return mongo_test_object_id(path, op, v);
 	if (mc->type == MONGO_UUID)
 		return compare_uuid_text(path, op, v);
-	t = compare(path, op, value_of_text(v->u.s.data, v->u.s.len));
-	return mc->type == MONGO_STRING ? t : either(t, mongo_test_object_id(path, op, v));
+	return either(compare(path, op, value_of_text(v->u.s.data, v->u.s.len)), mongo_test_object_id(path, op, v));
 }
 
 /* ms is v or, if not exact, less than v and the last before it. */
@@ -269,20 +267,39 @@ compare_uuid(const ChColumn *col, ChCmpOp op, const ChValue *v)
 	return field_in(mc->path.text, "$in", 2, both_types);
 }
 
+/* Is there one value of the store that compares as this one does, with every operator? */
+static bool
+plain_value(const ChColumn *col, const ChValue *v, bson_value_t *value)
+{
+	switch (v->kind)
+	{
+		case CH_PARAM:
+			*value = value_of_param(v->u.i);
+			return true;
+		case CH_BOOL:
+			*value = value_of_bool(v->u.b);
+			return true;
+		case CH_INT:
+			*value = value_of_int(v->u.i);
+			return true;
+		case CH_STRING:
+			*value = value_of_text(v->u.s.data, v->u.s.len);
+			return mongo_column(col)->type == MONGO_STRING;
+		default:
+			return false;
+	}
+}
+
 /* column op value, for every op but <> */
 static Test *
 compare_value(const ChColumn *col, ChCmpOp op, const ChValue *v)
 {
-	const char *path = mongo_column(col)->path.text;
+	bson_value_t value;
 
+	if (plain_value(col, v, &value))
+		return compare(mongo_column(col)->path.text, op, value);
 	switch (v->kind)
 	{
-		case CH_PARAM:
-			return compare(path, op, value_of_param(v->u.i));
-		case CH_BOOL:
-			return compare(path, op, value_of_bool(v->u.b));
-		case CH_INT:
-			return compare(path, op, value_of_int(v->u.i));
 		case CH_FLOAT:
 			return compare_float(col, op, v->u.f);
 		case CH_DECIMAL:
@@ -319,20 +336,29 @@ equal_by_range(const char *path, bson_value_t value)
 typedef struct Equals
 {
 	int			nvalues;
+	int			room;
 	bson_value_t *values;
 	List	   *ranges;			/* Test: ranges, and values of one type */
 } Equals;
+
+static void
+add_equals(Equals *e, int n, const bson_value_t *values)
+{
+	if (e->nvalues + n > e->room)
+	{
+		e->room = Max(e->nvalues + n, e->room * 2);
+		e->values = repalloc_array(e->values, bson_value_t, e->room);
+	}
+	memcpy(e->values + e->nvalues, values, n * sizeof(bson_value_t));
+	e->nvalues += n;
+}
 
 static void
 add_equal_operator(Equals *e, const Test *t)
 {
 	Operator   *o = linitial(t->operators);
 
-	e->values = e->values
-		? repalloc(e->values, (e->nvalues + o->nvalues) * sizeof(bson_value_t))
-		: palloc(o->nvalues * sizeof(bson_value_t));
-	memcpy(e->values + e->nvalues, o->values, o->nvalues * sizeof(bson_value_t));
-	e->nvalues += o->nvalues;
+	add_equals(e, o->nvalues, o->values);
 }
 
 /*
@@ -384,14 +410,21 @@ add_equal_numeric(Equals *e, const ChColumn *col, const ChValue *v)
 static Equals
 equals_of(const ChCond *cond)
 {
-	Equals		e = {0};
+	Equals		e = {.room = Max(cond->nvalues, 1)};
 
+	e.values = palloc_array(bson_value_t, e.room);
 	for (int i = 0; i < cond->nvalues; i++)
 	{
 		const ChValue *v = &cond->values[i];
+		bson_value_t value;
 		Test	   *t;
 		ListCell   *lc;
 
+		if (plain_value(cond->col, v, &value))
+		{
+			add_equals(&e, 1, &value);
+			continue;
+		}
 		if (v->kind == CH_DECIMAL)
 		{
 			add_equal_numeric(&e, cond->col, v);

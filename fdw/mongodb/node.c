@@ -342,34 +342,36 @@ mongo_generalize(int n, MongoNode *const *expressions, List **variables)
 
 /* ---- writing ---------------------------------------------------------------------- */
 
+/* keylen may be -1 */
 static void
-write_item(const MongoNode *node, const char *key, bson_t *out)
+write_item(const MongoNode *node, const char *key, int keylen, bson_t *out)
 {
 	bson_t		child;
 
 	switch (node->kind)
 	{
 		case NODE_VALUE:
-			bson_append_value(out, key, -1, &node->value);
+			bson_append_value(out, key, keylen, &node->value);
 			break;
 		case NODE_FILTER:
-			bson_append_document_begin(out, key, -1, &child);
+			bson_append_document_begin(out, key, keylen, &child);
 			mongo_filter_write(node->filter, &child);
 			bson_append_document_end(out, &child);
 			break;
 		case NODE_DOC:
-			bson_append_document_begin(out, key, -1, &child);
+			bson_append_document_begin(out, key, keylen, &child);
 			mongo_write(node, &child);
 			bson_append_document_end(out, &child);
 			break;
 		case NODE_LIST:
-			bson_append_array_begin(out, key, -1, &child);
+			bson_append_array_begin(out, key, keylen, &child);
 			for (int i = 0; i < node->n; i++)
 			{
-				char		index[16];
+				char		buffer[16];
+				int			len;
+				const char *index = key_of_item(i, buffer, &len);
 
-				snprintf(index, sizeof(index), "%d", i);
-				write_item(node->items[i], index, &child);
+				write_item(node->items[i], index, len, &child);
 			}
 			bson_append_array_end(out, &child);
 			break;
@@ -380,5 +382,5 @@ void
 mongo_write(const MongoNode *doc, bson_t *out)
 {
 	for (int i = 0; i < doc->n; i++)
-		write_item(doc->items[i], doc->keys[i], out);
+		write_item(doc->items[i], doc->keys[i], -1, out);
 }

@@ -105,6 +105,16 @@ value_null(void)
 	return v;
 }
 
+/* The key of an array's item; buffer is for those that libbson has no text of. */
+static inline const char *
+key_of_item(int i, char buffer[16], int *len)
+{
+	const char *key;
+
+	*len = (int) bson_uint32_to_string(i, &key, buffer, 16);
+	return key;
+}
+
 /* ---- trees ---------------------------------------------------------------- */
 
 /* Strings that are passed in must live as long as the tree. */

@@ -96,10 +96,11 @@ write_operator(const Operator *o, bson_t *doc)
 		bson_append_array_begin(doc, o->name, -1, &child);
 		for (int i = 0; i < o->nvalues; i++)
 		{
-			char		key[16];
+			char		buffer[16];
+			int			len;
+			const char *key = key_of_item(i, buffer, &len);
 
-			snprintf(key, sizeof(key), "%d", i);
-			bson_append_value(&child, key, -1, &o->values[i]);
+			bson_append_value(&child, key, len, &o->values[i]);
 		}
 		bson_append_array_end(doc, &child);
 	}
@@ -149,10 +150,11 @@ write_list(const char *name, List *tests, bson_t *doc)
 	bson_append_array_begin(doc, name, -1, &array);
 	foreach(lc, tests)
 	{
-		char		key[16];
+		char		buffer[16];
+		int			len;
+		const char *key = key_of_item(foreach_current_index(lc), buffer, &len);
 
-		snprintf(key, sizeof(key), "%d", foreach_current_index(lc));
-		bson_append_document_begin(&array, key, -1, &child);
+		bson_append_document_begin(&array, key, len, &child);
 		write_test(lfirst(lc), &child);
 		bson_append_document_end(&array, &child);
 	}

@@ -234,6 +234,45 @@ as_text(ChColumn *col, const ChValue *v, Datum *out)
 	return true;
 }
 
+/* The integer that a text of only digits is, with or without a minus; false for any other text. */
+static bool
+plain_integer(const char *data, int len, int64 *out)
+{
+	int			sign = len > 0 && data[0] == '-';
+	int64		i = 0;
+
+	/* 18 digits do not overflow */
+	if (len == sign || len - sign > 18)
+		return false;
+	for (int at = sign; at < len; at++)
+	{
+		if (data[at] < '0' || data[at] > '9')
+			return false;
+		i = i * 10 + (data[at] - '0');
+	}
+	*out = sign ? -i : i;
+	return true;
+}
+
+/* What the input functions of integers make of plain texts, without a copy for them. */
+static bool
+parse_integer(const ChColumn *col, const ChValue *v, Datum *out)
+{
+	int64		i;
+
+	if (!ch_is_int(col->basetype) || col->domain || !plain_integer(v->u.s.data, v->u.s.len, &i))
+		return false;
+	if (col->basetype == INT8OID)
+		*out = Int64GetDatum(i);
+	else if (col->basetype == INT4OID && i >= PG_INT32_MIN && i <= PG_INT32_MAX)
+		*out = Int32GetDatum((int32) i);
+	else if (col->basetype == INT2OID && i >= PG_INT16_MIN && i <= PG_INT16_MAX)
+		*out = Int16GetDatum((int16) i);
+	else
+		return false;
+	return true;
+}
+
 /*
  * Text read by the column type's own input function: what an untyped store
  * has, and strings for types without a rule of their own.
@@ -555,7 +594,7 @@ convert(ChColumn *col, const ChValue *v, Datum *out)
 			break;
 	}
 	if (v->kind == CH_UNTYPED)
-		return parse_text(col, v, out);
+		return parse_integer(col, v, out) || parse_text(col, v, out);
 
 	switch (col->basetype)
 	{

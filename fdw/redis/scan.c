@@ -25,7 +25,7 @@
 #define DEFAULT_FETCH_SIZE 1000
 #define FIRST_WAVE 100
 #define FEW_KEYS 100
-#define SEND_BYTES 8192
+#define SEND_BYTES (32 * 1024)
 #define WAVE_BYTES (1024 * 1024)
 #define SCAN_COUNT_MAX 10000
 

@@ -79,6 +79,10 @@ SELECT requests('SELECT x.n FROM (SELECT k % 5 + 1 AS k FROM keys WHERE k <= 100
 SELECT requests('SELECT x.n FROM (SELECT k FROM keys WHERE k IS NULL UNION ALL SELECT NULL) t LEFT JOIN r x ON x.k = t.k');
 SELECT t.v, x.n FROM (VALUES ('1'), ('2'), ('01'), (''), (NULL)) t(v) LEFT JOIN rnum x ON x.k = t.v ORDER BY 1;
 
+-- Keys that are equal but look different get the same rows
+SELECT compare('SELECT t.f, x.k FROM (VALUES (2.5::float8), (2.50), (0), (''-0''), (NULL), (NULL)) t(f) JOIN n x /**/ ON x.score = t.f');
+SELECT compare('SELECT t.g, t.k, x._id FROM (VALUES (1, 1), (1, NULL), (NULL, 1), (1, 1), (1, 41), (2, 41)) t(g, k) LEFT JOIN m x /**/ ON x.g = t.g AND x._id = t.k');
+
 -- Keys of Redis that were all there are expected to be; one that is missing, or has none of the fields, is asked for again
 SELECT compare('SELECT t.k, x.n FROM keys t JOIN r x /**/ ON x.k = t.k WHERE t.k % 7 <> 0');
 SELECT compare('SELECT t.k, x.n, x.k FROM (SELECT k FROM keys WHERE k % 7 <> 0 UNION ALL SELECT 2001 UNION ALL SELECT 2002) t LEFT JOIN r x /**/ ON x.k = t.k');

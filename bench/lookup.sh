@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # A join by 1,000 keys in each store, against the same keys looked up by the
 # bare client library in one go (lookup_bare.c, neo4j_bare.c), in one run;
-# medians, their ratio, and the requests that the join took.
-# usage: bench/lookup.sh [RUNS]
+# medians, their ratio, and the requests that the join took.  The two take
+# turns, so that what else the machine does meets both: each number is the
+# median of the rounds' medians, with the least and the greatest ratio.
+# usage: bench/lookup.sh [RUNS [ROUNDS [STORE...]]]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-runs=${1:-21} keys=1000 all=10000
+runs=${1:-21} rounds=${2:-7} keys=1000 all=10000
+stores=("${@:3}")
+[ ${#stores[@]} -gt 0 ] || stores=(redis mongodb influxdb neo4j)
 work=$(mktemp -d)
 DB=bench_lookup
 finish() {
@@ -66,6 +70,7 @@ CREATE TABLE keys AS SELECT g::bigint AS k, 'S' || g AS symbol FROM generate_ser
 ANALYZE redis, mongodb, neo4j, influxdb, keys;
 SQL
 
+median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 query() {
 	case $1 in
 	influxdb) echo "SELECT count(t.n), sum(t.n) FROM keys JOIN influxdb t ON t.k = keys.symbol" ;;
@@ -82,7 +87,7 @@ joined() {
 			query "$1"
 			echo \;
 		done
-	} | psql -XqAt -d $DB | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+	} | psql -XqAt -d $DB | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | median
 }
 requests() {
 	echo "EXPLAIN (ANALYZE, FORMAT json) $(query "$1")" | psql -XqAt -d $DB | sed -n 's/.*"Requests": \([0-9]*\).*/\1/p' | paste -sd+ | bc
@@ -93,12 +98,15 @@ bare() {
 	mongodb) "$work/bare" mongodb "$MONGODB_URI" $keys "$runs" ;;
 	influxdb) "$work/bare" influxdb "$INFLUXDB_URL" $keys "$runs" ;;
 	neo4j) "$work/neo4j" "$NEO4J_HOST" "$NEO4J_PORT" "$NEO4J_USER" 2000 "WITH range(1, $keys) AS keys MATCH (n:TNodeLookup) WHERE n.k IN keys RETURN n.k, n.n, n.s" $((runs + 1)) |
-		tail -n +2 | awk '{ print $2 * 1000 }' | sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }' ;;
+		tail -n +2 | awk '{ print $2 * 1000 }' | median ;;
 	esac
 }
-for store in redis mongodb influxdb neo4j; do
-	b=$(bare $store)
-	j=$(joined $store)
-	awk -v store=$store -v b="$b" -v j="$j" -v r="$(requests $store)" \
-		'BEGIN { printf "%-10s bare client %8.3f ms, join of 1,000 keys %8.3f ms, ratio %.2f, requests %d\n", store, b, j, j / b, r }'
+for store in "${stores[@]}"; do
+	for ((round = 0; round < rounds; round++)); do
+		echo "$(bare "$store") $(joined "$store")"
+	done >"$work/rounds"
+	awk '{ print $2 / $1 }' "$work/rounds" | sort -g >"$work/ratios"
+	printf '%-10s bare client %8.3f ms, join of 1,000 keys %8.3f ms, ratio %.2f (%.2f to %.2f), requests %d\n' "$store" \
+		"$(awk '{ print $1 }' "$work/rounds" | median)" "$(awk '{ print $2 }' "$work/rounds" | median)" \
+		"$(median <"$work/ratios")" "$(head -n 1 "$work/ratios")" "$(tail -n 1 "$work/ratios")" "$(requests "$store")"
 done

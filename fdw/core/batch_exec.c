@@ -1,17 +1,19 @@
 /*
  * batch_exec.c
- *	  The key batch: the outer side of a nested loop, read ahead.
+ *	  The key batch: rows read ahead for what is asked anew for each of them.
  *
- * PostgreSQL's nested loop keeps its meaning.  This node stands between it and
- * its outer side: it reads some outer rows ahead, sets the loop's parameters
- * for each of them, has every foreign scan of the inner side note what it will
- * be asked for, and has them fetch it all in one request.  Then it hands out
- * the rows, and each rescan of a scan finds its rows already there.
+ * There are two uses.  As the outer side of a nested loop, whose inner side asks
+ * a store; and as the node whose select list or condition has correlated
+ * sub-selects (SubPlans) that ask one.  PostgreSQL's loop and SubPlans keep
+ * their meaning.  This node reads some rows ahead, sets the parameters that they
+ * will set for each of them, has every foreign scan that depends on these note
+ * what it will be asked for, and has them fetch it all in one request.  Then it
+ * hands out the rows, and each rescan of a scan finds its rows already there.
  *
- * The loop sets PARAM_EXEC parameters, and only the plan tells which node
- * depends on them: on its first row the node looks for the loop whose outer
- * side it is, and for the scans below its inner side.  A scan that another
- * inner loop gives parameters to is not for us: those are not known yet.
+ * Only the plan tells which scans depend on the parameters: before its first row
+ * the node looks for the loop whose outer side it is, or for its own SubPlans,
+ * and for the scans below.  A scan that an inner loop gives parameters to as
+ * well is not for us: those are not known yet.
  */
 #include "postgres.h"
 
@@ -21,6 +23,7 @@
 #include "miscadmin.h"
 #include "nodes/extensible.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "utils/memutils.h"
 
@@ -28,13 +31,22 @@
 #define FIRST_BATCH		8
 #define SECOND_BATCH	64
 
+/* A PARAM_EXEC parameter, and what it is for a row. */
+typedef struct Binding
+{
+	int			param;
+	AttrNumber	attno;			/* of a loop: the column of the row that is handed up */
+	ExprState  *expr;			/* of a SubPlan: over the row that is read */
+	ParamExecData saved;		/* while a batch is noted */
+} Binding;
+
 typedef struct BatchState
 {
 	CustomScanState css;
-	bool		greedy;			/* all rows are wanted: begin with the largest batch */
+	int			flags;			/* CH_BATCH_... */
 	bool		prepared;
-	NestLoop   *loop;			/* NULL: rows just pass */
-	List	   *prefetches;		/* ChPrefetch */
+	List	   *bindings;		/* Binding */
+	List	   *prefetches;		/* ChPrefetch; NIL: rows just pass */
 
 	MemoryContext cxt;			/* of the rows */
 	MinimalTuple *rows;
@@ -46,7 +58,7 @@ typedef struct BatchState
 	int64		batches;
 } BatchState;
 
-/* ---- the plan --------------------------------------------------------------- */
+/* ---- plans ------------------------------------------------------------------ */
 
 /* Plans below a node, with those that a list of its own holds. */
 static List *
@@ -130,12 +142,41 @@ parameters_of(const NestLoop *loop)
 	return params;
 }
 
-/* Have the scans below plan fetched ahead; blocked: parameters set in between. */
-static void
-collect(BatchState *bs, Plan *plan, const Bitmapset *params, Bitmapset *blocked)
+/* ---- scans below a plan --------------------------------------------------------- */
+
+/* Rows that a scan may return though one of them is wanted. */
+#define FEW_ROWS 1
+
+typedef struct Collector
 {
-	EState	   *estate = bs->css.ss.ps.state;
-	ChScanState *scan;
+	List	   *subplans;
+	const Bitmapset *params;
+	List	   *scans;
+} Collector;
+
+/* Does a plan want all rows of its input, even if not all of its own are wanted? */
+static bool
+reads_all(const Plan *plan)
+{
+	return IsA(plan, Sort) || IsA(plan, Hash) || (IsA(plan, Agg) && ((const Agg *) plan)->aggstrategy != AGG_SORTED);
+}
+
+static bool
+wants_batch(const Collector *c, const ForeignScan *scan, const Bitmapset *blocked, bool partial)
+{
+	const ChQuery *query;
+
+	if (scan->fdw_private == NIL || !ch_is_query(linitial(scan->fdw_private)))
+		return false;
+	query = linitial(scan->fdw_private);
+	return ch_has_param((Node *) scan->fdw_exprs, c->params) && !ch_has_param((Node *) scan->fdw_exprs, blocked) &&
+		(!partial || query->limit >= 0 || scan->scan.plan.plan_rows <= FEW_ROWS);
+}
+
+/* blocked: parameters set in between */
+static void
+collect(Collector *c, Plan *plan, Bitmapset *blocked, bool partial)
+{
 	ListCell   *lc;
 
 	if (plan == NULL)
@@ -148,40 +189,153 @@ collect(BatchState *bs, Plan *plan, const Bitmapset *params, Bitmapset *blocked)
 
 		foreach(lc2, init->setParam)
 			blocked = bms_add_member(bms_copy(blocked), lfirst_int(lc2));
-		collect(bs, list_nth(estate->es_plannedstmt->subplans, init->plan_id - 1), params, blocked);
+		collect(c, list_nth(c->subplans, init->plan_id - 1), blocked, init->subLinkType == EXISTS_SUBLINK);
 	}
-	if (IsA(plan, ForeignScan) && (scan = ch_find_scan(estate, plan)) != NULL && scan->prefetch == NULL &&
-		!ch_has_param((Node *) ((ForeignScan *) plan)->fdw_exprs, blocked))
-	{
-		scan->prefetch = ch_prefetch_make(scan, params);
-		if (scan->prefetch)
-			bs->prefetches = lappend(bs->prefetches, scan->prefetch);
-	}
+	if (IsA(plan, ForeignScan) && wants_batch(c, (ForeignScan *) plan, blocked, partial))
+		c->scans = lappend(c->scans, plan);
+	partial = IsA(plan, Limit) || (partial && !reads_all(plan));
 	if (IsA(plan, NestLoop))
 	{
-		collect(bs, outerPlan(plan), params, blocked);
-		collect(bs, innerPlan(plan), params, bms_union(blocked, parameters_of((NestLoop *) plan)));
+		collect(c, outerPlan(plan), blocked, partial);
+		collect(c, innerPlan(plan), bms_union(blocked, parameters_of((NestLoop *) plan)), partial);
 		return;
 	}
 	foreach(lc, plans_below(plan))
-		collect(bs, lfirst(lc), params, blocked);
+		collect(c, lfirst(lc), blocked, partial);
+}
+
+List *
+ch_batch_scans(List *subplans, Plan *plan, const Bitmapset *params, bool partial)
+{
+	Collector	c = {subplans, params, NIL};
+
+	collect(&c, plan, NULL, partial);
+	return c.scans;
+}
+
+/* ---- sub-selects ------------------------------------------------------------------ */
+
+/* Hashed ones and init plans do not ask for each row. */
+static bool
+is_asked_anew(const SubPlan *subplan)
+{
+	return !subplan->useHashTable && subplan->parParam != NIL && subplan->subLinkType != MULTIEXPR_SUBLINK &&
+		subplan->subLinkType != CTE_SUBLINK && !contain_subplans((Node *) subplan->args);
+}
+
+static bool
+find_subplans(Node *node, void *found)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubPlan) && is_asked_anew((SubPlan *) node))
+		*(List **) found = lappend(*(List **) found, node);
+	return expression_tree_walker(node, find_subplans, found);
+}
+
+List *
+ch_batch_subplans(Node *node)
+{
+	List	   *found = NIL;
+
+	(void) find_subplans(node, &found);
+	return found;
+}
+
+Bitmapset *
+ch_batch_params(const SubPlan *subplan)
+{
+	Bitmapset  *params = NULL;
+	ListCell   *lc;
+
+	foreach(lc, subplan->parParam)
+		params = bms_add_member(params, lfirst_int(lc));
+	return params;
+}
+
+/* ---- what is fetched ahead --------------------------------------------------------- */
+
+static Binding *
+add_binding(BatchState *bs, int param)
+{
+	Binding    *binding = palloc0(sizeof(Binding));
+
+	binding->param = param;
+	bs->bindings = lappend(bs->bindings, binding);
+	return binding;
+}
+
+static void
+fetch_ahead(BatchState *bs, Plan *plan, const Bitmapset *params, bool partial)
+{
+	EState	   *estate = bs->css.ss.ps.state;
+	ListCell   *lc;
+
+	foreach(lc, ch_batch_scans(estate->es_plannedstmt->subplans, plan, params, partial))
+	{
+		ChScanState *scan = ch_find_scan(estate, lfirst(lc));
+		ChPrefetch *pf = scan ? ch_prefetch_make(scan, params) : NULL;
+
+		if (pf)
+			bs->prefetches = lappend(bs->prefetches, pf);
+	}
+}
+
+static void
+prepare_loop(BatchState *bs)
+{
+	NestLoop   *loop = find_loop_of(bs->css.ss.ps.state, bs->css.ss.ps.plan);
+	ListCell   *lc;
+
+	/* a projection runs once more for each row */
+	if (loop == NULL || contain_volatile_functions((Node *) bs->css.ss.ps.plan->targetlist))
+		return;
+	foreach(lc, loop->nestParams)
+	{
+		const NestLoopParam *param = lfirst(lc);
+
+		add_binding(bs, param->paramno)->attno = param->paramval->varattno;
+	}
+	fetch_ahead(bs, innerPlan(loop), parameters_of(loop), false);
+}
+
+static void
+prepare_subplan(BatchState *bs, const SubPlan *subplan)
+{
+	Plan	   *plan = list_nth(bs->css.ss.ps.state->es_plannedstmt->subplans, subplan->plan_id - 1);
+	ListCell   *lc,
+			   *lc2;
+
+	forboth(lc, subplan->parParam, lc2, subplan->args)
+		add_binding(bs, lfirst_int(lc))->expr = ExecInitExpr(lfirst(lc2), &bs->css.ss.ps);
+	fetch_ahead(bs, plan, ch_batch_params(subplan), subplan->subLinkType == EXISTS_SUBLINK);
+}
+
+static int
+first_size(const BatchState *bs)
+{
+	return bs->flags & CH_BATCH_GREEDY ? bs->largest : Min(FIRST_BATCH, bs->largest);
 }
 
 static void
 prepare(BatchState *bs)
 {
 	EState	   *estate = bs->css.ss.ps.state;
+	Plan	   *plan = bs->css.ss.ps.plan;
 	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	ListCell   *lc;
 
 	bs->prepared = true;
-	/* a projection runs once more for each row */
-	if (estate->es_epq_active == NULL && ch_enable_batch_join &&
-		!contain_volatile_functions((Node *) bs->css.ss.ps.plan->targetlist))
-		bs->loop = find_loop_of(estate, bs->css.ss.ps.plan);
-	if (bs->loop)
-		collect(bs, innerPlan(bs->loop), parameters_of(bs->loop), NULL);
+	if (estate->es_epq_active == NULL && ch_enable_batch_join)
+	{
+		if (bs->flags & CH_BATCH_SUBPLANS)
+			foreach(lc, list_concat(ch_batch_subplans((Node *) plan->targetlist), ch_batch_subplans((Node *) plan->qual)))
+				prepare_subplan(bs, lfirst(lc));
+		else
+			prepare_loop(bs);
+	}
 	bs->largest = bs->prefetches ? ch_batch_join_size : 1;
-	bs->size = bs->greedy ? bs->largest : Min(FIRST_BATCH, bs->largest);
+	bs->size = first_size(bs);
 	MemoryContextSwitchTo(old);
 }
 
@@ -217,25 +371,27 @@ read_ahead(BatchState *bs)
 	}
 }
 
-/* Set the loop's parameters as it will for this row, and note what is asked then. */
+/* Set the parameters as they will be for this row, and note what is asked then. */
 static void
 note_sets(BatchState *bs, TupleTableSlot *slot)
 {
-	EState	   *estate = bs->css.ss.ps.state;
-	ProjectionInfo *projection = bs->css.ss.ps.ps_ProjInfo;
+	ExprContext *econtext = bs->css.ss.ps.ps_ExprContext;
 	ListCell   *lc;
 
-	if (projection)
+	ResetExprContext(econtext);
+	econtext->ecxt_scantuple = slot;
+	/* SubPlans see the row that is read, a loop what the node makes of it */
+	if (!(bs->flags & CH_BATCH_SUBPLANS) && bs->css.ss.ps.ps_ProjInfo)
+		slot = ExecProject(bs->css.ss.ps.ps_ProjInfo);
+	foreach(lc, bs->bindings)
 	{
-		bs->css.ss.ps.ps_ExprContext->ecxt_scantuple = slot;
-		slot = ExecProject(projection);
-	}
-	foreach(lc, bs->loop->nestParams)
-	{
-		const NestLoopParam *param = lfirst(lc);
-		ParamExecData *value = &estate->es_param_exec_vals[param->paramno];
+		const Binding *binding = lfirst(lc);
+		ParamExecData *value = &bs->css.ss.ps.state->es_param_exec_vals[binding->param];
 
-		value->value = slot_getattr(slot, param->paramval->varattno, &value->isnull);
+		if (binding->expr)
+			value->value = ExecEvalExprSwitchContext(binding->expr, econtext, &value->isnull);
+		else
+			value->value = slot_getattr(slot, binding->attno, &value->isnull);
 	}
 	foreach(lc, bs->prefetches)
 		ch_prefetch_add(lfirst(lc));
@@ -259,21 +415,19 @@ grow(BatchState *bs)
 static void
 note_rows(BatchState *bs)
 {
-	EState	   *estate = bs->css.ss.ps.state;
+	ParamExecData *params = bs->css.ss.ps.state->es_param_exec_vals;
 	TupleTableSlot *slot = bs->css.ss.ss_ScanTupleSlot;
-	ParamExecData *saved = palloc(Max(list_length(bs->loop->nestParams), 1) * sizeof(ParamExecData));
 	ListCell   *lc;
 
-	foreach(lc, bs->loop->nestParams)
-		saved[foreach_current_index(lc)] = estate->es_param_exec_vals[((NestLoopParam *) lfirst(lc))->paramno];
+	foreach(lc, bs->bindings)
+		((Binding *) lfirst(lc))->saved = params[((Binding *) lfirst(lc))->param];
 	for (int i = 0; i < bs->nrows; i++)
 	{
 		ExecForceStoreMinimalTuple(bs->rows[i], slot, false);
 		note_sets(bs, slot);
 	}
-	foreach(lc, bs->loop->nestParams)
-		estate->es_param_exec_vals[((NestLoopParam *) lfirst(lc))->paramno] = saved[foreach_current_index(lc)];
-	pfree(saved);
+	foreach(lc, bs->bindings)
+		params[((Binding *) lfirst(lc))->param] = ((Binding *) lfirst(lc))->saved;
 }
 
 /* Rows of earlier batches may have to go for those of this one. */
@@ -314,7 +468,7 @@ begin_batch(CustomScanState *node, EState *estate, int eflags)
 	BatchState *bs = (BatchState *) node;
 	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
 
-	bs->greedy = intVal(linitial(plan->custom_private)) != 0;
+	bs->flags = intVal(linitial(plan->custom_private));
 	bs->cxt = AllocSetContextCreate(estate->es_query_cxt, "CipherHorizon key batch", ALLOCSET_DEFAULT_SIZES);
 	node->custom_ps = list_make1(ExecInitNode(linitial(plan->custom_plans), estate,
 											  eflags & ~(EXEC_FLAG_REWIND | EXEC_FLAG_BACKWARD | EXEC_FLAG_MARK)));
@@ -348,13 +502,20 @@ next_tuple(CustomScanState *node)
 static TupleTableSlot *
 exec_batch(CustomScanState *node)
 {
-	TupleTableSlot *slot = next_tuple(node);
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
 
-	if (TupIsNull(slot) || node->ss.ps.ps_ProjInfo == NULL)
-		return slot;
-	ResetExprContext(node->ss.ps.ps_ExprContext);
-	node->ss.ps.ps_ExprContext->ecxt_scantuple = slot;
-	return ExecProject(node->ss.ps.ps_ProjInfo);
+	for (;;)
+	{
+		TupleTableSlot *slot = next_tuple(node);
+
+		if (TupIsNull(slot))
+			return node->ss.ps.ps_ProjInfo ? ExecClearTuple(node->ss.ps.ps_ResultTupleSlot) : slot;
+		ResetExprContext(econtext);
+		econtext->ecxt_scantuple = slot;
+		if (ExecQual(node->ss.ps.qual, econtext))
+			return node->ss.ps.ps_ProjInfo ? ExecProject(node->ss.ps.ps_ProjInfo) : slot;
+		InstrCountFiltered1(node, 1);
+	}
 }
 
 static void
@@ -376,7 +537,7 @@ rescan_batch(CustomScanState *node)
 		ch_prefetch_forget(lfirst(lc));
 	bs->exhausted = false;
 	if (bs->prepared)
-		bs->size = bs->greedy ? bs->largest : Min(FIRST_BATCH, bs->largest);
+		bs->size = first_size(bs);
 	if (node->ss.ps.chgParam != NULL)
 		UpdateChangedParamSet(child, node->ss.ps.chgParam);
 	if (child->chgParam == NULL)
@@ -413,6 +574,35 @@ static const CustomScanMethods scan_methods = {
 	.CreateCustomScanState = create_state,
 };
 
+/* ---- the plan ---------------------------------------------------------------------- */
+
+/* The conditions with sub-selects, which a scan would check; it loses them. */
+static List *
+take_subplan_quals(Plan *child)
+{
+	ChQuery    *query = IsA(child, ForeignScan) ? linitial(((ForeignScan *) child)->fdw_private) : NULL;
+	List	   *taken = NIL;
+	List	   *kept = NIL;
+	List	   *reasons = NIL;
+	ListCell   *lc;
+
+	foreach(lc, child->qual)
+	{
+		if (contain_subplans(lfirst(lc)))
+			taken = lappend(taken, lfirst(lc));
+		else
+		{
+			kept = lappend(kept, lfirst(lc));
+			if (query)
+				reasons = lappend(reasons, list_nth(query->not_pushed, foreach_current_index(lc)));
+		}
+	}
+	child->qual = kept;
+	if (query)
+		query->not_pushed = reasons;
+	return taken;
+}
+
 Plan *
 ch_batch_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *plans)
 {
@@ -426,6 +616,8 @@ ch_batch_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 	/* copied: the child's own list is rewritten when references are resolved */
 	scan->custom_scan_tlist = copyObject(child->targetlist);
 	scan->scan.plan.targetlist = tlist;
+	if (intVal(linitial(path->custom_private)) & CH_BATCH_FILTER)
+		scan->scan.plan.qual = take_subplan_quals(child);
 	return &scan->scan.plan;
 }
 

@@ -41,13 +41,6 @@ typedef struct Outer
 	Bitmapset  *params;			/* below a subquery: numbers of parameters */
 } Outer;
 
-typedef struct Finder
-{
-	List	   *keys;			/* what they depend on, of the outer side */
-	Cost		request;		/* of a request to each of those that can be batched */
-	Cost		question;		/* of each question in it, where they are not merged */
-} Finder;
-
 /* ---- does a scan depend on the outer side, and in which form? ---------------------- */
 
 static bool
@@ -125,9 +118,8 @@ is_batchable(PlannerInfo *root, Path *path, const ChRel *ch, const Outer *outer,
 
 /* ---- scans below a path --------------------------------------------------------------- */
 
-/* Rows that the query locks or changes are not read ahead. */
-static bool
-is_locked(const PlannerInfo *root, const RelOptInfo *rel)
+bool
+ch_batch_locks(const PlannerInfo *root, const RelOptInfo *rel)
 {
 	ListCell   *lc;
 
@@ -143,16 +135,24 @@ is_locked(const PlannerInfo *root, const RelOptInfo *rel)
 	return false;
 }
 
-static void find_scans(PlannerInfo *root, Path *path, const Outer *outer, bool partial, Finder *finder);
+void
+ch_batch_add(ChGain *gain, List *keys, Cost request, bool merged)
+{
+	gain->keys = list_concat(gain->keys, keys);
+	gain->request += request;
+	gain->question += merged ? 0 : request * QUESTION_FACTOR;
+}
+
+static void find_scans(PlannerInfo *root, Path *path, const Outer *outer, bool partial, ChGain *gain);
 
 /* Of the subquery's parameters, those that are columns of the outer side. */
 static void
-find_in_subquery(PlannerInfo *root, SubqueryScanPath *path, const Outer *outer, bool partial, Finder *finder)
+find_in_subquery(PlannerInfo *root, SubqueryScanPath *path, const Outer *outer, bool partial, ChGain *gain)
 {
 	RelOptInfo *rel = path->path.parent;
 	Outer		below = {NULL, bms_copy(outer->params)};
 	List	   *items = NIL;
-	Finder		inside = {0};
+	ChGain		inside = {0};
 	ListCell   *lc;
 
 	foreach(lc, rel->subplan_params)
@@ -169,29 +169,29 @@ find_in_subquery(PlannerInfo *root, SubqueryScanPath *path, const Outer *outer, 
 	if (inside.keys == NIL)
 		return;
 	/* at this level, what its parameters stand for */
-	finder->keys = list_concat(finder->keys, items);
-	finder->request += inside.request;
-	finder->question += inside.question;
+	gain->keys = list_concat(gain->keys, items);
+	gain->request += inside.request;
+	gain->question += inside.question;
 }
 
 static void
-find_in_list(PlannerInfo *root, List *paths, const Outer *outer, bool partial, Finder *finder)
+find_in_list(PlannerInfo *root, List *paths, const Outer *outer, bool partial, ChGain *gain)
 {
 	ListCell   *lc;
 
 	foreach(lc, paths)
-		find_scans(root, lfirst(lc), outer, partial, finder);
+		find_scans(root, lfirst(lc), outer, partial, gain);
 }
 
 /* partial: something above may end the scan early, so not all its rows are wanted */
 static void
-find_scans(PlannerInfo *root, Path *path, const Outer *outer, bool partial, Finder *finder)
+find_scans(PlannerInfo *root, Path *path, const Outer *outer, bool partial, ChGain *gain)
 {
 	check_stack_depth();
 	switch (nodeTag(path))
 	{
 		case T_ForeignPath:
-			if (ch_rel(path->parent) && !is_locked(root, path->parent))
+			if (ch_rel(path->parent) && !ch_batch_locks(root, path->parent))
 			{
 				ChRel	   *ch = path->parent->fdw_private;
 				const ChQuery *query = linitial(((ForeignPath *) path)->fdw_private);
@@ -200,62 +200,60 @@ find_scans(PlannerInfo *root, Path *path, const Outer *outer, bool partial, Find
 
 				if ((partial && query->limit < 0) || !is_batchable(root, path, ch, outer, &values, &merged))
 					return;
-				finder->keys = list_concat(finder->keys, values);
-				finder->request += ch->startup_cost;
-				finder->question += merged ? 0 : ch->startup_cost * QUESTION_FACTOR;
+				ch_batch_add(gain, values, ch->startup_cost, merged);
 			}
 			break;
 		case T_SubqueryScanPath:
-			find_in_subquery(root, (SubqueryScanPath *) path, outer, partial, finder);
+			find_in_subquery(root, (SubqueryScanPath *) path, outer, partial, gain);
 			break;
 		case T_LimitPath:
-			find_scans(root, ((LimitPath *) path)->subpath, outer, true, finder);
+			find_scans(root, ((LimitPath *) path)->subpath, outer, true, gain);
 			break;
 		case T_SortPath:
-			find_scans(root, ((SortPath *) path)->subpath, outer, false, finder);
+			find_scans(root, ((SortPath *) path)->subpath, outer, false, gain);
 			break;
 		case T_IncrementalSortPath:
-			find_scans(root, ((IncrementalSortPath *) path)->spath.subpath, outer, partial, finder);
+			find_scans(root, ((IncrementalSortPath *) path)->spath.subpath, outer, partial, gain);
 			break;
 		case T_AggPath:
 			find_scans(root, ((AggPath *) path)->subpath, outer,
-					   partial && ((AggPath *) path)->aggstrategy == AGG_SORTED, finder);
+					   partial && ((AggPath *) path)->aggstrategy == AGG_SORTED, gain);
 			break;
 		case T_GroupPath:
-			find_scans(root, ((GroupPath *) path)->subpath, outer, partial, finder);
+			find_scans(root, ((GroupPath *) path)->subpath, outer, partial, gain);
 			break;
 		case T_UpperUniquePath:
-			find_scans(root, ((UpperUniquePath *) path)->subpath, outer, partial, finder);
+			find_scans(root, ((UpperUniquePath *) path)->subpath, outer, partial, gain);
 			break;
 		case T_WindowAggPath:
-			find_scans(root, ((WindowAggPath *) path)->subpath, outer, partial, finder);
+			find_scans(root, ((WindowAggPath *) path)->subpath, outer, partial, gain);
 			break;
 		case T_ProjectionPath:
-			find_scans(root, ((ProjectionPath *) path)->subpath, outer, partial, finder);
+			find_scans(root, ((ProjectionPath *) path)->subpath, outer, partial, gain);
 			break;
 		case T_ProjectSetPath:
-			find_scans(root, ((ProjectSetPath *) path)->subpath, outer, partial, finder);
+			find_scans(root, ((ProjectSetPath *) path)->subpath, outer, partial, gain);
 			break;
 		case T_MaterialPath:
-			find_scans(root, ((MaterialPath *) path)->subpath, outer, partial, finder);
+			find_scans(root, ((MaterialPath *) path)->subpath, outer, partial, gain);
 			break;
 		case T_MemoizePath:
-			find_scans(root, ((MemoizePath *) path)->subpath, outer, partial, finder);
+			find_scans(root, ((MemoizePath *) path)->subpath, outer, partial, gain);
 			break;
 		case T_AppendPath:
-			find_in_list(root, ((AppendPath *) path)->subpaths, outer, partial, finder);
+			find_in_list(root, ((AppendPath *) path)->subpaths, outer, partial, gain);
 			break;
 		case T_MergeAppendPath:
-			find_in_list(root, ((MergeAppendPath *) path)->subpaths, outer, partial, finder);
+			find_in_list(root, ((MergeAppendPath *) path)->subpaths, outer, partial, gain);
 			break;
 		case T_CustomPath:
-			find_in_list(root, ((CustomPath *) path)->custom_paths, outer, partial, finder);
+			find_in_list(root, ((CustomPath *) path)->custom_paths, outer, partial, gain);
 			break;
 		case T_NestPath:
 		case T_MergePath:
 		case T_HashPath:
-			find_scans(root, ((JoinPath *) path)->outerjoinpath, outer, partial, finder);
-			find_scans(root, ((JoinPath *) path)->innerjoinpath, outer, partial, finder);
+			find_scans(root, ((JoinPath *) path)->outerjoinpath, outer, partial, gain);
+			find_scans(root, ((JoinPath *) path)->innerjoinpath, outer, partial, gain);
 			break;
 		case T_MinMaxAggPath:
 			{
@@ -265,7 +263,7 @@ find_scans(PlannerInfo *root, Path *path, const Outer *outer, bool partial, Find
 				{
 					MinMaxAggInfo *info = lfirst(lc);
 
-					find_scans(info->subroot, info->path, outer, true, finder);
+					find_scans(info->subroot, info->path, outer, true, gain);
 				}
 				break;
 			}
@@ -281,8 +279,8 @@ static const CustomPathMethods path_methods = {
 	.PlanCustomPath = ch_batch_plan,
 };
 
-static CustomPath *
-make_batch(PlannerInfo *root, Path *outer)
+Path *
+ch_batch_path(PlannerInfo *root, Path *outer, int flags)
 {
 	CustomPath *path = makeNode(CustomPath);
 
@@ -298,9 +296,9 @@ make_batch(PlannerInfo *root, Path *outer)
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(outer);
 	/* with a LIMIT above, the first batches are small */
-	path->custom_private = list_make1(makeInteger(root->tuple_fraction <= 0));
+	path->custom_private = list_make1(makeInteger(flags | (root->tuple_fraction <= 0 ? CH_BATCH_GREEDY : 0)));
 	path->methods = &path_methods;
-	return path;
+	return &path->path;
 }
 
 /* Requests that many outer rows take, in batches of 8, 64 and then the largest. */
@@ -314,45 +312,58 @@ batches_of(double rows, bool greedy)
 	return rows <= 72 ? 2 : 2 + ceil((rows - 72) / ch_batch_join_size);
 }
 
+Cost
+ch_batch_saved(PlannerInfo *root, const ChGain *gain, double rows, double *distinct)
+{
+	double		requests = batches_of(rows, root->tuple_fraction <= 0);
+
+	/* a key is fetched once */
+	*distinct = estimate_num_groups(root, gain->keys, rows, NULL, NULL);
+	if (*distinct < ch_batch_join_size)
+		requests = Min(requests, 3);	/* later batches find nearly all keys there */
+	return gain->request * Max(0, rows - requests) - gain->question * Max(0, *distinct - 1);
+}
+
+Cost
+ch_batch_insurance(const ChGain *gain)
+{
+	return gain->request * INSURANCE_FACTOR;
+}
+
 static void
 add_loop(PlannerInfo *root, RelOptInfo *joinrel, Path *outer, Path *inner, JoinType type, JoinPathExtraData *extra)
 {
-	Finder		finder = {0};
+	ChGain		gain = {0};
 	Outer		side = {outer->parent->relids, NULL};
 	Relids		required = calc_nestloop_required_outer(outer->parent->relids, PATH_REQ_OUTER(outer),
 														inner->parent->relids, PATH_REQ_OUTER(inner));
 	JoinCostWorkspace workspace;
-	CustomPath *batch;
+	Path	   *batch;
 	NestPath   *loop;
 	double		distinct;
-	double		requests;
 	Cost		saved;
 	Cost		insurance;
 
 	if (required && !bms_overlap(required, extra->param_source_rels))
 		return;
-	find_scans(root, inner, &side, false, &finder);
-	if (finder.keys == NIL)
+	find_scans(root, inner, &side, false, &gain);
+	if (gain.keys == NIL)
 		return;
-	batch = make_batch(root, outer);
-	initial_cost_nestloop(root, &workspace, type, &batch->path, inner, extra);
-	loop = create_nestloop_path(root, joinrel, type, &workspace, extra, &batch->path, inner, extra->restrictlist,
+	batch = ch_batch_path(root, outer, 0);
+	initial_cost_nestloop(root, &workspace, type, batch, inner, extra);
+	loop = create_nestloop_path(root, joinrel, type, &workspace, extra, batch, inner, extra->restrictlist,
 								build_join_pathkeys(root, joinrel, type, outer->pathkeys), required);
 	loop->jpath.path.parallel_safe = false;
-	/* a key is fetched once, and what is here already costs no transfer */
-	distinct = estimate_num_groups(root, finder.keys, outer->rows, NULL, NULL);
-	requests = batches_of(outer->rows, root->tuple_fraction <= 0);
-	if (distinct < ch_batch_join_size)
-		requests = Min(requests, 3);	/* later batches find nearly all keys there */
-	saved = finder.request * Max(0, outer->rows - requests) - finder.question * Max(0, distinct - 1) +
-		Max(0, outer->rows - distinct) * Max(0, inner->total_cost - finder.request - inner->rows * cpu_tuple_cost);
+	/* what is here already costs no transfer */
+	saved = ch_batch_saved(root, &gain, outer->rows, &distinct) +
+		Max(0, outer->rows - distinct) * Max(0, inner->total_cost - gain.request - inner->rows * cpu_tuple_cost);
 	/*
 	 * Where one row is expected and more come, the batch is what saves requests;
 	 * not in a loop that another one begins again for each of its rows.
 	 */
-	insurance = required ? 0 : finder.request * INSURANCE_FACTOR;
+	insurance = required ? 0 : ch_batch_insurance(&gain);
 	loop->jpath.path.total_cost = Max(loop->jpath.path.total_cost - saved - insurance,
-									  batch->path.total_cost + inner->total_cost - insurance);
+									  batch->total_cost + inner->total_cost - insurance);
 	add_path(joinrel, (Path *) loop);
 }
 
@@ -393,5 +404,6 @@ ch_batch_init(void)
 {
 	previous_hook = set_join_pathlist_hook;
 	set_join_pathlist_hook = batch_paths;
+	ch_batch_subplan_init();
 	ch_batch_register();
 }

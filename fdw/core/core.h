@@ -298,6 +298,9 @@ extern void ch_send(ChScanState *state);
 extern bool ch_read_row(ChScanState *state, TupleTableSlot *slot);
 extern void ch_fill_empty_group(ChScanState *state, TupleTableSlot *slot);
 
+/* The table of a query, or its tables as one. */
+extern ChTable *ch_query_table(const ChQuery *query);
+
 /* All that have begun: ChScanState by registered. */
 extern dlist_head *ch_scans(void);
 
@@ -308,7 +311,7 @@ extern ChScanState *ch_find_scan(const EState *estate, const Plan *plan);
 extern void ch_guard_begin(ChScanState *state, int eflags);
 pg_noreturn extern void ch_guard_too_many(const ChScanState *state);
 
-/* ---- batched joins ------------------------------------------------------- */
+/* ---- batches: of nested loops and of sub-selects --------------------------- */
 
 extern bool ch_enable_batch_join;
 extern int	ch_batch_join_size;
@@ -320,9 +323,12 @@ typedef struct ChPrefetch ChPrefetch;
 extern bool ch_has_param(Node *node, const Bitmapset *params);
 
 /*
- * params: PARAM_EXEC numbers that a loop sets.  NULL if the scan cannot be
- * asked for many sets.  In the scan's memory.
+ * Can a scan be asked for many sets of what depends on these PARAM_EXEC numbers?
+ * merged: as one question.
  */
+extern bool ch_prefetch_can(const ForeignScan *plan, const ChTable *table, const Bitmapset *params, bool *merged);
+
+/* For a running scan, once; NULL if it cannot, or has one for others.  In the scan's memory. */
 extern ChPrefetch *ch_prefetch_make(ChScanState *state, const Bitmapset *params);
 extern void ch_prefetch_forget(ChPrefetch *pf);
 extern void ch_prefetch_add(ChPrefetch *pf);	/* the set that the parameters are now */
@@ -331,10 +337,48 @@ extern bool ch_prefetch_has(const ChPrefetch *pf);	/* rows of earlier batches? *
 extern bool ch_prefetch_find(ChPrefetch *pf);	/* the set that the parameters are now */
 extern bool ch_prefetch_next(ChPrefetch *pf, TupleTableSlot *slot);	/* its next row */
 
+/* What the rows of a node are read ahead for, in custom_private. */
+#define CH_BATCH_GREEDY		0x01	/* all are wanted: begin with the largest batch */
+#define CH_BATCH_SUBPLANS	0x02	/* for sub-selects of the node itself, not for a loop */
+#define CH_BATCH_FILTER		0x04	/* it checks the conditions with sub-selects of its child */
+
+/* What a batch saves. */
+typedef struct ChGain
+{
+	List	   *keys;			/* expressions that the scans depend on */
+	Cost		request;		/* of a request to each scan that can be batched */
+	Cost		question;		/* of each question in it, where they are not merged */
+} ChGain;
+
 /* batch_path.c */
 extern void ch_batch_init(void);	/* once for each process */
+extern Path *ch_batch_path(PlannerInfo *root, Path *outer, int flags);
+
+/* Rows that the query locks or changes are not read ahead. */
+extern bool ch_batch_locks(const PlannerInfo *root, const RelOptInfo *rel);
+extern void ch_batch_add(ChGain *gain, List *keys, Cost request, bool merged);
+
+/* What is saved of asking once for each row; distinct: how many keys there are. */
+extern Cost ch_batch_saved(PlannerInfo *root, const ChGain *gain, double rows, double *distinct);
+
+/* Of a request: by what a batch is preferred where one row is expected. */
+extern Cost ch_batch_insurance(const ChGain *gain);
+
+/* batch_subplan.c */
+extern void ch_batch_subplan_init(void);	/* once for each process */
 
 /* batch_exec.c */
+
+/* SubPlans in an expression or a list that are asked anew for each row. */
+extern List *ch_batch_subplans(Node *node);
+
+/*
+ * The foreign scans of ours below a plan that depend on parameters, and on no
+ * others that are set below; subplans: of the whole plan.  partial: something
+ * above may end it early, so not all its rows are wanted.
+ */
+extern List *ch_batch_scans(List *subplans, Plan *plan, const Bitmapset *params, bool partial);
+extern Bitmapset *ch_batch_params(const SubPlan *subplan);
 extern Plan *ch_batch_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 						   List *clauses, List *plans);
 extern void ch_batch_register(void);

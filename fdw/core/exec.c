@@ -450,27 +450,31 @@ set_targets(ChScanState *state)
 	}
 }
 
-/* The table of a query, or its tables as one. */
-static void
-open_tables(ChScan *scan)
+ChTable *
+ch_query_table(const ChQuery *query)
 {
-	const ChQuery *query = scan->query;
 	List	   *tables = list_make1(ch_table_open(query->relid));
 	ListCell   *lc;
 
-	scan->table = linitial(tables);
-	if (query->joins == NIL)
-		return;
-	scan->joins = palloc0(list_length(query->joins) * sizeof(ChBoundJoin));
 	foreach(lc, query->joins)
+		tables = lappend(tables, ch_table_open(((ChJoin *) lfirst(lc))->relid));
+	return query->joins ? ch_table_join(tables) : linitial(tables);
+}
+
+static void
+open_tables(ChScan *scan)
+{
+	ListCell   *lc;
+
+	scan->table = ch_query_table(scan->query);
+	scan->joins = palloc0(list_length(scan->query->joins) * sizeof(ChBoundJoin));
+	foreach(lc, scan->query->joins)
 	{
 		ChBoundJoin *join = &scan->joins[scan->njoins++];
 
 		join->type = ((ChJoin *) lfirst(lc))->type;
-		join->table = ch_table_open(((ChJoin *) lfirst(lc))->relid);
-		tables = lappend(tables, join->table);
+		join->table = scan->table->members[scan->njoins];
 	}
-	scan->table = ch_table_join(tables);
 }
 
 /* What the store computes was asked about when the plan was made. */

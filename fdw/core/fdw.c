@@ -50,7 +50,7 @@ static const struct
 	&ch_enable_join_pushdown},
 	{"cipherhorizon.enable_eager_start", "Sends the requests of a statement's scans together when it starts.",
 	&ch_enable_eager_start},
-	{"cipherhorizon.enable_batch_join", "Fetches the inner side of nested loops for many outer rows at once.",
+	{"cipherhorizon.enable_batch_join", "Fetches the inner side of nested loops, and sub-selects, for many outer rows at once.",
 	&ch_enable_batch_join},
 	{"cipherhorizon.learn_costs", "Takes the planner's costs of a server from the requests of this session.",
 	&ch_learn},
@@ -94,7 +94,7 @@ ch_define_gucs(void)
 		DefineCustomBoolVariable(switches[i].name, switches[i].help, NULL, switches[i].variable, true,
 								 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomIntVariable("cipherhorizon.batch_join_size",
-							"Outer rows of a nested loop whose inner rows are fetched at once.", NULL,
+							"Outer rows whose inner rows, or sub-selects, are fetched at once.", NULL,
 							&ch_batch_join_size, 1000, 1, 100000, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomEnumVariable("cipherhorizon.on_missing_qual",
 							 "What is done with a scan that lacks what its table's option required_quals wants.",

@@ -82,10 +82,22 @@ ch_make_func(ChFuncId func)
 	return f;
 }
 
+static bool
+is_named(const Node *node, const char *name)
+{
+	return IsA(node, ExtensibleNode) && strcmp(((const ExtensibleNode *) node)->extnodename, name) == 0;
+}
+
 bool
 ch_is_func(const Node *node)
 {
-	return IsA(node, ExtensibleNode) && strcmp(((const ExtensibleNode *) node)->extnodename, NAME_FUNC) == 0;
+	return is_named(node, NAME_FUNC);
+}
+
+bool
+ch_is_query(const Node *node)
+{
+	return is_named(node, NAME_QUERY);
 }
 
 ChTarget *

@@ -290,6 +290,7 @@ extern ChTarget *ch_make_target(ChAgg agg);
 extern ChOutput *ch_make_output(void);
 extern ChAssign *ch_make_assign(void);
 extern bool ch_is_func(const Node *node);
+extern bool ch_is_query(const Node *node);
 extern void ch_ir_register(void);	/* once for each process */
 
 /* Executor's form of a condition. */

@@ -86,6 +86,7 @@ typedef struct Set
 struct ChPrefetch
 {
 	ChScanState *state;
+	const Bitmapset *params;
 	bool		merged;
 	int			max_sets;		/* in sets: of one request */
 	int			n;				/* expressions that depend on the loop */
@@ -191,39 +192,79 @@ index_of(const ChPrefetch *pf, int number)
 	return -1;
 }
 
+/* How many expressions depend on the loop. */
+static int
+count_dependent(const ForeignScan *plan, const Bitmapset *params)
+{
+	int			n = 0;
+
+	for (int number = 0; number < list_length(plan->fdw_exprs); number++)
+		n += depends(plan, number, params);
+	return n;
+}
+
 /* One condition of those that all hold: a key, or nothing that depends. */
 static bool
-add_key(ChPrefetch *pf, const ForeignScan *plan, const ChExpr *expr, const Bitmapset *params)
+add_key(List **keys, const ForeignScan *plan, ChExpr *expr, const Bitmapset *params)
 {
-	const ChScanState *state = pf->state;
+	const ChQuery *query = linitial(plan->fdw_private);
 
 	if (!condition_depends(plan, expr, params))
 		return true;
-	if (expr->kind != CH_COND_CMP || expr->op != CH_EQ || !list_member_int(state->scan.query->merge_keys, expr->attno))
+	if (expr->kind != CH_COND_CMP || expr->op != CH_EQ || !list_member_int(query->merge_keys, expr->attno))
 		return false;
-	pf->key_columns[pf->nkeys] = ch_column(state->scan.table, expr->attno);
-	pf->key_targets[pf->nkeys] = target_of(state, pf->key_columns[pf->nkeys]);
-	pf->key_numbers[pf->nkeys] = index_of(pf, linitial_int(expr->values));
-	return pf->key_targets[pf->nkeys++] >= 0;
+	*keys = lappend(*keys, expr);
+	return true;
 }
 
-static bool
-can_merge(ChPrefetch *pf, const ForeignScan *plan, const Bitmapset *params)
+/* The conditions "column = value" that are all that depends on the loop, or NIL. */
+static List *
+merged_keys(const ForeignScan *plan, const Bitmapset *params)
 {
-	const ChQuery *query = pf->state->scan.query;
+	const ChQuery *query = linitial(plan->fdw_private);
+	List	   *keys = NIL;
 	ListCell   *lc;
 
 	if (query->filter == NULL || query->grouped || query->ndistinct > 0 || query->limit >= 0 || query->offset >= 0)
+		return NIL;
+	if (query->filter->kind != CH_COND_AND)
+		(void) add_key(&keys, plan, query->filter, params);
+	else
+		foreach(lc, query->filter->args)
+			if (!add_key(&keys, plan, lfirst(lc), params))
+				return NIL;
+	return list_length(keys) == count_dependent(plan, params) ? keys : NIL;
+}
+
+bool
+ch_prefetch_can(const ForeignScan *plan, const ChTable *table, const Bitmapset *params, bool *merged)
+{
+	const ChQuery *query = linitial(plan->fdw_private);
+
+	*merged = false;
+	if (count_dependent(plan, params) == 0 || parts_depend(plan, query, params))
 		return false;
+	*merged = merged_keys(plan, params) != NIL;
+	return *merged || (table->driver->ship_sets && table->driver->ship_sets(table, query) > 1);
+}
+
+static void
+note_keys(ChPrefetch *pf, List *keys)
+{
+	ListCell   *lc;
+
 	pf->key_columns = palloc(pf->n * sizeof(ChColumn *));
 	pf->key_targets = palloc(pf->n * sizeof(int));
 	pf->key_numbers = palloc(pf->n * sizeof(int));
-	if (query->filter->kind != CH_COND_AND)
-		return add_key(pf, plan, query->filter, params) && pf->nkeys == pf->n;
-	foreach(lc, query->filter->args)
-		if (!add_key(pf, plan, lfirst(lc), params))
-			return false;
-	return pf->nkeys == pf->n;
+	foreach(lc, keys)
+	{
+		const ChExpr *expr = lfirst(lc);
+		ChColumn   *col = ch_column(pf->state->scan.table, expr->attno);
+
+		pf->key_columns[pf->nkeys] = col;
+		pf->key_targets[pf->nkeys] = target_of(pf->state, col);
+		pf->key_numbers[pf->nkeys++] = index_of(pf, linitial_int(expr->values));
+	}
 }
 
 static void
@@ -254,22 +295,30 @@ ChPrefetch *
 ch_prefetch_make(ChScanState *state, const Bitmapset *params)
 {
 	const ForeignScan *plan = (ForeignScan *) state->node->ss.ps.plan;
-	MemoryContext old = MemoryContextSwitchTo(state->scan.cxt);
-	ChPrefetch *pf = palloc0(sizeof(ChPrefetch));
-	const ChDriver *driver = state->scan.driver;
+	const ChScan *scan = &state->scan;
+	MemoryContext old;
+	ChPrefetch *pf = state->prefetch;
+	bool		merged;
 
+	/* a sub-select of several partitions is one plan */
+	if (pf)
+		return bms_equal(pf->params, params) ? pf : NULL;
+	if (!ch_prefetch_can(plan, scan->table, params, &merged))
+		return NULL;
+	old = MemoryContextSwitchTo(scan->cxt);
+	pf = state->prefetch = palloc0(sizeof(ChPrefetch));
 	pf->state = state;
+	pf->params = bms_copy(params);
+	pf->merged = merged;
 	note_expressions(pf, plan, params);
-	if (pf->n > 0 && !parts_depend(plan, state->scan.query, params))
-	{
-		pf->merged = can_merge(pf, plan, params);
-		pf->max_sets = driver->ship_sets ? driver->ship_sets(state->scan.table, state->scan.query) : 0;
-	}
+	if (merged)
+		note_keys(pf, merged_keys(plan, params));
+	else
+		pf->max_sets = scan->driver->ship_sets(scan->table, scan->query);
 	initStringInfo(&pf->key);
-	if (pf->merged || pf->max_sets > 1)
-		pf->cxt = AllocSetContextCreate(state->scan.cxt, "CipherHorizon batch", ALLOCSET_DEFAULT_SIZES);
+	pf->cxt = AllocSetContextCreate(scan->cxt, "CipherHorizon batch", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(old);
-	return pf->cxt ? pf : NULL;
+	return pf;
 }
 
 /* ---- keys -------------------------------------------------------------------------- */

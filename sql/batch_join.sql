@@ -82,6 +82,40 @@ CLOSE c;
 SELECT t.k, x.n FROM few t JOIN r x ON x.k = t.k WHERE t.k < 4 ORDER BY 1 FOR UPDATE OF t;
 UPDATE few t SET g = x.n FROM r x WHERE x.k = t.k AND t.k < 4 RETURNING t.k, t.g;
 ROLLBACK;
+-- What raises does so when the turn of its row comes: the outer side, a key, a value of the inner or of the outer side
+SELECT t.k, x.n FROM (SELECT k FROM few WHERE 100 / (5 - k) > 0) t LEFT JOIN r x ON x.k = t.k LIMIT 4;
+SELECT t.k, x.n FROM (SELECT k FROM few WHERE 100 / (5 - k) > 0) t LEFT JOIN r x ON x.k = t.k LIMIT 5;
+SELECT requests('SELECT t.k, x.n FROM (SELECT k FROM few WHERE 100 / (5 - k) > 0) t LEFT JOIN r x ON x.k = t.k LIMIT 4');
+SELECT requests('WITH t AS MATERIALIZED (SELECT k FROM few WHERE 100 / (5 - k) > 0) SELECT t.k, x.n FROM t LEFT JOIN r x ON x.k = t.k LIMIT 4');
+SELECT t.k, x.n FROM few t LEFT JOIN r x ON x.k = 12 / (5 - t.k) LIMIT 4;
+SELECT t.k, x.n FROM few t LEFT JOIN r x ON x.k = 12 / (5 - t.k) LIMIT 5;
+SELECT requests('SELECT t.k, x.n FROM few t LEFT JOIN r x ON x.k = 12 / (5 - t.k) LIMIT 4');
+SELECT t.k, x.n FROM few t LEFT JOIN rnum x ON x.k = t.k::text LIMIT 2;
+SELECT t.k, x.n FROM few t LEFT JOIN rnum x ON x.k = t.k::text LIMIT 3;
+SELECT requests('SELECT t.k, x.n FROM few t LEFT JOIN rnum x ON x.k = t.k::text LIMIT 2');
+CREATE DOMAIN small AS int CHECK (VALUE < 10);
+CREATE FOREIGN TABLE rsmall (k bigint OPTIONS (kind 'key'), n small) SERVER t_batch_redis OPTIONS (type 'hash', key_prefix 't_redis_batch_join:k:');
+CREATE FOREIGN TABLE msmall (_id small NOT NULL, g int) SERVER t_batch_mongo OPTIONS (collection 'docs');
+SELECT t.k, x.n FROM few t LEFT JOIN rsmall x ON x.k = t.k LIMIT 4;
+SELECT t.k, x.n FROM few t LEFT JOIN rsmall x ON x.k = t.k LIMIT 5;
+SELECT count(*) FROM (SELECT t._id, x.n FROM msmall t LEFT JOIN r x ON x.k = t._id LIMIT 9) s;
+SELECT count(*) FROM (SELECT t._id, x.n FROM msmall t LEFT JOIN r x ON x.k = t._id LIMIT 10) s;
+SELECT requests('SELECT t._id, x.n FROM msmall t LEFT JOIN r x ON x.k = t._id LIMIT 9');
+-- also in a cursor, which is not asked for all, and in a loop that another one begins again
+BEGIN;
+DECLARE c CURSOR FOR SELECT t.k, x.n FROM (SELECT k FROM few WHERE 100 / (5 - k) > 0) t LEFT JOIN r x ON x.k = t.k;
+FETCH 4 FROM c;
+FETCH 1 FROM c;
+ROLLBACK;
+SELECT o.v, l.n FROM (VALUES (0), (1), (2)) o(v) CROSS JOIN LATERAL (SELECT x.n FROM few t JOIN r x ON x.k = t.k + o.v WHERE 100 / (5 - t.k) > 0 OFFSET 2 LIMIT 1) l;
+-- functions with effects, or in a procedural language, do not run ahead below a LIMIT
+CREATE SEQUENCE counter;
+SELECT t.k, x.n FROM (SELECT nextval('counter') AS k OFFSET 0) s, (SELECT nextval('counter') AS k FROM few OFFSET 0) t LEFT JOIN r x ON x.k = t.k LIMIT 2;
+SELECT currval('counter');
+CREATE FUNCTION shown(bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE NOTICE 'seen %', $1; RETURN $1; END $$;
+SET client_min_messages = notice;
+SELECT t.k, x.n FROM (SELECT shown(k) AS k FROM few OFFSET 0) t LEFT JOIN r x ON x.k = t.k LIMIT 2;
+SET client_min_messages = warning;
 -- an error in a batch leaves nothing behind
 SELECT count(*) FROM keys t JOIN r x ON x.k = t.k WHERE 1000 / (t.k - 500) > 0 AND x.n > 0;
 SELECT compare('SELECT t.k, x.n FROM few t JOIN r x /**/ ON x.k = t.k');

@@ -61,6 +61,17 @@ SELECT requests('SELECT t.k, (SELECT x.n FROM r x WHERE x.k = t.k) FROM keys t O
 SELECT requests('SELECT t.k, (SELECT x.n FROM r x WHERE x.k = t.k) FROM keys t LIMIT 1');
 SELECT requests('SELECT t.k FROM keys t WHERE (SELECT x.n FROM r x WHERE x.k = t.k) > 20 LIMIT 5');
 
+-- What raises does so when the turn of its row comes: rows, keys, values
+SELECT t.k, (SELECT x.n FROM r x WHERE x.k = t.k) FROM few t WHERE 100 / (5 - t.k) > 0 LIMIT 4;
+SELECT t.k, (SELECT x.n FROM r x WHERE x.k = t.k) FROM few t WHERE 100 / (5 - t.k) > 0 LIMIT 5;
+SELECT t.k, (SELECT x.n FROM r x WHERE x.k = 12 / (5 - t.k)) FROM few t LIMIT 4;
+SELECT t.k, (SELECT x.n FROM r x WHERE x.k = 12 / (5 - t.k)) FROM few t LIMIT 5;
+SELECT t.k, (SELECT x.n FROM rnum x WHERE x.k = t.k::text) FROM few t LIMIT 2;
+SELECT t.k, (SELECT x.n FROM rnum x WHERE x.k = t.k::text) FROM few t LIMIT 3;
+SELECT requests('SELECT t.k, (SELECT x.n FROM rnum x WHERE x.k = t.k::text) FROM few t LIMIT 2');
+SELECT compare('SELECT t.k, CASE WHEN t.k <> 5 THEN (SELECT x.n FROM r x /**/ WHERE x.k = 12 / (5 - t.k)) END FROM few t');
+SELECT t.k FROM few t WHERE (SELECT x.n FROM r x WHERE x.k = 12 / (5 - t.k)) > 0 LIMIT 4;
+
 -- Hashed sub-selects and init plans ask once, as always
 SELECT requests('SELECT t.k, t.k IN (SELECT x._id FROM m x) FROM few t');
 SELECT requests('SELECT t.k, (SELECT x.n FROM r x WHERE x.k = 5) FROM few t');

@@ -14,9 +14,16 @@
  * the node looks for the loop whose outer side it is, or for its own SubPlans,
  * and for the scans below.  A scan that an inner loop gives parameters to as
  * well is not for us: those are not known yet.
+ *
+ * An error is held back until its row's turn, which a LIMIT may never let come.
+ * Rows are read, and what they ask is noted and fetched, in subtransactions, which
+ * clean up after it.  What the plan below holds must last longer and belongs to
+ * the statement's resource owner: so nothing may run ahead that could leave
+ * something there (ch_runs_ahead).
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "executor/executor.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
@@ -26,6 +33,7 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 /* Rows of the first batches, where a LIMIT may end the loop early. */
 #define FIRST_BATCH		8
@@ -45,6 +53,7 @@ typedef struct BatchState
 	CustomScanState css;
 	int			flags;			/* CH_BATCH_... */
 	bool		prepared;
+	bool		holds;			/* errors of rows read ahead wait for their turn */
 	List	   *bindings;		/* Binding */
 	List	   *prefetches;		/* ChPrefetch; NIL: rows just pass */
 
@@ -53,6 +62,7 @@ typedef struct BatchState
 	int			nrows;
 	int			next;
 	bool		exhausted;		/* the outer side has no more */
+	ErrorData  *held;			/* what it raised after the last row */
 	int			size;			/* rows of the next batch */
 	int			largest;
 	int64		batches;
@@ -276,8 +286,10 @@ fetch_ahead(BatchState *bs, Plan *plan, const Bitmapset *params, bool partial)
 		ChScanState *scan = ch_find_scan(estate, lfirst(lc));
 		ChPrefetch *pf = scan ? ch_prefetch_make(scan, params) : NULL;
 
-		if (pf)
-			bs->prefetches = lappend(bs->prefetches, pf);
+		if (pf == NULL)
+			continue;
+		bs->prefetches = lappend(bs->prefetches, pf);
+		bs->holds = bs->holds && ch_runs_ahead(NULL, (Node *) ((ForeignScan *) lfirst(lc))->fdw_exprs);
 	}
 }
 
@@ -326,6 +338,8 @@ prepare(BatchState *bs)
 	ListCell   *lc;
 
 	bs->prepared = true;
+	/* parallel mode has no subtransactions */
+	bs->holds = (bs->flags & CH_BATCH_HOLDS) && !IsInParallelMode();
 	if (estate->es_epq_active == NULL && ch_enable_batch_join)
 	{
 		if (bs->flags & CH_BATCH_SUBPLANS)
@@ -334,9 +348,97 @@ prepare(BatchState *bs)
 		else
 			prepare_loop(bs);
 	}
+	/* if all rows are wanted, an error that comes too early comes all the same */
+	if (!bs->holds && !(bs->flags & CH_BATCH_GREEDY))
+		bs->prefetches = NIL;
 	bs->largest = bs->prefetches ? ch_batch_join_size : 1;
 	bs->size = first_size(bs);
 	MemoryContextSwitchTo(old);
+}
+
+/* ---- errors that wait ----------------------------------------------------------- */
+
+/* Does it tell of a row, and not of the session or a store that is away? */
+static bool
+tells_of_row(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_CARDINALITY_VIOLATION:
+		case ERRCODE_DATA_EXCEPTION:
+		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
+		case ERRCODE_PLPGSQL_ERROR:
+			return true;
+		case ERRCODE_FDW_ERROR:
+			return sqlstate != ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION && sqlstate != ERRCODE_FDW_OUT_OF_MEMORY;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Do a part of the work for a batch; what it raises about a row is returned, and
+ * undone.  lasting: what it opens stays open.
+ */
+static ErrorData *
+hold_errors(BatchState *bs, void (*work) (BatchState *bs, void *arg), void *arg, bool lasting)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	if (!bs->holds)
+	{
+		work(bs, arg);
+		return NULL;
+	}
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cxt);
+	if (lasting)
+		CurrentResourceOwner = owner;
+	PG_TRY();
+	{
+		work(bs, arg);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(bs->css.ss.ps.state->es_query_cxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
+	if (error && !tells_of_row(error->sqlerrcode))
+		ReThrowError(error);
+	return error;
+}
+
+/* Forget an error; was there one? */
+static bool
+forget_error(ErrorData *error)
+{
+	if (error)
+		FreeErrorData(error);
+	return error != NULL;
+}
+
+/* A plan that raised is not asked for rows again: end what was going on in its nodes. */
+static bool
+break_off(PlanState *ps, void *unused)
+{
+	ChScanState *scan = ch_find_scan(ps->state, ps->plan);
+
+	if (scan)
+		ch_scan_abandon(&scan->scan);
+	if (ps->instrument && !INSTR_TIME_IS_ZERO(ps->instrument->starttime))
+		InstrStopNode(ps->instrument, 0);
+	/* it is below another node */
+	if (IsA(ps, CteScanState))
+		(void) break_off(((CteScanState *) ps)->cteplanstate, unused);
+	return planstate_tree_walker(ps, break_off, unused);
 }
 
 /* ---- a batch ------------------------------------------------------------------- */
@@ -350,12 +452,11 @@ forget_rows(BatchState *bs)
 }
 
 static void
-read_ahead(BatchState *bs)
+read_rows(BatchState *bs, void *unused)
 {
 	PlanState  *child = linitial(bs->css.custom_ps);
 	MemoryContext old;
 
-	bs->rows = MemoryContextAlloc(bs->cxt, bs->size * sizeof(MinimalTuple));
 	while (bs->nrows < bs->size)
 	{
 		TupleTableSlot *slot = ExecProcNode(child);
@@ -369,6 +470,20 @@ read_ahead(BatchState *bs)
 		bs->rows[bs->nrows++] = ExecCopySlotMinimalTuple(slot);
 		MemoryContextSwitchTo(old);
 	}
+}
+
+static void
+read_ahead(BatchState *bs)
+{
+	bs->rows = MemoryContextAlloc(bs->cxt, bs->size * sizeof(MinimalTuple));
+	if (bs->size == 1)
+	{
+		read_rows(bs, NULL);
+		return;
+	}
+	bs->held = hold_errors(bs, read_rows, NULL, true);
+	if (bs->held)
+		(void) break_off(linitial(bs->css.custom_ps), NULL);
 }
 
 /* Set the parameters as they will be for this row, and note what is asked then. */
@@ -411,23 +526,55 @@ grow(BatchState *bs)
 	bs->size = bs->size < SECOND_BATCH ? Min(SECOND_BATCH, bs->largest) : bs->largest;
 }
 
-/* Let the scans note what the rows of this batch ask. */
+/* From row *next on. */
+static void
+note_some(BatchState *bs, void *next)
+{
+	for (int *i = next; *i < bs->nrows; (*i)++)
+	{
+		ExecForceStoreMinimalTuple(bs->rows[*i], bs->css.ss.ss_ScanTupleSlot, false);
+		note_sets(bs, bs->css.ss.ss_ScanTupleSlot);
+	}
+}
+
+/* Let the scans note what the rows of this batch ask; a row that raises asks for itself. */
 static void
 note_rows(BatchState *bs)
 {
 	ParamExecData *params = bs->css.ss.ps.state->es_param_exec_vals;
-	TupleTableSlot *slot = bs->css.ss.ss_ScanTupleSlot;
+	int			next = 0;
 	ListCell   *lc;
 
 	foreach(lc, bs->bindings)
 		((Binding *) lfirst(lc))->saved = params[((Binding *) lfirst(lc))->param];
-	for (int i = 0; i < bs->nrows; i++)
-	{
-		ExecForceStoreMinimalTuple(bs->rows[i], slot, false);
-		note_sets(bs, slot);
-	}
+	while (forget_error(hold_errors(bs, note_some, &next, true)))
+		next++;
 	foreach(lc, bs->bindings)
 		params[((Binding *) lfirst(lc))->param] = ((Binding *) lfirst(lc))->saved;
+}
+
+typedef struct Fetch
+{
+	ChPrefetch *pf;
+	bool		fits;
+} Fetch;
+
+static void
+fetch(BatchState *bs, void *arg)
+{
+	Fetch	   *f = arg;
+
+	f->fits = ch_prefetch_fetch(f->pf);
+}
+
+static bool
+try_fetch(BatchState *bs, ChPrefetch *pf)
+{
+	Fetch		f = {pf, true};
+
+	if (forget_error(hold_errors(bs, fetch, &f, false)))
+		ch_prefetch_fail(pf);
+	return f.fits;
 }
 
 /* Rows of earlier batches may have to go for those of this one. */
@@ -436,12 +583,12 @@ fetch_for(BatchState *bs, ChPrefetch *pf)
 {
 	bool		had = ch_prefetch_has(pf);
 
-	if (ch_prefetch_fetch(pf))
+	if (try_fetch(bs, pf))
 		return true;
 	if (!had)
 		return false;
 	note_rows(bs);
-	return ch_prefetch_fetch(pf);
+	return try_fetch(bs, pf);
 }
 
 static void
@@ -483,18 +630,19 @@ next_tuple(CustomScanState *node)
 	if (!bs->prepared)
 		prepare(bs);
 	ExecClearTuple(slot);
-	if (bs->next == bs->nrows)
+	if (bs->next == bs->nrows && !bs->exhausted && bs->held == NULL)
 	{
-		if (bs->exhausted)
-			return slot;
 		forget_rows(bs);
 		read_ahead(bs);
 		/* for one row the scan's own request is as good */
 		if (bs->nrows > 1 && bs->prefetches)
 			fetch_batch(bs);
-		if (bs->nrows == 0)
-			return ExecClearTuple(slot);
+		ExecClearTuple(slot);
 	}
+	if (bs->next == bs->nrows && bs->held)
+		ReThrowError(bs->held);
+	if (bs->next == bs->nrows)
+		return slot;
 	ExecForceStoreMinimalTuple(bs->rows[bs->next++], slot, false);
 	return slot;
 }
@@ -536,6 +684,8 @@ rescan_batch(CustomScanState *node)
 	foreach(lc, bs->prefetches)
 		ch_prefetch_forget(lfirst(lc));
 	bs->exhausted = false;
+	(void) forget_error(bs->held);
+	bs->held = NULL;
 	if (bs->prepared)
 		bs->size = first_size(bs);
 	if (node->ss.ps.chgParam != NULL)

@@ -15,6 +15,9 @@
 
 #include <math.h>
 
+#include "access/htup_details.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
 #include "nodes/extensible.h"
@@ -25,6 +28,7 @@
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/selfuncs.h"
+#include "utils/syscache.h"
 
 static set_join_pathlist_hook_type previous_hook;
 
@@ -272,6 +276,84 @@ find_scans(PlannerInfo *root, Path *path, const Outer *outer, bool partial, ChGa
 	}
 }
 
+/* ---- may rows be read ahead? ------------------------------------------------------------- */
+
+/*
+ * A function may not run for a row whose turn may never come if it is volatile,
+ * or if what it leaves behind when it raises is not known: one in SQL or a
+ * procedural language may hold what only the end of the statement frees.
+ */
+static bool
+waits_for_turn(Oid funcid, void *unused)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	Form_pg_proc proc;
+	bool		waits;
+
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	proc = (Form_pg_proc) GETSTRUCT(tuple);
+	waits = proc->provolatile == PROVOLATILE_VOLATILE ||
+		(proc->prolang != INTERNALlanguageId && proc->prolang != ClanguageId);
+	ReleaseSysCache(tuple);
+	return waits;
+}
+
+/* context: PlannerInfo, or NULL */
+static bool
+has_waiting(Node *node, void *context)
+{
+	PlannerInfo *root = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, RestrictInfo))
+		return has_waiting((Node *) ((RestrictInfo *) node)->clause, context);
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, has_waiting, context, 0);
+	if (IsA(node, NextValueExpr))
+		return true;
+	if (IsA(node, SubPlan) &&
+		(root == NULL ||
+		 has_waiting((Node *) ((PlannerInfo *) list_nth(root->glob->subroots, ((SubPlan *) node)->plan_id - 1))->parse, context)))
+		return true;
+	return check_functions_in_node(node, waits_for_turn, NULL) || expression_tree_walker(node, has_waiting, context);
+}
+
+bool
+ch_runs_ahead(PlannerInfo *root, Node *node)
+{
+	return !has_waiting(node, root);
+}
+
+static bool
+table_runs_ahead(PlannerInfo *root, int rti)
+{
+	const RelOptInfo *rel = root->simple_rel_array[rti];
+	const RangeTblEntry *rte = root->simple_rte_array[rti];
+
+	return ch_runs_ahead(root, (Node *) rte->subquery) && ch_runs_ahead(root, (Node *) rte->functions) &&
+		ch_runs_ahead(root, (Node *) rte->values_lists) && ch_runs_ahead(root, (Node *) rte->tablefunc) &&
+		(rel == NULL || (ch_runs_ahead(root, (Node *) rel->baserestrictinfo) && ch_runs_ahead(root, (Node *) rel->joininfo)));
+}
+
+/* All that a path may evaluate; rather too much than too little. */
+static bool
+path_runs_ahead(PlannerInfo *root, const Path *path)
+{
+	int			rti = -1;
+
+	for (const PlannerInfo *level = root; level; level = level->parent_root)
+		if (!ch_runs_ahead(root, (Node *) level->parse->cteList))
+			return false;
+	if (!ch_is_scan(path->parent))
+		return ch_runs_ahead(root, (Node *) root->parse);
+	while ((rti = bms_next_member(path->parent->relids, rti)) >= 0)
+		if (!table_runs_ahead(root, rti))
+			return false;
+	return ch_runs_ahead(root, (Node *) path->pathtarget->exprs);
+}
+
 /* ---- the path --------------------------------------------------------------------------- */
 
 static const CustomPathMethods path_methods = {
@@ -283,7 +365,11 @@ Path *
 ch_batch_path(PlannerInfo *root, Path *outer, int flags)
 {
 	CustomPath *path = makeNode(CustomPath);
+	bool		greedy = root->tuple_fraction <= 0;
+	bool		holds = path_runs_ahead(root, outer);
 
+	if (!greedy && !holds)
+		return NULL;
 	path->path.pathtype = T_CustomScan;
 	path->path.parent = outer->parent;
 	path->path.pathtarget = outer->pathtarget;
@@ -296,7 +382,7 @@ ch_batch_path(PlannerInfo *root, Path *outer, int flags)
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(outer);
 	/* with a LIMIT above, the first batches are small */
-	path->custom_private = list_make1(makeInteger(flags | (root->tuple_fraction <= 0 ? CH_BATCH_GREEDY : 0)));
+	path->custom_private = list_make1(makeInteger(flags | (greedy ? CH_BATCH_GREEDY : 0) | (holds ? CH_BATCH_HOLDS : 0)));
 	path->methods = &path_methods;
 	return &path->path;
 }
@@ -350,6 +436,8 @@ add_loop(PlannerInfo *root, RelOptInfo *joinrel, Path *outer, Path *inner, JoinT
 	if (gain.keys == NIL)
 		return;
 	batch = ch_batch_path(root, outer, 0);
+	if (batch == NULL)
+		return;
 	initial_cost_nestloop(root, &workspace, type, batch, inner, extra);
 	loop = create_nestloop_path(root, joinrel, type, &workspace, extra, batch, inner, extra->restrictlist,
 								build_join_pathkeys(root, joinrel, type, outer->pathkeys), required);

@@ -250,6 +250,8 @@ list_over(PlannerInfo *root, RelOptInfo *rel, Path *source, PathTarget *target, 
 	if (own <= 0)
 		return NULL;
 	batch = ch_batch_path(root, source, CH_BATCH_SUBPLANS);
+	if (batch == NULL)
+		return NULL;
 	list = (Path *) create_projection_path(root, rel, batch, target);
 	own = Min(own, list->total_cost - batch->total_cost);
 	list->total_cost -= own;
@@ -410,6 +412,8 @@ filter_path(PlannerInfo *root, RelOptInfo *rel, const Path *path, List *quals, L
 														  PVC_INCLUDE_PLACEHOLDERS));
 	scan->pathtarget = set_pathtarget_cost_width(root, target);
 	batch = ch_batch_path(root, scan, CH_BATCH_SUBPLANS | (quals ? CH_BATCH_FILTER : 0));
+	if (batch == NULL)
+		return NULL;
 	batch->pathtarget = rel->reltarget;
 	batch->rows = path->rows;
 	return batch;

@@ -333,6 +333,7 @@ extern ChPrefetch *ch_prefetch_make(ChScanState *state, const Bitmapset *params)
 extern void ch_prefetch_forget(ChPrefetch *pf);
 extern void ch_prefetch_add(ChPrefetch *pf);	/* the set that the parameters are now */
 extern bool ch_prefetch_fetch(ChPrefetch *pf);	/* false: too many rows; all are forgotten */
+extern void ch_prefetch_fail(ChPrefetch *pf);	/* it raised: these sets ask for themselves */
 extern bool ch_prefetch_has(const ChPrefetch *pf);	/* rows of earlier batches? */
 extern bool ch_prefetch_find(ChPrefetch *pf);	/* the set that the parameters are now */
 extern bool ch_prefetch_next(ChPrefetch *pf, TupleTableSlot *slot);	/* its next row */
@@ -341,6 +342,7 @@ extern bool ch_prefetch_next(ChPrefetch *pf, TupleTableSlot *slot);	/* its next 
 #define CH_BATCH_GREEDY		0x01	/* all are wanted: begin with the largest batch */
 #define CH_BATCH_SUBPLANS	0x02	/* for sub-selects of the node itself, not for a loop */
 #define CH_BATCH_FILTER		0x04	/* it checks the conditions with sub-selects of its child */
+#define CH_BATCH_HOLDS		0x08	/* an error of a row can be held back until its turn */
 
 /* What a batch saves. */
 typedef struct ChGain
@@ -352,7 +354,15 @@ typedef struct ChGain
 
 /* batch_path.c */
 extern void ch_batch_init(void);	/* once for each process */
+
+/* NULL if the rows may not be read ahead. */
 extern Path *ch_batch_path(PlannerInfo *root, Path *outer, int flags);
+
+/*
+ * May an expression be evaluated for a row whose turn may never come?  root: for
+ * what sub-selects are in it, or NULL.
+ */
+extern bool ch_runs_ahead(PlannerInfo *root, Node *node);
 
 /* Rows that the query locks or changes are not read ahead. */
 extern bool ch_batch_locks(const PlannerInfo *root, const RelOptInfo *rel);

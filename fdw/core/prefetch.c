@@ -7,7 +7,8 @@
  * evaluate to.  Sets are noted one by one (ch_prefetch_add), duplicates once,
  * then those that are new are asked for (ch_prefetch_fetch), and each rescan
  * finds its own (ch_prefetch_find).  A set that is not found is no error: the
- * scan asks for itself.  Sets stay for later batches.
+ * scan asks for itself; so do the sets of a fetch that raised.  Sets stay for
+ * later batches.
  *
  * There are two ways to ask for many:
  *
@@ -76,6 +77,7 @@ typedef struct Set
 	Datum	   *values;			/* of ChPrefetch.numbers */
 	bool	   *nulls;
 	bool		never;			/* no row can match */
+	bool		failed;			/* it asks for itself */
 	ChSet		question;		/* in sets */
 	int			nrows;
 	int			room;
@@ -498,12 +500,14 @@ new_set(ChPrefetch *pf)
 	}
 	set = &pf->sets[pf->nsets++];
 	memset(set, 0, sizeof(Set));
+	/* until all of it is known */
+	set->failed = true;
 	return set;
 }
 
-/* A new set of the values that the parameters are now, and of their key. */
-static Set *
-add_set(ChPrefetch *pf)
+/* A new set of the values that the parameters are now, and its key, which entry gets; may raise. */
+static void
+add_set(ChPrefetch *pf, KeyEntry *entry)
 {
 	Set		   *set = new_set(pf);
 	ChScan	   *scan = &pf->state->scan;
@@ -513,6 +517,7 @@ add_set(ChPrefetch *pf)
 	set->nulls = (bool *) (set->values + pf->n);
 	set->key.data = memcpy(set->nulls + pf->n, pf->key.data, pf->key.len);
 	set->key.len = pf->key.len;
+	entry->key = set->key;
 	pf->bytes += sizeof(Set) + sizeof(KeyEntry) + size;
 	for (int i = 0; i < pf->n; i++)
 	{
@@ -521,15 +526,15 @@ add_set(ChPrefetch *pf)
 			set->values[i] = datumCopy(pf->values[i], pf->byvals[i], pf->lens[i]);
 	}
 	if (pf->merged)
-	{
 		set->never = set->key.len == 0;
-		return set;
+	else
+	{
+		set->never = !ch_bind(pf->state, false);
+		set->question.filter = scan->filter;
+		set->question.limit = scan->limit;
+		set->question.offset = scan->offset;
 	}
-	set->never = !ch_bind(pf->state, false);
-	set->question.filter = scan->filter;
-	set->question.limit = scan->limit;
-	set->question.offset = scan->offset;
-	return set;
+	set->failed = false;
 }
 
 void
@@ -555,12 +560,18 @@ ch_prefetch_add(ChPrefetch *pf)
 	{
 		/* the key was looked for by bytes that the next one overwrites */
 		entry->set = pf->nsets;
-		entry->key = add_set(pf)->key;
+		add_set(pf, entry);
 	}
 	MemoryContextSwitchTo(old);
 }
 
 /* ---- fetching ------------------------------------------------------------------------------ */
+
+static bool
+is_asked(const Set *set)
+{
+	return !set->never && !set->failed;
+}
 
 static bool
 keep_row(ChPrefetch *pf, Set *set, TupleTableSlot *slot)
@@ -645,7 +656,7 @@ fetch_merged(ChPrefetch *pf)
 
 		asked = 0;
 		for (int i = pf->nfetched; i < pf->nsets; i++)
-			if (!pf->sets[i].never)
+			if (is_asked(&pf->sets[i]))
 				(void) ch_datum_to_value(pf->sets[i].values[n], pf->types[n], &values[asked++]);
 		merge.values[pf->numbers[n]] = values;
 		merge.counts[pf->numbers[n]] = asked;
@@ -668,7 +679,7 @@ fetch_some_sets(ChPrefetch *pf, int *next)
 	scan->nsets = 0;
 	for (; *next < pf->nsets && scan->nsets < pf->max_sets; (*next)++)
 	{
-		if (pf->sets[*next].never)
+		if (!is_asked(&pf->sets[*next]))
 			continue;
 		asked[scan->nsets] = *next;
 		scan->sets[scan->nsets++] = pf->sets[*next].question;
@@ -717,9 +728,23 @@ ch_prefetch_fetch(ChPrefetch *pf)
 		ch_prefetch_forget(pf);
 		return false;
 	}
+	/* what is raised from now on is not about this request */
+	pf->state->bound = false;
 	pf->state->batched += pf->nsets - pf->nfetched;
 	pf->nfetched = pf->nsets;
 	return true;
+}
+
+void
+ch_prefetch_fail(ChPrefetch *pf)
+{
+	ch_scan_abandon(&pf->state->scan);
+	MemoryContextReset(pf->state->scan.run_cxt);
+	pf->state->scan.nsets = 0;
+	pf->state->bound = false;
+	for (int i = pf->nfetched; i < pf->nsets; i++)
+		pf->sets[i].failed = true;
+	pf->nfetched = pf->nsets;
 }
 
 /* ---- serving ---------------------------------------------------------------------------------- */
@@ -733,7 +758,7 @@ ch_prefetch_find(ChPrefetch *pf)
 		return false;
 	evaluate(pf);
 	set = find_set(pf);
-	pf->current = set && is_fetched(pf, set) ? set : NULL;
+	pf->current = set && is_fetched(pf, set) && !set->failed ? set : NULL;
 	pf->at = 0;
 	return pf->current != NULL;
 }

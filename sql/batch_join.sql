@@ -58,6 +58,14 @@ RESET work_mem;
 -- Rescans of the whole, Memoize, partitions, UNION ALL, a foreign outer side, generic plans, cursors
 SELECT compare('SELECT o.v, (SELECT sum(x.n) FROM few t JOIN r x /**/ ON x.k = t.k + o.v) FROM (VALUES (0), (1), (2)) o(v)');
 SELECT compare('SELECT t.k, x.n FROM (SELECT k % 3 + 1 AS k FROM keys WHERE k < 200) t JOIN r x /**/ ON x.k = t.k');
+-- What was fetched stays when the loop begins anew, unless it depends on the loop around it; memory is bounded
+SELECT compare('SELECT o.v, (SELECT sum(x.n) FROM few t JOIN r x /**/ ON x.k = t.k WHERE t.k > o.v) FROM (VALUES (0), (1), (2)) o(v)');
+SELECT compare('SELECT o.v, (SELECT sum(x.n) FROM few t JOIN r x /**/ ON x.k = t.k AND x.n > o.v) FROM (VALUES (0), (10), (0), (20)) o(v)');
+SELECT compare('SELECT o.v, (SELECT sum(x.g) FROM few t JOIN LATERAL (SELECT y.g FROM n y /**/ WHERE y.g = t.g AND y.k > o.v ORDER BY y.k LIMIT 1) x ON true) FROM (VALUES (0), (10), (0)) o(v)');
+SELECT compare('SELECT o.v, l.n FROM (VALUES (0), (1), (2), (3)) o(v) CROSS JOIN LATERAL (SELECT x.n FROM (SELECT 5 + o.v / 2 AS k OFFSET 0) t JOIN r x /**/ ON x.k = t.k) l');
+SET work_mem = '64kB';
+SELECT compare('SELECT o.v, (SELECT count(x.name) FROM keys t JOIN n x /**/ ON x.k = t.k WHERE t.k > o.v) FROM (VALUES (0), (1), (2)) o(v)');
+RESET work_mem;
 CREATE TABLE parts (k bigint, v int) PARTITION BY RANGE (k);
 CREATE TABLE parts1 PARTITION OF parts FOR VALUES FROM (0) TO (500);
 CREATE TABLE parts2 PARTITION OF parts FOR VALUES FROM (500) TO (2000);

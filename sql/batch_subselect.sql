@@ -45,6 +45,7 @@ INSERT INTO parts SELECT x, x FROM generate_series(1, 700) x;
 ANALYZE parts;
 SELECT compare('SELECT t.k, (SELECT x.n FROM r x /**/ WHERE x.k = t.k) FROM parts t WHERE (SELECT y._id FROM m y /**/ WHERE y._id = t.k) > 300');
 SELECT compare('SELECT o.v, (SELECT sum((SELECT x.n FROM r x /**/ WHERE x.k = t.k + o.v)) FROM few t) FROM (VALUES (0), (1), (2)) o(v)');
+SELECT compare('SELECT o.v, (SELECT sum((SELECT x.n FROM r x /**/ WHERE x.k = t.k)) FROM few t WHERE t.k > o.v) FROM (VALUES (0), (1), (2)) o(v)');
 CREATE TABLE taken (k bigint, n int);
 INSERT INTO taken SELECT t.k, (SELECT x.n FROM r x WHERE x.k = t.k) FROM few t;
 SELECT count(*), sum(n) FROM taken;

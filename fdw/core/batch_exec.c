@@ -61,7 +61,9 @@ typedef struct BatchState
 	MinimalTuple *rows;
 	int			nrows;
 	int			next;
+	int			noted;			/* rows before it had their chance to be fetched for */
 	bool		exhausted;		/* the outer side has no more */
+	bool		rescanned;
 	ErrorData  *held;			/* what it raised after the last row */
 	int			size;			/* rows of the next batch */
 	int			largest;
@@ -448,7 +450,7 @@ forget_rows(BatchState *bs)
 {
 	MemoryContextReset(bs->cxt);
 	bs->rows = NULL;
-	bs->nrows = bs->next = 0;
+	bs->nrows = bs->next = bs->noted = 0;
 }
 
 static void
@@ -486,9 +488,9 @@ read_ahead(BatchState *bs)
 		(void) break_off(linitial(bs->css.custom_ps), NULL);
 }
 
-/* Set the parameters as they will be for this row, and note what is asked then. */
+/* Set the parameters as they will be for this row. */
 static void
-note_sets(BatchState *bs, TupleTableSlot *slot)
+bind(BatchState *bs, TupleTableSlot *slot)
 {
 	ExprContext *econtext = bs->css.ss.ps.ps_ExprContext;
 	ListCell   *lc;
@@ -508,15 +510,13 @@ note_sets(BatchState *bs, TupleTableSlot *slot)
 		else
 			value->value = slot_getattr(slot, binding->attno, &value->isnull);
 	}
-	foreach(lc, bs->prefetches)
-		ch_prefetch_add(lfirst(lc));
 }
 
 /* Too many rows for memory: ask for fewer from now on. */
 static void
 shrink(BatchState *bs)
 {
-	bs->largest = Max(1, bs->size / 8);
+	bs->largest = Max(1, Min(bs->size, bs->nrows - bs->next) / 8);
 	bs->size = bs->largest;
 }
 
@@ -526,31 +526,45 @@ grow(BatchState *bs)
 	bs->size = bs->size < SECOND_BATCH ? Min(SECOND_BATCH, bs->largest) : bs->largest;
 }
 
-/* From row *next on. */
-static void
-note_some(BatchState *bs, void *next)
+/* Rows of the batch, and the prefetches that note what is asked for them. */
+typedef struct Noting
 {
-	for (int *i = next; *i < bs->nrows; (*i)++)
+	int			next;
+	int			end;
+	List	   *prefetches;
+} Noting;
+
+static void
+note_some(BatchState *bs, void *arg)
+{
+	Noting	   *noting = arg;
+	TupleTableSlot *slot = bs->css.ss.ss_ScanTupleSlot;
+	ListCell   *lc;
+
+	for (; noting->next < noting->end; noting->next++)
 	{
-		ExecForceStoreMinimalTuple(bs->rows[*i], bs->css.ss.ss_ScanTupleSlot, false);
-		note_sets(bs, bs->css.ss.ss_ScanTupleSlot);
+		ExecForceStoreMinimalTuple(bs->rows[noting->next], slot, false);
+		bind(bs, slot);
+		foreach(lc, noting->prefetches)
+			ch_prefetch_add(lfirst(lc));
 	}
 }
 
-/* Let the scans note what the rows of this batch ask; a row that raises asks for itself. */
+/* Note what the next rows ask, as many as are to share a request; a row that raises asks for itself. */
 static void
-note_rows(BatchState *bs)
+note_rows(BatchState *bs, List *prefetches)
 {
 	ParamExecData *params = bs->css.ss.ps.state->es_param_exec_vals;
-	int			next = 0;
+	Noting		noting = {bs->next, Min(bs->nrows, bs->next + bs->size), prefetches};
 	ListCell   *lc;
 
 	foreach(lc, bs->bindings)
 		((Binding *) lfirst(lc))->saved = params[((Binding *) lfirst(lc))->param];
-	while (forget_error(hold_errors(bs, note_some, &next, true)))
-		next++;
+	while (forget_error(hold_errors(bs, note_some, &noting, true)))
+		noting.next++;
 	foreach(lc, bs->bindings)
 		params[((Binding *) lfirst(lc))->param] = ((Binding *) lfirst(lc))->saved;
+	bs->noted = noting.end;
 }
 
 typedef struct Fetch
@@ -587,24 +601,33 @@ fetch_for(BatchState *bs, ChPrefetch *pf)
 		return true;
 	if (!had)
 		return false;
-	note_rows(bs);
+	note_rows(bs, list_make1(pf));
 	return try_fetch(bs, pf);
 }
 
+/* Fetch for the next rows, for fewer if memory does not hold what they ask. */
 static void
 fetch_batch(BatchState *bs)
 {
 	bool		fits = true;
 	ListCell   *lc;
 
-	note_rows(bs);
-	foreach(lc, bs->prefetches)
-		fits = fetch_for(bs, lfirst(lc)) && fits;
-	bs->batches++;
-	if (fits)
-		grow(bs);
-	else
-		shrink(bs);
+	do
+	{
+		if (!fits)
+			shrink(bs);
+		/* for one row the scan's own request is as good, if it does not come again */
+		if (bs->size == 1 || (bs->nrows - bs->next == 1 && !bs->rescanned))
+		{
+			bs->noted = bs->next + 1;
+			return;
+		}
+		note_rows(bs, bs->prefetches);
+		fits = true;
+		foreach(lc, bs->prefetches)
+			fits = fetch_for(bs, lfirst(lc)) && fits;
+	} while (!fits && bs->size > 1);
+	grow(bs);
 }
 
 /* ---- the node --------------------------------------------------------------------- */
@@ -634,9 +657,11 @@ next_tuple(CustomScanState *node)
 	{
 		forget_rows(bs);
 		read_ahead(bs);
-		/* for one row the scan's own request is as good */
-		if (bs->nrows > 1 && bs->prefetches)
-			fetch_batch(bs);
+		bs->batches += bs->nrows > 1;
+	}
+	if (bs->next == bs->noted && bs->noted < bs->nrows && bs->prefetches)
+	{
+		fetch_batch(bs);
 		ExecClearTuple(slot);
 	}
 	if (bs->next == bs->nrows && bs->held)
@@ -677,13 +702,11 @@ rescan_batch(CustomScanState *node)
 {
 	BatchState *bs = (BatchState *) node;
 	PlanState  *child = linitial(node->custom_ps);
-	ListCell   *lc;
 
-	/* another loop around this one may have changed what the scans ask */
+	/* what was fetched stays: it is found by all that it depends on */
 	forget_rows(bs);
-	foreach(lc, bs->prefetches)
-		ch_prefetch_forget(lfirst(lc));
 	bs->exhausted = false;
+	bs->rescanned = true;
 	(void) forget_error(bs->held);
 	bs->held = NULL;
 	if (bs->prepared)

@@ -322,6 +322,9 @@ typedef struct ChPrefetch ChPrefetch;
 /* Does an expression depend on one of these PARAM_EXEC numbers? */
 extern bool ch_has_param(Node *node, const Bitmapset *params);
 
+/* On any, a value that another part of the plan makes while it runs? */
+extern bool ch_has_exec_param(Node *node);
+
 /*
  * Can a scan be asked for many sets of what depends on these PARAM_EXEC numbers?
  * merged: as one question.

@@ -19,7 +19,6 @@
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
 #include "fdw/core/pool.h"
-#include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
 
 /* Does it read all of its input before it returns a row? */
@@ -83,17 +82,6 @@ runs(Plan *plan, const Plan *wanted, bool limited)
 	}
 }
 
-/* A value that another part of the plan makes while it runs. */
-static bool
-has_exec_param(Node *node, void *unused)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param))
-		return ((Param *) node)->paramkind == PARAM_EXEC;
-	return expression_tree_walker(node, has_exec_param, unused);
-}
-
 static bool
 server_is_known(const ChScan *scan)
 {
@@ -118,6 +106,6 @@ ch_starts_early(const ChScanState *state, int eflags)
 	return ch_enable_eager_start && !(eflags & EXEC_FLAG_EXPLAIN_ONLY) &&
 		estate->es_epq_active == NULL && estate->es_plannedstmt != NULL &&
 		server_is_known(&state->scan) &&
-		!has_exec_param((Node *) plan->fdw_exprs, NULL) &&
+		!ch_has_exec_param((Node *) plan->fdw_exprs) &&
 		runs(estate->es_plannedstmt->planTree, (Plan *) plan, false);
 }

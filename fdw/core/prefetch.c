@@ -8,7 +8,8 @@
  * then those that are new are asked for (ch_prefetch_fetch), and each rescan
  * finds its own (ch_prefetch_find).  A set that is not found is no error: the
  * scan asks for itself; so do the sets of a fetch that raised.  Sets stay for
- * later batches.
+ * later batches, also when the loop begins anew: they are found by the values of
+ * all expressions that may change within the statement.
  *
  * There are two ways to ask for many:
  *
@@ -19,7 +20,7 @@
  *	  request (ship_sets); its rows say whose they are.
  *
  * Sets and rows are kept up to work_mem.  If the rows of a batch are more, all
- * are dropped and the caller is told, to begin anew with fewer; sets of earlier
+ * are dropped and the caller is told, to ask for fewer at once; sets of earlier
  * batches go when there is no room for those of another.
  */
 #include "postgres.h"
@@ -92,6 +93,7 @@ struct ChPrefetch
 	bool		merged;
 	int			max_sets;		/* in sets: of one request */
 	int			n;				/* expressions that depend on the loop */
+	int			nall;			/* and, after them, on other parts of the plan */
 	int		   *numbers;		/* in fdw_exprs */
 	ExprState **exprs;
 	Oid		   *types;			/* below domains */
@@ -136,6 +138,22 @@ bool
 ch_has_param(Node *node, const Bitmapset *params)
 {
 	return has_param(node, unconstify(Bitmapset *, params));
+}
+
+static bool
+is_exec_param(Node *node, void *unused)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind == PARAM_EXEC;
+	return expression_tree_walker(node, is_exec_param, unused);
+}
+
+bool
+ch_has_exec_param(Node *node)
+{
+	return is_exec_param(node, NULL);
 }
 
 static bool
@@ -270,6 +288,17 @@ note_keys(ChPrefetch *pf, List *keys)
 }
 
 static void
+note_expression(ChPrefetch *pf, const ForeignScan *plan, int number)
+{
+	int			i = pf->nall++;
+
+	pf->numbers[i] = number;
+	pf->exprs[i] = list_nth(pf->state->params, number);
+	pf->types[i] = getBaseType(exprType(list_nth(plan->fdw_exprs, number)));
+	get_typlenbyval(pf->types[i], &pf->lens[i], &pf->byvals[i]);
+}
+
+static void
 note_expressions(ChPrefetch *pf, const ForeignScan *plan, const Bitmapset *params)
 {
 	int			all = list_length(plan->fdw_exprs);
@@ -282,15 +311,12 @@ note_expressions(ChPrefetch *pf, const ForeignScan *plan, const Bitmapset *param
 	pf->values = palloc(all * sizeof(Datum));
 	pf->nulls = palloc(all * sizeof(bool));
 	for (int number = 0; number < all; number++)
-	{
-		if (!depends(plan, number, params))
-			continue;
-		pf->numbers[pf->n] = number;
-		pf->exprs[pf->n] = list_nth(pf->state->params, number);
-		pf->types[pf->n] = getBaseType(exprType(list_nth(plan->fdw_exprs, number)));
-		get_typlenbyval(pf->types[pf->n], &pf->lens[pf->n], &pf->byvals[pf->n]);
-		pf->n++;
-	}
+		if (depends(plan, number, params))
+			note_expression(pf, plan, number);
+	pf->n = pf->nall;
+	for (int number = 0; number < all; number++)
+		if (!depends(plan, number, params) && ch_has_exec_param(list_nth(plan->fdw_exprs, number)))
+			note_expression(pf, plan, number);
 }
 
 ChPrefetch *
@@ -476,7 +502,7 @@ evaluate(ChPrefetch *pf)
 	ResetExprContext(econtext);
 	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 	resetStringInfo(&pf->key);
-	for (int i = 0; i < pf->n; i++)
+	for (int i = 0; i < pf->nall; i++)
 	{
 		pf->values[i] = ExecEvalExpr(pf->exprs[i], econtext, &pf->nulls[i]);
 		any_null |= pf->nulls[i];

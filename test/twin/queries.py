@@ -516,6 +516,23 @@ class Generator(Expressions):
         return Query("correlated", [body, " ORDER BY ", self.ordered(keys), self.limit() if total and self.chance(0.5) else ""],
                      "list" if total else "sorted", len(keys), loose=True)
 
+    def above_groups(self):
+        """A sub-select for each group, and the sum of one over its rows."""
+        for _ in range(20):
+            node, scope = self.tables(1)
+            relation = self.relation()
+            found = self.joinable(scope, relation)
+            if found:
+                break
+        else:
+            return self.single()
+        key, other = found[0].text, self.source(relation)
+        values = [["(SELECT ", self.aggregate([other]), " FROM ", relation.name, " ", other.alias, " WHERE ", self.equality(found[0], other.ref(found[1])), ")"]]
+        if self.chance(0.6):
+            source, related = self.related(scope)
+            values.append(["sum((SELECT count(*) FROM ", source.relation.name, " ", source.alias, " WHERE ", related, "))"])
+        return Query("above groups", ["SELECT ", self.select([key], values), " FROM ", node, self.where(scope, chance=0.5), " GROUP BY ", key], loose=True)
+
     def derived(self, node, scope, key):
         """A subquery with one row for each value of a column, or with the first rows."""
         where = self.where(scope, chance=0.5)
@@ -585,7 +602,7 @@ class Generator(Expressions):
         return Query("whole row", [f"SELECT {columns} FROM ", node, self.where(scope), lock])
 
     KINDS = [("single", 22), ("joined", 18), ("semi", 10), ("lateral", 10), ("grouped", 16), ("distinct", 4), ("distinct_on", 4), ("set_operation", 4),
-             ("correlated", 6), ("nested", 4), ("window", 2), ("raising_query", 2), ("whole_rows", 2)]
+             ("correlated", 6), ("above_groups", 2), ("nested", 4), ("window", 2), ("raising_query", 2), ("whole_rows", 2)]
 
     def query(self):
         self.number, self.used, self.group, self.loose = 0, [], [], False

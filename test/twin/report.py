@@ -67,6 +67,8 @@ def walk(node, inner, found, scans):
             found.add("foreign scan inside a nested loop")
     elif type == "Custom Scan":
         found.add("custom scan " + node.get("Custom Plan Provider", ""))
+        if any(child.get("Parent Relationship") == "SubPlan" for child in node.get("Plans", [])):
+            found.add("sub-select in a key batch")
     elif type in ("Hash Join", "Merge Join", "Nested Loop"):
         found.add(f"{type.lower()} ({node['Join Type'].lower()})")
     elif type in ("Memoize", "Append", "Merge Append", "Aggregate", "Sort", "Incremental Sort", "Materialize", "Limit", "WindowAgg", "SetOp", "Subquery Scan", "CTE Scan", "Gather"):

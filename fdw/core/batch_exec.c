@@ -72,9 +72,8 @@ typedef struct BatchState
 
 /* ---- plans ------------------------------------------------------------------ */
 
-/* Plans below a node, with those that a list of its own holds. */
-static List *
-plans_below(Plan *plan)
+List *
+ch_plans_below(Plan *plan)
 {
 	List	   *below = NIL;
 
@@ -121,7 +120,7 @@ find_loop(Plan *plan, const Plan *node)
 		if (outer == node)
 			return (NestLoop *) plan;
 	}
-	foreach(lc, plans_below(plan))
+	foreach(lc, ch_plans_below(plan))
 	{
 		NestLoop   *loop = find_loop(lfirst(lc), node);
 
@@ -212,7 +211,7 @@ collect(Collector *c, Plan *plan, Bitmapset *blocked, bool partial)
 		collect(c, innerPlan(plan), bms_union(blocked, parameters_of((NestLoop *) plan)), partial);
 		return;
 	}
-	foreach(lc, plans_below(plan))
+	foreach(lc, ch_plans_below(plan))
 		collect(c, lfirst(lc), blocked, partial);
 }
 

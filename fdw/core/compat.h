@@ -33,6 +33,7 @@
 #include "storage/waiteventset.h"
 #endif
 #include "utils/acl.h"
+#include "utils/resowner.h"
 #include "utils/wait_event.h"
 
 #ifndef pg_noreturn
@@ -299,6 +300,13 @@ ch_interrupt_pending(void)
 #define CH_WAIT_EVENT_NEW(name) WaitEventExtensionNew(name)
 #else
 #define CH_WAIT_EVENT_NEW(name) PG_WAIT_EXTENSION
+#endif
+
+/* 17 frees a set of events that an error leaves behind by resource owner. */
+#if PG_VERSION_NUM >= 170000
+#define CH_CREATE_WAIT_SET(nevents) CreateWaitEventSet(CurrentResourceOwner, nevents)
+#else
+#define CH_CREATE_WAIT_SET(nevents) CreateWaitEventSet(CurrentMemoryContext, nevents)
 #endif
 
 /* The next value of a sort, copied; 16 lets the caller choose */

@@ -255,6 +255,10 @@ typedef struct ChScanState
 	bool		answered;		/* the run's first row, or that there is none, came */
 	int64		waited_us;		/* for further rows of the run */
 	int64		rows_before;	/* scan.rows when the request was sent */
+	bool		async;			/* below an Append that reads rows as they come */
+	bool		pending;		/* and the row it asked for is not there yet */
+	instr_time	silent_since;	/* the store, while the row is waited for */
+	int64		pending_us;		/* this row was waited for so long, in async.c */
 	int			max_rows;		/* guard.c: 0: no limit */
 	bool		max_rows_of_table;	/* by an option */
 } ChScanState;
@@ -401,6 +405,21 @@ extern List *ch_merge_keys(const ChTable *table, List *exprs);
 
 /* May the scan send its request when the plan starts?  (eager.c) */
 extern bool ch_starts_early(const ChScanState *state, int eflags);
+
+/* May a LIMIT or the like end the statement before all rows of a node were read?  (eager.c) */
+extern bool ch_may_end_early(const EState *estate, const Plan *node);
+
+/* Plans below a node, with those that a list of its own holds.  (batch_exec.c) */
+extern List *ch_plans_below(Plan *plan);
+
+/* Count time that a scan was waited for elsewhere. */
+extern void ch_note_wait(ChScanState *state, instr_time start);
+
+/* async.c: rows of several scans below an Append, as they come */
+extern bool ch_is_async_capable(ForeignPath *path);
+extern void ch_async_request(AsyncRequest *areq);
+extern void ch_async_configure_wait(AsyncRequest *areq);
+extern void ch_async_notify(AsyncRequest *areq);
 
 /* An error context callback: the remote query of the ChScan that is arg. */
 extern void ch_remote_query_context(void *arg);

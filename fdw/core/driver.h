@@ -188,6 +188,14 @@ typedef struct ChScan
 	ChConn	   *conn;			/* core's, from send to close; NULL in explain */
 	void	   *state;			/* driver's, allocated in run_cxt by send */
 
+	/*
+	 * Rows of several scans are read as they come: where next() would wait for
+	 * the store, it returns false and sets wait.  Reading what has arrived and
+	 * writing are no waits.
+	 */
+	bool		nowait;
+	ChWait		wait;			/* events 0: next() would not wait */
+
 	/* for EXPLAIN ANALYZE; drivers count requests and bytes, core the rest */
 	int64		requests;		/* round trips, or HTTP requests */
 	uint64		bytes;			/* received */
@@ -202,6 +210,13 @@ typedef struct ChBoundAssign
 	ChValue		value;			/* VALUE: may be CH_NULL; ADD, SUB: a number */
 	ChColumn   *column;			/* COLUMN */
 } ChBoundAssign;
+
+/* Did next() return false because the row is not there yet? */
+static inline bool
+ch_would_wait(const ChScan *scan)
+{
+	return scan->wait.events != 0;
+}
 
 /*
  * Put a value into the row: column is scan->columns[i].  values and nulls are
@@ -372,8 +387,9 @@ typedef struct ChDriver
 
 	/*
 	 * The next row: set values and nulls for scan->columns[i] at index
-	 * columns[i]->attno - 1 by ch_set_column; false at the end.  Called in a
-	 * memory context that is reset for each row.
+	 * columns[i]->attno - 1 by ch_set_column; false at the end, or where
+	 * scan->nowait forbids to wait.  Called in a memory context that is reset for
+	 * each row.
 	 */
 	bool		(*next) (ChScan *scan, Datum *values, bool *nulls);
 

@@ -82,6 +82,61 @@ runs(Plan *plan, const Plan *wanted, bool limited)
 	}
 }
 
+/* Does a join look at the rows of its inner side no further than the first that matches? */
+static bool
+ends_inner(const Plan *plan)
+{
+	const Join *join = (const Join *) plan;
+
+	return IsA(plan, NestLoop) && (join->jointype == JOIN_SEMI || join->jointype == JOIN_ANTI || join->inner_unique);
+}
+
+/*
+ * The way from plan down to wanted: false if it is not below.  *limited is
+ * whether something on it may end early what it reads from.
+ */
+static bool
+find_limit(const PlannedStmt *stmt, Plan *plan, const Plan *wanted, bool *limited)
+{
+	bool		here = *limited;
+	List	   *below;
+	ListCell   *lc;
+
+	if (plan == NULL || plan == wanted)
+		return plan != NULL;
+	check_stack_depth();
+	here = IsA(plan, Limit) || (here && !reads_all(plan));
+	below = ch_plans_below(plan);
+	if (IsA(plan, CteScan))
+		below = lappend(below, list_nth(stmt->subplans, ((CteScan *) plan)->ctePlanId - 1));
+	foreach(lc, below)
+	{
+		*limited = here || (lfirst(lc) == innerPlan(plan) && ends_inner(plan));
+		if (find_limit(stmt, lfirst(lc), wanted, limited))
+			return true;
+	}
+	return false;
+}
+
+/* A subplan is one of EXISTS, perhaps, which ends at the first row. */
+bool
+ch_may_end_early(const EState *estate, const Plan *node)
+{
+	const PlannedStmt *stmt = estate->es_plannedstmt;
+	bool		limited = false;
+	ListCell   *lc;
+
+	if (find_limit(stmt, stmt->planTree, node, &limited))
+		return limited;
+	foreach(lc, stmt->subplans)
+	{
+		limited = true;
+		if (find_limit(stmt, lfirst(lc), node, &limited))
+			break;
+	}
+	return limited;
+}
+
 static bool
 server_is_known(const ChScan *scan)
 {

@@ -129,6 +129,17 @@ stop_clock(ChScanState *state, instr_time start)
 }
 
 void
+ch_note_wait(ChScanState *state, instr_time start)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, start);
+	state->pending_us += (int64) INSTR_TIME_GET_MICROSEC(now);
+	stop_clock(state, start);
+}
+
+void
 ch_send(ChScanState *state)
 {
 	ChScan	   *scan = &state->scan;
@@ -140,7 +151,7 @@ ch_send(ChScanState *state)
 	scan->conn->owner = scan;
 	state->running = true;
 	state->begun = state->answered = false;
-	state->waited_us = 0;
+	state->waited_us = state->pending_us = 0;
 	state->rows_before = scan->rows;
 	INSTR_TIME_SET_CURRENT(state->sent);
 	old = MemoryContextSwitchTo(scan->run_cxt);
@@ -301,11 +312,16 @@ ch_read_row(ChScanState *state, TupleTableSlot *slot)
 	ChScan	   *scan = &state->scan;
 	int64		waited = ch_waited_us();
 	instr_time	start = start_clock(state);
-	bool		found = fetch_row(state, slot);
+	bool		found;
 
+	scan->wait.events = 0;
+	found = fetch_row(state, slot);
 	stop_clock(state, start);
+	if (!found && ch_would_wait(scan))
+		return false;
 	state->begun = true;
-	note_answer(state, ch_waited_us() - waited, found);
+	note_answer(state, ch_waited_us() - waited + state->pending_us, found);
+	state->pending_us = 0;
 	if (!found)
 		return false;
 	if (scan->rows == state->max_rows && state->max_rows > 0)
@@ -329,6 +345,9 @@ next_row(ChScanState *state, TupleTableSlot *slot)
 		state->empty_group = false;
 		return true;
 	}
+	state->pending = !state->done && ch_would_wait(&state->scan);
+	if (state->pending)
+		return false;
 	state->done = true;
 	ch_stop_scan(state);
 	if (!state->empty_group)
@@ -386,6 +405,7 @@ ch_iterate_scan(ForeignScanState *node)
 	bool		found;
 
 	ExecClearTuple(slot);
+	state->pending = false;
 	if (state->early)
 		await_others(state);
 	state->early = false;
@@ -395,7 +415,9 @@ ch_iterate_scan(ForeignScanState *node)
 	context.arg = &state->scan;
 	context.previous = error_context_stack;
 	error_context_stack = &context;
+	state->scan.nowait = state->async;
 	found = next_row(state, slot);
+	state->scan.nowait = false;
 	error_context_stack = context.previous;
 	return found ? ExecStoreVirtualTuple(slot) : slot;
 }
@@ -572,6 +594,7 @@ ch_open_scan(ForeignScanState *node, int eflags)
 	node->fdw_state = state;
 	state->node = node;
 	state->fresh = true;
+	state->async = node->ss.ps.async_capable;
 	scan->cxt = cxt;
 	register_scan(state);
 	scan->run_cxt = AllocSetContextCreate(cxt, "CipherHorizon run", ALLOCSET_DEFAULT_SIZES);
@@ -605,7 +628,7 @@ ch_rescan(ForeignScanState *node)
 	if (state->early && node->ss.ps.chgParam == NULL)
 		return;
 	ch_stop_scan(state);
-	state->done = state->early = state->empty_group = false;
+	state->done = state->early = state->empty_group = state->pending = false;
 	state->fresh = true;
 }
 

@@ -73,6 +73,10 @@ ch_fdw_routine(void)
 	routine->ExplainForeignScan = ch_explain_scan;
 	routine->AnalyzeForeignTable = ch_analyze;
 	routine->ImportForeignSchema = ch_import_schema;
+	routine->IsForeignPathAsyncCapable = ch_is_async_capable;
+	routine->ForeignAsyncRequest = ch_async_request;
+	routine->ForeignAsyncConfigureWait = ch_async_configure_wait;
+	routine->ForeignAsyncNotify = ch_async_notify;
 	ch_set_modify_routines(routine);
 	return routine;
 }

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "lib/stringinfo.h"
@@ -448,6 +449,28 @@ wait_and_act(Client *c, long ms)
 	return 1;
 }
 
+/* The same without waiting, for all sockets; false if none had an event. */
+static bool
+act_now(Client *c)
+{
+	struct pollfd polled[MAX_SOCKETS];
+	int			n = c->nsockets;
+
+	for (int i = 0; i < n; i++)
+	{
+		polled[i].fd = c->sockets[i].fd;
+		polled[i].events = ((c->sockets[i].events & WL_SOCKET_READABLE) ? POLLIN : 0) |
+			((c->sockets[i].events & WL_SOCKET_WRITEABLE) ? POLLOUT : 0);
+	}
+	if (n == 0 || poll(polled, n, 0) <= 0)
+		return false;
+	for (int i = 0; i < n && c->running; i++)
+		if (polled[i].revents)
+			act(c, polled[i].fd, ((polled[i].revents & ~POLLOUT) ? CURL_CSELECT_IN : 0) |
+				((polled[i].revents & POLLOUT) ? CURL_CSELECT_OUT : 0));
+	return true;
+}
+
 static void
 note_status(Client *c)
 {
@@ -491,6 +514,18 @@ work(Client *c, bool for_header, ChFailure *fail)
 		if (!c->running)
 		{
 			failed(c, fail);
+			return false;
+		}
+
+		if (h->nowait)
+		{
+			if (act_now(c))
+				continue;
+			/* The address is one, so is the socket; if not, look again soon. */
+			h->wait = (ChWait) {.fd = c->nsockets > 0 ? c->sockets[0].fd : PGINVALID_SOCKET,
+				.events = c->nsockets > 0 ? c->sockets[0].events : WL_TIMEOUT,
+				.ms = c->nsockets == 1 ? until(c->due) : shorter(until(c->due), 5)};
+			ch_fail(fail, CH_FAIL_AGAIN, "nothing has arrived");
 			return false;
 		}
 
@@ -568,6 +603,7 @@ ch_http_send(ChHttp *http, const ChHttpRequest *request, ChFailure *fail)
 	http->status = 0;
 	http->complete = false;
 	http->received = 0;
+	http->nowait = false;
 	c->answer_headers_len = 0;
 	c->broken = NULL;
 	c->result = CURLE_OK;

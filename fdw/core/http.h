@@ -23,6 +23,9 @@ typedef struct ChHttp
 	int			status;			/* of the answer, 0 until its header is there */
 	bool		complete;		/* the whole body has arrived */
 	uint64		received;		/* bytes of the current answer's body */
+	bool		nowait;			/* await and more fail with CH_FAIL_AGAIN, and may
+								 * go on, where they would wait; send resets it */
+	ChWait		wait;			/* for that */
 
 	/* what of the body has arrived and was not consumed yet */
 	char	   *data;

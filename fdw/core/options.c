@@ -58,6 +58,7 @@ const ChOptionDef ch_common_options[] = {
 	{"enable_limit_pushdown", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "true", .help = "LIMIT and OFFSET in the store"},
 	{"enable_aggregate_pushdown", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "true", .help = "GROUP BY, aggregates and DISTINCT in the store"},
 	{"enable_join_pushdown", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "true", .help = "joins of tables of the server in the store"},
+	{"async_capable", CH_ON_SERVER | CH_ON_TABLE, CH_OPT_BOOL, "true", .help = "below an Append, rows are read as they come, together with those of other tables"},
 	{"required_quals", CH_ON_TABLE, CH_OPT_QUALS, NULL, .help = "columns on which a query needs a condition that the store checks: 'symbol,time' one of them, 'symbol+time' both"},
 	{"default_window", CH_ON_TABLE, CH_OPT_INTERVAL, NULL, .help = "what is read of a query without such a condition if cipherhorizon.on_missing_qual is window: an interval up to now"},
 	{"time_column", CH_ON_TABLE, CH_OPT_STRING, NULL, .help = "timestamptz column of the window; default: the store's own"},

@@ -31,6 +31,7 @@ struct ChStream
 	SSL		   *ssl;
 	SSL_CTX    *ctx;
 	uint64		bytes_in;
+	int			blocked;		/* events that the last read had to wait for */
 };
 
 /* A moment after which waiting ends; ms < 0 means never. */
@@ -141,6 +142,79 @@ ch_wait_socket(int fd, int events, long timeout_ms)
 	INSTR_TIME_SUBTRACT(end, deadline.start);
 	waited_us += (int64) INSTR_TIME_GET_MICROSEC(end);
 	return rc;
+}
+
+/* What each got, by its socket or by its own time; returns how many got something. */
+static int
+mark_over(ChWait **waits, int n, const WaitEvent *events, int nevents, const Deadline *since)
+{
+	instr_time	now;
+	int			count = 0;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, since->start);
+	for (int i = 0; i < n; i++)
+		waits[i]->got = waits[i]->ms >= 0 && INSTR_TIME_GET_MILLISEC(now) >= waits[i]->ms ? WL_TIMEOUT : 0;
+	for (int i = 0; i < nevents; i++)
+		if (events[i].user_data)
+			((ChWait *) events[i].user_data)->got |= events[i].events;
+	for (int i = 0; i < n; i++)
+		count += waits[i]->got != 0;
+	return count;
+}
+
+/* The loop of ch_wait_any. */
+static int
+wait_in_set(WaitEventSet *set, ChWait **waits, int n, const Deadline *deadline)
+{
+	WaitEvent  *events = palloc((n + 2) * sizeof(WaitEvent));
+	int			over = 0;
+
+	while (over == 0)
+	{
+		long		left = remaining(deadline);
+		int			got;
+
+		if (ch_interrupt_pending())
+			return -1;
+		got = WaitEventSetWait(set, left, events, n + 2, ch_wait_event());
+		for (int i = 0; i < got; i++)
+			if (events[i].events & WL_LATCH_SET)
+				ResetLatch(MyLatch);
+		over = mark_over(waits, n, events, got, deadline);
+		if (left == 0)
+			break;
+	}
+	pfree(events);
+	return over;
+}
+
+int
+ch_wait_any(ChWait **waits, int n, long ms)
+{
+	WaitEventSet *set = CH_CREATE_WAIT_SET(n + 2);
+	Deadline	deadline;
+	volatile int over = 0;
+
+	for (int i = 0; i < n; i++)
+		if (waits[i]->ms >= 0 && (ms < 0 || waits[i]->ms < ms))
+			ms = waits[i]->ms;
+	deadline = deadline_in(ms);
+	PG_TRY();
+	{
+		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+		AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+		for (int i = 0; i < n; i++)
+			if (waits[i]->fd != PGINVALID_SOCKET)
+				AddWaitEventToSet(set, waits[i]->events, waits[i]->fd, NULL, waits[i]);
+		over = wait_in_set(set, waits, n, &deadline);
+	}
+	PG_FINALLY();
+	{
+		FreeWaitEventSet(set);
+	}
+	PG_END_TRY();
+	return over;
 }
 
 /* Wait within the deadline; false fills fail. */
@@ -500,6 +574,12 @@ ch_stream_read(ChStream *s, void *buf, size_t size, size_t min, int timeout_ms, 
 			continue;
 		if (got >= min)
 			break;
+		if (timeout_ms == CH_DO_NOT_WAIT)
+		{
+			s->blocked = events;
+			ch_fail(fail, CH_FAIL_AGAIN, "nothing has arrived");
+			return -1;
+		}
 		silence = deadline_in(timeout_ms);
 		if (!wait_for(s->fd, events, &silence, fail))
 			return -1;
@@ -528,6 +608,12 @@ ch_stream_write(ChStream *s, const void *buf, size_t size, int timeout_ms, ChFai
 			return false;
 	}
 	return true;
+}
+
+ChWait
+ch_stream_wait(const ChStream *s)
+{
+	return (ChWait) {.fd = s->fd,.events = s->blocked,.ms = -1};
 }
 
 bool

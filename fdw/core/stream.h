@@ -21,6 +21,7 @@ typedef enum ChFailKind
 	CH_FAIL_CONNECT,			/* refused, unreachable, ... */
 	CH_FAIL_TLS,				/* handshake or certificate */
 	CH_FAIL_TIMEOUT,			/* silent for longer than allowed */
+	CH_FAIL_AGAIN,				/* nothing there yet, and waiting was not wanted */
 	CH_FAIL_CLOSED,				/* the store closed the connection */
 	CH_FAIL_IO,					/* other socket error */
 	CH_FAIL_AUTH,				/* set by drivers: the store refused the login */
@@ -47,6 +48,18 @@ typedef struct ChEndpoint
 } ChEndpoint;
 
 typedef struct ChStream ChStream;
+
+/* What somebody waits for who does not wait himself. */
+typedef struct ChWait
+{
+	int			fd;				/* -1: none, only time passes */
+	int			events;			/* WL_SOCKET_..., WL_TIMEOUT; 0: for nothing */
+	long		ms;				/* no longer than that; -1: for ever */
+	int			got;			/* set by ch_wait_any: which of them came */
+} ChWait;
+
+/* As timeout_ms of ch_stream_read: fail with CH_FAIL_AGAIN rather than wait. */
+#define CH_DO_NOT_WAIT (-2)
 
 /* Resolve, connect and shake hands within timeout_ms. NULL on failure. */
 extern ChStream *ch_stream_open(const ChEndpoint *ep, int timeout_ms, ChFailure *fail);
@@ -85,6 +98,15 @@ extern void ch_stream_close(ChStream *s);	/* NULL is fine */
  * time-out, -1 for a pending interrupt.  Never raises.
  */
 extern int	ch_wait_socket(int fd, int events, long timeout_ms);
+
+/* What a read that failed with CH_FAIL_AGAIN would have waited for. */
+extern ChWait ch_stream_wait(const ChStream *s);
+
+/*
+ * Wait for the first of several, at most ms (-1: for ever).  Returns how many
+ * are over, or -1 for a pending interrupt.  Raises if the system refuses.
+ */
+extern int	ch_wait_any(ChWait **waits, int n, long ms);
 
 /*
  * All waits together end after ms from now, as if a cancel were pending; 0: no

@@ -362,7 +362,8 @@ influx_more(InfluxAnswer *a)
 	ChFailure	fail;
 	int			got = ch_http_more(a->http, &fail);
 
-	if (got < 0)
+	a->blocked = got < 0 && fail.kind == CH_FAIL_AGAIN;
+	if (got < 0 && !a->blocked)
 		ch_failure_raise(a->conn, &fail);
 	return got > 0;
 }
@@ -447,6 +448,7 @@ raise_status(InfluxAnswer *a)
 	bool		msgpack = type && strstr(type, "msgpack");
 
 	free(type);
+	a->http->nowait = false;
 	if (json)
 		influx_read_json(a);
 	else if (msgpack)
@@ -472,8 +474,11 @@ influx_next_row(InfluxAnswer *a)
 	{
 		ChFailure	fail;
 
-		if (!ch_http_await(a->http, &fail))
+		a->blocked = !ch_http_await(a->http, &fail);
+		if (a->blocked && fail.kind != CH_FAIL_AGAIN)
 			ch_failure_raise(a->conn, &fail);
+		if (a->blocked)
+			return false;
 		if (a->http->status >= 300 && a->http->status < 400)
 			redirected(a);
 		if (a->http->status != 200)
@@ -482,6 +487,8 @@ influx_next_row(InfluxAnswer *a)
 	}
 	if (a->read(a))
 		return true;
+	if (a->blocked)
+		return false;
 	if (a->partial)
 		truncated(a);
 	a->done = true;

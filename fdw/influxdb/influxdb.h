@@ -99,6 +99,7 @@ typedef struct InfluxAnswer
 
 	bool		started;		/* the answer's header is there */
 	bool		done;
+	bool		blocked;		/* http->nowait: the next row is not there yet */
 	bool		partial;		/* the store said that more is to come */
 	bool		(*read) (struct InfluxAnswer *answer);
 	void	   *decoder;
@@ -118,7 +119,7 @@ extern InfluxAnswer *influx_ask(ChConn *conn, const char *statements, int chunk_
 extern int	influx_write_lines(ChConn *conn, const char *policy, const char *lines, size_t len, const char **answer);
 
 /*
- * The next row; false at the end.  Raises what the store answers as an error,
+ * The next row; false at the end, or if it is blocked.  Raises what the store answers as an error,
  * wherever in the answer it comes, and an answer that is cut short.
  */
 extern bool influx_next_row(InfluxAnswer *answer);
@@ -126,7 +127,7 @@ extern bool influx_next_row(InfluxAnswer *answer);
 /* For SQL, whose rows are objects: the order that the columns shall have. */
 extern void influx_expect_columns(InfluxAnswer *answer, int ncolumns, const char **columns);
 
-/* For decoders: wait for more of the body; false at its end.  Moves http->data. */
+/* For decoders: wait for more of the body; false at its end, or if it is blocked.  Moves http->data. */
 extern bool influx_more(InfluxAnswer *answer);
 
 /* For decoders: a result with this statement_id begins. */

@@ -357,7 +357,7 @@ parse_line(Decoder *d, char *line, int len, const JsonSemAction *actions)
 	MemoryContextSwitchTo(old);
 }
 
-/* The next line; false at the end of the answer. It stays in the client's buffer. */
+/* The next line; false at the end of the answer, or if it is blocked. It stays in the client's buffer. */
 static bool
 next_line(Decoder *d, char **line, int *len)
 {
@@ -380,6 +380,8 @@ next_line(Decoder *d, char **line, int *len)
 		d->searched = unread;
 		if (influx_more(d->answer))
 			continue;
+		if (d->answer->blocked)
+			return false;
 		*line = http->data + http->pos;
 		*len = (int) unread;
 		http->pos = http->len;

@@ -536,6 +536,8 @@ read_msgpack(InfluxAnswer *a)
 		{
 			if (influx_more(a))
 				continue;
+			if (a->blocked)
+				return false;
 			if (inside_document(d) || http->pos < http->len)
 				influx_garbled(a, "the answer ends in the middle");
 			return false;

@@ -23,6 +23,9 @@
 /* Rows of a chunk; more gain nothing, and 2.x needs memory for a chunk. */
 #define CHUNK_SIZE		10000
 
+/* As much of an answer of groups is read as it comes; the rest is waited for. */
+#define GROUPS_BYTES	(64 * 1024)
+
 /* How long what was seen of a measurement is trusted. */
 #define CHECK_SECONDS	60
 
@@ -69,6 +72,7 @@ typedef struct InfluxScan
 	InfluxStatement *statements;
 	bool		rows;			/* of a grouped scan: rows are asked for */
 	bool		checking;		/* the keys come before the rows */
+	bool		folding;		/* of a grouped scan: its answer was waited for */
 	List	   *fields;			/* InfluxField */
 	List	   *tags;			/* char * */
 	uint64		counted;		/* bytes that scan->bytes has */
@@ -484,6 +488,8 @@ influx_scan_row(ChScan *scan, int *part)
 		InfluxAnswer *a = state->answer;
 		bool		found = influx_next_row(a);
 
+		if (a->blocked)
+			return NULL;
 		if (state->checking && found && a->statement < QUERY)
 		{
 			MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
@@ -530,17 +536,32 @@ influx_field_value(const ChScan *scan, const ChColumn *col, const ChValue *v, Ch
 	return other;
 }
 
-bool
-influx_next(ChScan *scan, Datum *values, bool *nulls)
+/*
+ * Groups are made of several rows each: they are waited for, but not before
+ * their answer is there, or much of it.
+ */
+static bool
+groups_are_there(InfluxScan *state)
+{
+	InfluxAnswer *a = state->answer;
+
+	while (!state->folding && a->http->len < GROUPS_BYTES && influx_more(a))
+		;
+	a->http->nowait = false;
+	state->folding = !a->blocked;
+	return state->folding;
+}
+
+static bool
+next_row(ChScan *scan, Datum *values, bool *nulls)
 {
 	InfluxScan *state = scan->state;
 	InfluxAnswer *a;
 	int			part;
 
-	if (state->answer == NULL)
-		return false;
 	if (scan->grouped)
-		return influx_next_group(scan, state->fold, values, nulls);
+		return (!scan->nowait || groups_are_there(state)) &&
+			influx_next_group(scan, state->fold, values, nulls);
 	a = influx_scan_row(scan, &part);
 	if (a == NULL)
 		return false;
@@ -561,6 +582,21 @@ influx_next(ChScan *scan, Datum *values, bool *nulls)
 		ch_set_column(scan, i, v, values, nulls);
 	}
 	return true;
+}
+
+bool
+influx_next(ChScan *scan, Datum *values, bool *nulls)
+{
+	InfluxScan *state = scan->state;
+
+	if (state->answer == NULL)
+		return false;
+	state->answer->http->nowait = scan->nowait;
+	if (next_row(scan, values, nulls))
+		return true;
+	if (state->answer && state->answer->blocked)
+		scan->wait = state->answer->http->wait;
+	return false;
 }
 
 bool

@@ -159,7 +159,8 @@ need(BoltClient *c, size_t n, ChFailure *fail)
 			ch_fail(fail, CH_FAIL_PROTOCOL, "a record is larger than 1 GB");
 			return false;
 		}
-		got = ch_stream_read(c->stream, c->buf + c->end, c->size - c->end, 1, c->timeout_ms, fail);
+		got = ch_stream_read(c->stream, c->buf + c->end, c->size - c->end, 1,
+							 c->nowait ? CH_DO_NOT_WAIT : c->timeout_ms, fail);
 		if (got < 0)
 			return false;
 		c->end += got;

@@ -9,7 +9,8 @@
  *
  * Nothing here raises an error but for lack of memory: a function fills a
  * ChFailure.  After one the client is good for closing only, except after
- * BOLT_FAILURE, which is an answer: neo4j_bolt_reset makes it usable again.
+ * CH_FAIL_AGAIN, and after BOLT_FAILURE, which is an answer: neo4j_bolt_reset
+ * makes it usable again.
  */
 #ifndef NEO4J_BOLT_H
 #define NEO4J_BOLT_H
@@ -54,6 +55,7 @@ typedef struct BoltClient
 	int			major;
 	int			minor;
 	int			timeout_ms;		/* of the server's silence */
+	bool		nowait;			/* reading fails with CH_FAIL_AGAIN, and may go on */
 	char		server[64];		/* "Neo4j/5.26.0" */
 	int			owed;			/* summaries still to come */
 	int			stale;			/* of these, to be skipped: of a query that was

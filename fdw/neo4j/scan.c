@@ -332,6 +332,7 @@ neo4j_next(ChScan *scan, Datum *values, bool *nulls)
 {
 	Neo4jScan  *s = scan->state;
 
+	s->bolt->nowait = scan->nowait;
 	for (;;)
 	{
 		PackReader	body;
@@ -363,8 +364,10 @@ neo4j_next(ChScan *scan, Datum *values, bool *nulls)
 				raise_protocol(scan, "a request was ignored");
 				break;
 			case BOLT_BROKEN:
-				ch_failure_raise(scan->conn, &fail);
-				break;
+				if (fail.kind != CH_FAIL_AGAIN)
+					ch_failure_raise(scan->conn, &fail);
+				scan->wait = ch_stream_wait(s->bolt->stream);
+				return false;
 		}
 	}
 }
@@ -384,6 +387,7 @@ neo4j_close(ChScan *scan, bool failed)
 
 	if (conn == NULL || conn->bolt == NULL)
 		return false;
+	conn->bolt->nowait = false;
 	if (s == NULL)
 		return !failed && conn->bolt->owed == 0;
 	count_bytes(scan);

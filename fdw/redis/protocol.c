@@ -234,31 +234,74 @@ feed(RedisConn *rc, int timeout_ms, ChFailure *fail)
 	return false;
 }
 
+/* The next reply from the stream; NULL fills fail. */
+static RedisReply *
+parse_reply(RedisConn *rc, int timeout_ms, ChFailure *fail)
+{
+	void	   *reply = NULL;
+
+	for (;;)
+	{
+		if (redisReaderGetReply(rc->reader, &reply) != REDIS_OK)
+		{
+			ch_fail(fail, rc->reader->err == REDIS_ERR_PROTOCOL ? CH_FAIL_PROTOCOL : CH_FAIL_IO,
+					"%s", rc->reader->errstr);
+			return NULL;
+		}
+		if (reply != NULL || !feed(rc, timeout_ms, fail))
+			return reply;
+	}
+}
+
 RedisReply *
 redis_read(ChConn *conn, MemoryContext cxt, int timeout_ms)
 {
 	RedisConn  *rc = conn->handle;
 	ChFailure	fail = {0};
-	void	   *reply = NULL;
+	RedisReply *reply;
 
-	rc->reply_cxt = cxt;
-	for (;;)
+	if (rc->ahead_next < rc->ahead_end)
+		reply = rc->ahead[rc->ahead_next++];
+	else
 	{
-		if (redisReaderGetReply(rc->reader, &reply) != REDIS_OK)
-		{
-			ch_fail(&fail, rc->reader->err == REDIS_ERR_PROTOCOL ? CH_FAIL_PROTOCOL : CH_FAIL_IO,
-					"%s", rc->reader->errstr);
-			break;
-		}
-		if (reply != NULL)
-		{
-			rc->unread--;
-			return reply;
-		}
-		if (!feed(rc, timeout_ms, &fail))
-			break;
+		rc->reply_cxt = cxt;
+		reply = parse_reply(rc, timeout_ms, &fail);
 	}
-	ch_failure_raise(conn, &fail);
+	if (reply == NULL)
+		ch_failure_raise(conn, &fail);
+	rc->unread--;
+	return reply;
+}
+
+bool
+redis_have(ChConn *conn, MemoryContext cxt, int n, ChWait *wait)
+{
+	RedisConn  *rc = conn->handle;
+	ChFailure	fail = {0};
+
+	if (rc->ahead_next == rc->ahead_end)
+		rc->ahead_next = rc->ahead_end = 0;
+	if (rc->ahead_size < n)
+	{
+		rc->ahead = rc->ahead ? repalloc(rc->ahead, n * sizeof(RedisReply *))
+			: MemoryContextAlloc(conn->cxt, n * sizeof(RedisReply *));
+		rc->ahead_size = n;
+	}
+	rc->reply_cxt = cxt;
+	while (rc->ahead_end < n)
+	{
+		RedisReply *reply = parse_reply(rc, CH_DO_NOT_WAIT, &fail);
+
+		if (reply == NULL && fail.kind != CH_FAIL_AGAIN)
+			ch_failure_raise(conn, &fail);
+		if (reply == NULL)
+		{
+			*wait = ch_stream_wait(rc->stream);
+			return false;
+		}
+		rc->ahead[rc->ahead_end++] = reply;
+	}
+	return true;
 }
 
 /*

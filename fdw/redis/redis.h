@@ -163,6 +163,10 @@ typedef struct RedisConn
 	MemoryContext reply_cxt;	/* where the reader's callbacks allocate */
 	StringInfoData out;			/* commands not sent yet */
 	int			unread;			/* replies that are still to come */
+	RedisReply **ahead;			/* of these, already read: [ahead_next .. ahead_end) */
+	int			ahead_next;
+	int			ahead_end;
+	int			ahead_size;
 	int			version;		/* 70015 for 7.0.15; 0 if not known */
 	char		version_text[32];
 } RedisConn;
@@ -179,6 +183,13 @@ extern void redis_flush(ChConn *conn, int timeout_ms);
  * an error that the server answers is a reply.
  */
 extern RedisReply *redis_read(ChConn *conn, MemoryContext cxt, int timeout_ms);
+
+/*
+ * Are the next n replies there?  Then redis_read returns them without waiting.
+ * Else *wait is what it would wait for.  They are made in cxt, which must be
+ * the same, and not be reset, until they are read.
+ */
+extern bool redis_have(ChConn *conn, MemoryContext cxt, int n, ChWait *wait);
 
 /* Was all that was asked answered, and nothing else? */
 extern bool redis_is_idle(const RedisConn *rc);

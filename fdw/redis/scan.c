@@ -114,6 +114,13 @@ note_completeness(const RedisScan *s)
 	MemoryContextSwitchTo(old);
 }
 
+/* May the next n replies be read, which are made in cxt?  If not, there would be a wait. */
+static bool
+may_read(RedisScan *s, MemoryContext cxt, int n)
+{
+	return !s->scan->nowait || redis_have(s->scan->conn, cxt, n, &s->scan->wait);
+}
+
 /* ---- commands --------------------------------------------------------------------- */
 
 /* command key */
@@ -175,6 +182,8 @@ ask_string(RedisScan *s, RedisTask *task)
 static void
 ask_task(RedisScan *s, RedisTask *task)
 {
+	int			before = s->rc->unread;
+
 	if (s->check_member && !task->started)
 		ask_membership(s, task->key);
 	if (s->rt->type == REDIS_HASH)
@@ -185,6 +194,7 @@ ask_task(RedisScan *s, RedisTask *task)
 		redis_ask_entries(s, task);
 	if (s->wants_ttl && !task->started)
 		redis_key_command(s, "PTTL", task->key);
+	task->replies = s->rc->unread - before;
 }
 
 static void
@@ -283,7 +293,6 @@ read_page(RedisScan *s)
 	RedisReply *reply;
 	RedisReply *keys;
 
-	MemoryContextReset(s->queue_cxt);
 	reply = redis_read(s->scan->conn, s->queue_cxt, s->scan->conn->request_timeout);
 	redis_expect_page(s->scan->conn, reply, 1);
 	if (reply->type == REDIS_REPLY_ERROR)
@@ -477,9 +486,19 @@ adapt_sizes(RedisScan *s)
 	s->wave_entries = 0;
 }
 
+/* The keys after a wave are known: the next one may be sent. */
+static void
+begin_wave(RedisScan *s)
+{
+	if (s->waves[s->current].ntasks > 0)
+		s->nwaves++;
+	if (!s->by_entry)
+		send_ahead(s);
+}
+
 /* Go on to the next wave; false if there is none. */
 static bool
-next_wave(RedisScan *s)
+enter_wave(RedisScan *s)
 {
 	RedisWave  *wave;
 
@@ -494,14 +513,31 @@ next_wave(RedisScan *s)
 	s->next_sent = false;
 	s->current = 1 - s->current;
 	wave = &s->waves[s->current];
+	wave->wants_bulk = s->use_mget && wave->ntasks > 0;
 	if (wave->has_page)
-		read_page(s);
-	if (wave->ntasks > 0)
-		s->nwaves++;
-	if (!s->by_entry)
-		send_ahead(s);
-	if (s->use_mget && wave->ntasks > 0)
+		MemoryContextReset(s->queue_cxt);
+	else
+		begin_wave(s);
+	return true;
+}
+
+/* What is read of a wave before its tasks; false if there would be a wait. */
+static bool
+read_head(RedisScan *s, RedisWave *wave)
+{
+	if (wave->has_page)
 	{
+		if (!may_read(s, s->queue_cxt, 1))
+			return false;
+		wave->has_page = false;
+		read_page(s);
+		begin_wave(s);
+	}
+	if (wave->wants_bulk)
+	{
+		if (!may_read(s, wave->cxt, 1))
+			return false;
+		wave->wants_bulk = false;
 		wave->bulk = redis_read(s->scan->conn, wave->cxt, s->scan->conn->request_timeout);
 		redis_expect_texts(s->scan->conn, wave->bulk, wave->ntasks, true);
 		if (wave->bulk->type == REDIS_REPLY_ERROR)
@@ -593,6 +629,15 @@ must_ask_again(RedisScan *s, RedisTask *task)
 	return true;
 }
 
+/* Replies of the task before are not needed any more. */
+static void
+begin_task(RedisScan *s)
+{
+	if (!s->begun)
+		MemoryContextReset(s->reply_cxt);
+	s->begun = true;
+}
+
 /* Read what was asked for a task; its rows are then in items. */
 static void
 read_task(RedisScan *s, RedisWave *wave, RedisTask *task)
@@ -602,7 +647,8 @@ read_task(RedisScan *s, RedisWave *wave, RedisTask *task)
 	bool		more = false;
 	bool		in_set = true;
 
-	MemoryContextReset(s->reply_cxt);
+	begin_task(s);
+	s->begun = false;
 	s->task = task;
 	s->nitems = s->item = 0;
 	s->step = 1;
@@ -634,22 +680,27 @@ read_task(RedisScan *s, RedisWave *wave, RedisTask *task)
 		redis_forget_seen(&task->seen);
 }
 
-/* The next task's rows; false at the end. */
+/* The next task's rows; false at the end, or if there would be a wait. */
 static bool
 next_task(RedisScan *s)
 {
 	RedisWave  *wave = &s->waves[s->current];
 
-	while (wave->next == wave->ntasks)
+	while (!read_head(s, wave) || wave->next == wave->ntasks)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!next_wave(s))
+		if (ch_would_wait(s->scan))
+			return false;
+		if (!enter_wave(s))
 		{
 			note_completeness(s);
 			return false;
 		}
 		wave = &s->waves[s->current];
 	}
+	begin_task(s);
+	if (!may_read(s, s->reply_cxt, wave->tasks[wave->next].replies))
+		return false;
 	read_task(s, wave, &wave->tasks[wave->next++]);
 	if (s->by_entry && wave->next == wave->ntasks)
 		send_ahead(s);
@@ -782,7 +833,7 @@ redis_next(ChScan *scan, Datum *values, bool *nulls)
 	error_context_stack = &context;
 	found = next_row(s, values, nulls);
 	error_context_stack = context.previous;
-	if (!found && s->wrong_types + s->not_canonical > 0)
+	if (!found && !ch_would_wait(scan) && s->wrong_types + s->not_canonical > 0)
 		ereport(DEBUG1,
 				(errmsg_internal("foreign table %s: passed over " INT64_FORMAT " keys of another type and " INT64_FORMAT " that are no %s",
 								 scan->table->name, s->wrong_types, s->not_canonical,

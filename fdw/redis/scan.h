@@ -19,6 +19,7 @@ typedef struct RedisTask
 {
 	RedisBytes	key;
 	bool		presence;		/* this request asks for the key's presence */
+	int			replies;		/* of this request */
 	bool		started;		/* a first request was made */
 	int64		ttl;			/* ms, -1 none */
 
@@ -44,7 +45,8 @@ typedef struct RedisWave
 	int			ntasks;
 	int			next;			/* task whose replies are read next */
 	bool		has_page;		/* a page of keys is asked for, before the tasks */
-	RedisReply *bulk;			/* the answer of MGET for all tasks */
+	bool		wants_bulk;		/* and MGET for all tasks, whose answer is: */
+	RedisReply *bulk;
 } RedisWave;
 
 typedef struct RedisScan
@@ -87,6 +89,7 @@ typedef struct RedisScan
 	RedisWave	waves[2];
 	int			current;
 	bool		next_sent;		/* the other wave is under way */
+	bool		begun;			/* reply_cxt is that of the next task already */
 	int64		nwaves;
 	List	   *carry;			/* RedisTask: to be asked for again */
 	int			per_wave;		/* keys of a wave */

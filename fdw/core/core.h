@@ -238,7 +238,6 @@ typedef struct ChScanState
 	bool		running;		/* send was called, close was not */
 	bool		done;			/* this run has no more rows */
 	bool		early;			/* sent at the plan's start, nothing read yet */
-	bool		awaited;		/* and its answer has begun */
 	bool		timed;			/* measure scan.remote_time and this: */
 	instr_time	first_row_time; /* its part until a run is begun */
 	bool		begun;			/* the run has a row, or its end */

@@ -200,7 +200,7 @@ typedef struct ChScan
 	int64		requests;		/* round trips, or HTTP requests */
 	uint64		bytes;			/* received */
 	int64		rows;
-	instr_time	remote_time;	/* in send, await and next */
+	instr_time	remote_time;	/* in send and next, and waited for in between */
 } ChScan;
 
 /* How a direct UPDATE sets a column, by ChWrite.columns. */
@@ -371,19 +371,10 @@ typedef struct ChDriver
 	bool		(*alive) (ChConn *conn);
 
 	/*
-	 * Compile the request and send it, without waiting for the answer where
-	 * the store allows.  scan->filter, sort, limit, columns, conn are set.
+	 * Compile the request and send it, without waiting for the answer.  scan->filter, sort, limit, columns, conn are set.
 	 * CH_COND_FALSE never gets here.
 	 */
 	void		(*send) (ChScan *scan);
-
-	/*
-	 * Wait for the first part of the answer.  For a store whose library sends
-	 * only when it waits, so that a scan that starts with its plan is on its way
-	 * before others are read; called at most once, before next.  NULL: send has
-	 * sent.
-	 */
-	void		(*await) (ChScan *scan);
 
 	/*
 	 * The next row: set values and nulls for scan->columns[i] at index

@@ -369,33 +369,6 @@ start_early(ChScanState *state)
 	error_context_stack = context.previous;
 }
 
-/*
- * The first of the scans that started early is read now: those whose store has
- * not been sent anything yet are sent, while the others' answers come.
- */
-static void
-await_others(ChScanState *state)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &scans)
-	{
-		ChScanState *other = dlist_container(ChScanState, registered, iter.cur);
-		ErrorContextCallback context = {error_context_stack, ch_remote_query_context, &other->scan};
-		instr_time	start;
-
-		if (other == state || !other->early || other->awaited || !other->running || !other->scan.driver->await ||
-			other->node->ss.ps.state != state->node->ss.ps.state)
-			continue;
-		other->awaited = true;
-		error_context_stack = &context;
-		start = start_clock(other);
-		other->scan.driver->await(&other->scan);
-		stop_clock(other, start);
-		error_context_stack = context.previous;
-	}
-}
-
 TupleTableSlot *
 ch_iterate_scan(ForeignScanState *node)
 {
@@ -406,8 +379,6 @@ ch_iterate_scan(ForeignScanState *node)
 
 	ExecClearTuple(slot);
 	state->pending = false;
-	if (state->early)
-		await_others(state);
 	state->early = false;
 	if (state->done && !state->empty_group)
 		return slot;

@@ -31,7 +31,7 @@ struct ChStream
 	SSL		   *ssl;
 	SSL_CTX    *ctx;
 	uint64		bytes_in;
-	int			blocked;		/* events that the last read had to wait for */
+	int			blocked;		/* events that the last read found missing */
 };
 
 /* A moment after which waiting ends; ms < 0 means never. */
@@ -572,11 +572,11 @@ ch_stream_read(ChStream *s, void *buf, size_t size, size_t min, int timeout_ms, 
 			break;
 		if (rc > 0)
 			continue;
+		s->blocked = events;
 		if (got >= min)
 			break;
 		if (timeout_ms == CH_DO_NOT_WAIT)
 		{
-			s->blocked = events;
 			ch_fail(fail, CH_FAIL_AGAIN, "nothing has arrived");
 			return -1;
 		}

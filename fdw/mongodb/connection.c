@@ -187,6 +187,8 @@ mongo_disconnect(ChConn *conn)
 	}
 	if (mc->uri)
 		mongoc_uri_destroy(mc->uri);
+	bson_free(mc->out);
+	bson_free(mc->in);
 	conn->handle = NULL;
 }
 

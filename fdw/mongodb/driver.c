@@ -30,7 +30,6 @@ const ChDriver ch_mongodb_driver = {
 	.disconnect = mongo_disconnect,
 	.alive = mongo_alive,
 	.send = mongo_send,
-	.await = mongo_await,
 	.next = mongo_next,
 	.close = mongo_close,
 	.explain = mongo_explain,

@@ -117,6 +117,12 @@ typedef struct MongoConn
 	struct MongoStream *last;	/* last one written to */
 	int64		requests;
 	uint64		bytes;			/* received */
+	int32		request_id;		/* of the last message of ours */
+	char	   *out;			/* room for it; malloc'ed */
+	size_t		out_size;
+	char	   *in;				/* the answer's document */
+	size_t		in_size;
+	size_t		in_got;
 	List	   *collections;	/* "database.collection" known to exist */
 } MongoConn;
 
@@ -124,8 +130,26 @@ typedef struct MongoConn
 extern void mongo_use_streams(MongoConn *mc);
 extern bool mongo_streams_alive(MongoConn *mc);
 
-/* Tell the store to forget a cursor, without waiting for what it answers. */
-extern void mongo_forget_cursor(MongoConn *mc, const char *database, const char *collection, int64 cursor);
+/* What kind of server libmongoc found, in its words: "Standalone", "Mongos", "RSPrimary", ... */
+extern const char *mongo_server_type(const MongoConn *mc);
+
+typedef enum MongoRead
+{
+	MONGO_BROKEN,				/* see MongoConn.fail */
+	MONGO_NOT_YET,
+	MONGO_REPLY
+} MongoRead;
+
+/*
+ * Write a command to the server that was last talked to, and read what it
+ * answers, which is valid until the next call.  With wait, which is then set,
+ * reading does not wait.  Nothing raises.
+ */
+extern bool mongo_send_command(MongoConn *mc, const bson_t *command);
+extern MongoRead mongo_read_reply(MongoConn *mc, ChWait *wait, bson_t *reply);
+
+/* Have the store forget a cursor: with an answer that is to be read, or (as a last word) without. */
+extern bool mongo_kill_cursor(MongoConn *mc, const char *database, const char *collection, int64 cursor, bool answered);
 
 /* ---- connection.c ------------------------------------------------------- */
 
@@ -237,7 +261,6 @@ extern bool mongo_object_id_bound(const char *text, int len, bson_oid_t *out, bo
 /* ---- scan.c ------------------------------------------------------------- */
 
 extern void mongo_send(ChScan *scan);
-extern void mongo_await(ChScan *scan);
 extern bool mongo_next(ChScan *scan, Datum *values, bool *nulls);
 extern bool mongo_close(ChScan *scan, bool failed);
 

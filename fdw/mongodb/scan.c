@@ -2,13 +2,13 @@
  * scan.c
  *	  Running a request: a cursor, its documents, and the columns in them.
  *
- * libmongoc sends the request when the first document is asked for, and keeps
- * one batch.  A document is walked once: the paths of the columns form a tree
+ * A document is walked once: the paths of the columns form a tree
  * of names, and each name of the document is looked up at its level, starting
  * where the last document had it.
  */
 #include "postgres.h"
 
+#include "fdw/mongodb/cursor.h"
 #include "fdw/mongodb/group.h"
 #include "fdw/mongodb/sets.h"
 
@@ -34,8 +34,7 @@ typedef struct MongoScan
 {
 	MongoConn  *mc;
 	MongoRequest request;
-	mongoc_collection_t *collection;
-	mongoc_cursor_t *cursor;
+	MongoCursor cursor;
 	int			ncells;			/* columns to fetch, then those to verify */
 	ChColumn  **cell_columns;
 	ChValue    *cells;
@@ -44,8 +43,6 @@ typedef struct MongoScan
 	const bson_t *doc;			/* at hand, until the next is asked for */
 	int			match;			/* HERE: questions it was returned for */
 	bool		any;			/* a document came */
-	bool		awaited;		/* the first one was waited for: */
-	bool		has_first;		/* it is at hand */
 	bool		done;
 	int64		requests_before;
 	uint64		bytes_before;
@@ -326,24 +323,51 @@ batch_size(const ChScan *scan)
 	return scan->nsets == 0 && scan->limit > 0 && scan->limit < size ? (int) scan->limit : size;
 }
 
+/* {"find": collection, "filter": ...} or {"aggregate": collection, "pipeline": ..., "cursor": ...} */
+static void
+append_request(const ChScan *scan, bson_t *command)
+{
+	const MongoRequest *request = &((MongoScan *) scan->state)->request;
+	const char *collection = mongo_table(scan->table)->collection;
+	bson_t		cursor;
+
+	bson_append_utf8(command, request->aggregate ? "aggregate" : "find", -1, collection, -1);
+	if (request->aggregate)
+	{
+		bson_concat(command, request->query);
+		bson_append_document_begin(command, "cursor", -1, &cursor);
+		bson_append_int32(&cursor, "batchSize", -1, batch_size(scan));
+		bson_append_document_end(command, &cursor);
+	}
+	else
+	{
+		bson_append_document(command, "filter", -1, request->query);
+		bson_append_int32(command, "batchSize", -1, batch_size(scan));
+	}
+	bson_concat(command, request->opts);
+	bson_append_int64(command, "maxTimeMS", -1, max_time(scan));
+	if (request->aggregate || scan->nsort > 0)
+		bson_append_bool(command, "allowDiskUse", -1, true);
+}
+
 /* Ask what the request says. */
 static void
 open_cursor(ChScan *scan)
 {
 	const MongoTable *mt = mongo_table(scan->table);
 	MongoScan  *ms = scan->state;
-	bson_t	   *opts = ms->request.opts;
+	bson_t	   *command = bson_new();
 
-	bson_append_int32(opts, "batchSize", -1, batch_size(scan));
-	bson_append_int64(opts, "maxTimeMS", -1, max_time(scan));
-	if (ms->request.aggregate || scan->nsort > 0)
-		bson_append_bool(opts, "allowDiskUse", -1, true);
-	mongo_begin(ms->mc);
-	if (ms->collection == NULL)
-		ms->collection = mongoc_client_get_collection(ms->mc->client, mt->database, mt->collection);
-	ms->cursor = ms->request.aggregate
-		? mongoc_collection_aggregate(ms->collection, MONGOC_QUERY_NONE, ms->request.query, opts, NULL)
-		: mongoc_collection_find_with_opts(ms->collection, ms->request.query, opts, NULL);
+	append_request(scan, command);
+	PG_TRY();
+	{
+		mongo_cursor_open(&ms->cursor, ms->mc, mt->database, mt->collection, command, batch_size(scan));
+	}
+	PG_FINALLY();
+	{
+		bson_destroy(command);
+	}
+	PG_END_TRY();
 }
 
 void
@@ -393,18 +417,6 @@ check_collection(ChScan *scan)
 			 errhint("Check the options database and collection of the foreign table.")));
 }
 
-/* libmongoc sends when it is asked for the first document. */
-void
-mongo_await(ChScan *scan)
-{
-	MongoScan  *ms = scan->state;
-
-	if (ms->done)
-		return;
-	ms->has_first = mongoc_cursor_next(ms->cursor, &ms->doc);
-	ms->awaited = true;
-}
-
 /* The answer is complete: ask on, if several questions took more than one request. */
 static void
 ask_on(ChScan *scan)
@@ -412,8 +424,6 @@ ask_on(ChScan *scan)
 	MongoScan  *ms = scan->state;
 	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
 
-	mongoc_cursor_destroy(ms->cursor);
-	ms->cursor = NULL;
 	mongo_next_request(scan, &ms->request);
 	ms->done = ms->request.nothing;
 	if (!ms->done)
@@ -421,32 +431,18 @@ ask_on(ChScan *scan)
 	MemoryContextSwitchTo(old);
 }
 
-/* The next document; false if the request has none any more. */
+/* The next document; false if the request has none any more, or if there would be a wait. */
 static bool
 next_document(ChScan *scan)
 {
 	MongoScan  *ms = scan->state;
-	const bson_t *reply;
-	bson_error_t error;
-	bool		found;
 
-	found = ms->awaited ? ms->has_first : mongoc_cursor_next(ms->cursor, &ms->doc);
-	ms->awaited = false;
-	if (found)
-	{
+	ms->doc = mongo_cursor_next(&ms->cursor, scan->nowait ? &scan->wait : NULL);
+	if (ms->doc)
 		ms->any = true;
-		if (ms->mc->requests != ms->requests_before)
-			count_traffic(scan);
-		return true;
-	}
-	ms->doc = NULL;
-	count_traffic(scan);
-	if (mongoc_cursor_error_document(ms->cursor, &error, &reply))
-	{
-		ms->done = true;
-		mongo_raise(ms->mc, &error, reply);
-	}
-	return false;
+	if (ms->mc->requests != ms->requests_before || ms->mc->bytes != ms->bytes_before)
+		count_traffic(scan);
+	return ms->doc != NULL;
 }
 
 bool
@@ -461,7 +457,11 @@ mongo_next(ChScan *scan, Datum *values, bool *nulls)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!next_document(scan))
+		{
+			if (ch_would_wait(scan))
+				return false;
 			ask_on(scan);
+		}
 		else if (return_from(scan, values, nulls))
 			return true;
 	}
@@ -473,34 +473,18 @@ mongo_next(ChScan *scan, Datum *values, bool *nulls)
 	return false;
 }
 
-/*
- * A cursor that was not read to its end is forgotten by the store: politely
- * with an answer, if all is well; without waiting for one after an error.
- */
+/* After an error the store is told to forget the cursor all the same. */
 bool
 mongo_close(ChScan *scan, bool failed)
 {
 	MongoScan  *ms = scan->state;
-	const MongoTable *mt = mongo_table(scan->table);
-	MongoConn  *mc;
-	bool		usable;
-	int64		id;
+	bool		closed;
 
 	if (ms == NULL)
 		return !failed;
-	mc = ms->mc;
-	id = ms->cursor ? mongoc_cursor_get_id(ms->cursor) : 0;
-	usable = mc->fail.kind == CH_FAIL_NONE;
-	if (failed && usable && id != 0)
-		mongo_forget_cursor(mc, mt->database, mt->collection, id);
-	if (failed || !usable)
-		mc->dead = true;
-	if (ms->cursor)
-		mongoc_cursor_destroy(ms->cursor);
-	if (ms->collection)
-		mongoc_collection_destroy(ms->collection);
+	closed = mongo_cursor_close(&ms->cursor, failed);
 	mongo_request_free(&ms->request);
-	ms->cursor = NULL;
-	ms->collection = NULL;
-	return !mc->dead && mc->fail.kind == CH_FAIL_NONE;
+	if (failed || !closed || ms->mc->fail.kind != CH_FAIL_NONE)
+		ms->mc->dead = true;
+	return !ms->mc->dead;
 }

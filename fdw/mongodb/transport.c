@@ -1,6 +1,7 @@
 /*
  * transport.c
- *	  libmongoc over core's streams: every wait can be cancelled.
+ *	  libmongoc over core's streams: every wait can be cancelled.  And messages
+ *	  of our own on the same streams, for cursor.c.
  *
  * libmongoc lets its user make the streams that it talks through
  * (mongoc_client_set_stream_initiator).  Ours resolve, connect, shake hands,
@@ -32,6 +33,10 @@
 #define MSG_HEAD		25		/* and flags, kind of section, length of document */
 #define REPLY_HEAD		40		/* and flags, cursor, from, number, length of document */
 #define CHECKSUM_FLAG	0x01
+#define MORE_TO_COME_FLAG 0x02
+
+/* A batch has 16 MB at most, and a document that begins within them. */
+#define LARGEST_MESSAGE	(64 * 1024 * 1024)
 
 typedef struct MongoStream
 {
@@ -519,35 +524,161 @@ mongo_streams_alive(MongoConn *mc)
 	return mc->streams != NULL;
 }
 
-/* ---- a message of our own --------------------------------------------------------- */
+/* ---- messages of our own ------------------------------------------------------------ */
+
+const char *
+mongo_server_type(const MongoConn *mc)
+{
+	size_t		n;
+	mongoc_server_description_t **servers = mongoc_client_get_server_descriptions(mc->client, &n);
+	const char *type = "";
+
+	for (size_t i = 0; i < n && mc->last; i++)
+		if (strcmp(mongoc_server_description_host(servers[i])->host_and_port, mc->last->where) == 0)
+			type = mongoc_server_description_type(servers[i]);	/* a constant */
+	mongoc_server_descriptions_destroy_all(servers, n);
+	return type;
+}
+
+static bool
+closed(MongoConn *mc)
+{
+	ChFailure	fail;
+
+	if (mc->last && usable(mc->last))
+		return false;
+	ch_fail(&fail, CH_FAIL_CLOSED, "the store closed the connection");
+	if (mc->fail.kind == CH_FAIL_NONE)
+		note_failure(mc, mc->last ? mc->last->where : NULL, &fail);
+	return true;
+}
+
+/* flags of OP_MSG; timeout_ms 0: only if it does not wait */
+static bool
+write_message(MongoConn *mc, const bson_t *command, int flags, int timeout_ms)
+{
+	size_t		size = MSG_HEAD - 4 + command->len;
+	ChFailure	fail = {0};
+
+	if (closed(mc))
+		return false;
+	if (size > mc->out_size)
+	{
+		mc->out = bson_realloc(mc->out, size);
+		mc->out_size = size;
+	}
+	memset(mc->out, 0, MSG_HEAD - 4);
+	put_int32(mc->out, (int32) size);
+	put_int32(mc->out + 4, ++mc->request_id);
+	put_int32(mc->out + 12, OP_MSG);
+	put_int32(mc->out + 16, flags);
+	memcpy(mc->out + MSG_HEAD - 4, bson_get_data(command), command->len);
+	if (!ch_stream_write(mc->last->io, mc->out, size, timeout_ms, &fail))
+	{
+		(void) failed_call(mc->last, &fail);
+		return false;
+	}
+	mc->requests++;
+	return true;
+}
+
+bool
+mongo_send_command(MongoConn *mc, const bson_t *command)
+{
+	return write_message(mc, command, 0, mc->conn->request_timeout);
+}
+
+/* Room for the document of the message whose head is there; its length is in the head. */
+static bool
+begin_document(MongoConn *mc, MongoStream *s, ChFailure *fail)
+{
+	size_t		size = s->body_left + 4;
+
+	if (s->head_size != MSG_HEAD || get_int32(s->head + 8) != mc->request_id || size > LARGEST_MESSAGE)
+	{
+		ch_fail(fail, CH_FAIL_PROTOCOL, "a message that answers nothing");
+		return false;
+	}
+	if (size > mc->in_size)
+	{
+		bson_free(mc->in);
+		mc->in = bson_malloc(size);
+		mc->in_size = size;
+	}
+	memcpy(mc->in, s->head + MSG_HEAD - 4, 4);
+	mc->in_got = 4;
+	mc->bytes += MSG_HEAD;
+	return true;
+}
+
+/* As much of the answer as is there, or all of it. */
+static MongoRead
+read_reply(MongoConn *mc, MongoStream *s, bool wait, ChFailure *fail)
+{
+	int			timeout = mc->conn->request_timeout;
+	ssize_t		rc = 1;
+
+	if (s->body_left == 0)
+	{
+		rc = read_head(s, wait, timeout, fail);
+		if (rc > 0 && !begin_document(mc, s, fail))
+			return MONGO_BROKEN;
+	}
+	if (rc > 0)
+		rc = ch_stream_read(s->io, mc->in + mc->in_got, s->body_left, wait ? s->body_left : 0, timeout, fail);
+	if (rc < 0)
+		return MONGO_BROKEN;
+	if (s->body_left == 0)
+		return MONGO_NOT_YET;
+	mc->in_got += rc;
+	mc->bytes += rc;
+	s->body_left -= rc;
+	return s->body_left > 0 ? MONGO_NOT_YET : MONGO_REPLY;
+}
+
+MongoRead
+mongo_read_reply(MongoConn *mc, ChWait *wait, bson_t *reply)
+{
+	MongoStream *s = mc->last;
+	ChFailure	fail = {0};
+	MongoRead	got;
+
+	if (closed(mc))
+		return MONGO_BROKEN;
+	got = read_reply(mc, s, wait == NULL, &fail);
+	if (got == MONGO_NOT_YET)
+		*wait = ch_stream_wait(s->io);
+	if (got != MONGO_REPLY)
+	{
+		if (got == MONGO_BROKEN)
+			(void) failed_call(s, &fail);
+		return got;
+	}
+	end_message(s);
+	if (bson_init_static(reply, (const uint8_t *) mc->in, mc->in_got))
+		return MONGO_REPLY;
+	ch_fail(&fail, CH_FAIL_PROTOCOL, "a document without an end");
+	(void) failed_call(s, &fail);
+	return MONGO_BROKEN;
+}
 
 /*
- * killCursors as an OP_MSG with the flag moreToCome, which asks for no answer
- * (MongoDB's wire protocol specification, OP_MSG).  The connection is closed
- * after it, so an answer that comes nevertheless harms nobody.
+ * Without an answer: the flag moreToCome asks for none.  The connection is
+ * closed after it, so an answer that comes nevertheless harms nobody.
  */
-void
-mongo_forget_cursor(MongoConn *mc, const char *database, const char *collection, int64 cursor)
+bool
+mongo_kill_cursor(MongoConn *mc, const char *database, const char *collection, int64 cursor, bool answered)
 {
 	bson_t		command = BSON_INITIALIZER;
 	bson_t		ids;
-	char		message[1024] = {0};
-	ChFailure	fail;
+	bool		ok;
 
-	if (mc->last == NULL || mc->last->io == NULL)
-		return;
 	bson_append_utf8(&command, "killCursors", -1, collection, -1);
 	bson_append_array_begin(&command, "cursors", -1, &ids);
 	bson_append_int64(&ids, "0", -1, cursor);
 	bson_append_array_end(&command, &ids);
 	bson_append_utf8(&command, "$db", -1, database, -1);
-	if (MSG_HEAD - 4 + command.len <= sizeof(message))
-	{
-		put_int32(message, MSG_HEAD - 4 + command.len);
-		put_int32(message + 12, OP_MSG);
-		put_int32(message + 16, 2); /* moreToCome */
-		memcpy(message + MSG_HEAD - 4, bson_get_data(&command), command.len);
-		(void) ch_stream_write(mc->last->io, message, MSG_HEAD - 4 + command.len, 0, &fail);
-	}
+	ok = answered ? mongo_send_command(mc, &command) : write_message(mc, &command, MORE_TO_COME_FLAG, 0);
 	bson_destroy(&command);
+	return ok;
 }

@@ -25,9 +25,10 @@
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
 #include "miscadmin.h"
+#include "storage/latch.h"
 
 /* Length of a turn, if other wrappers' sockets are to be looked at, too. */
-#define TURN_MS 10
+#define TURN_MS 1
 
 bool
 ch_is_async_capable(ForeignPath *path)
@@ -218,7 +219,9 @@ ch_async_configure_wait(AsyncRequest *areq)
 		wait_for_any(pending, others ? TURN_MS : -1);
 	list_free(pending);
 	answer(areq);
-	/* a socket can nearly always be written to: Append's wait ends at once */
-	if (others && areq->callback_pending && state->running && state->scan.wait.fd != PGINVALID_SOCKET)
+	/* Append's wait for the others shall end at once: its latch is set, or a socket can be written to, as nearly always */
+	if (others && !areq->callback_pending)
+		SetLatch(MyLatch);
+	else if (others && state->running && state->scan.wait.fd != PGINVALID_SOCKET)
 		AddWaitEventToSet(append->as_eventset, WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, state->scan.wait.fd, NULL, areq);
 }

@@ -108,6 +108,67 @@ like($out, qr/^then 20000$/m, 'a new connection has the whole answer');
 	cmp_ok($ms, '<', 400, 'at once (with the time of a psql)');
 }
 
+# Below an Append that reads rows as they come.
+my $both = '(SELECT n FROM acct UNION ALL SELECT value FROM list)';
+$out = session(qq{
+	EXPLAIN (COSTS OFF) SELECT sum(n) FROM $both q;
+	SELECT 'all ' || sum(n) FROM $both q;
+	\\! kill -STOP $redis
+	SET statement_timeout = '100ms';
+	$clock
+	SELECT sum(n) FROM $both q;
+	$took
+	\\! kill -CONT $redis
+	RESET statement_timeout;
+	SELECT 'then ' || sum(n) FROM $both q;
+});
+like($out, qr/Async Foreign Scan.*Async Foreign Scan.*all 400020000/s, 'two scans at the same time');
+like($out, qr/57014/, 'statement_timeout ends both');
+cmp_ok(ms_of($out), '<', 300, 'in time');
+like($out, qr/^then 400020000$/m, 'the session goes on');
+{
+	kill 'STOP', $redis;
+	my ($seen, $ms) = cancel_query("SELECT sum(n) FROM $both q");
+	kill 'CONT', $redis;
+	like($seen, qr/canceling statement due to user request/, 'pg_cancel_backend ends both');
+	cmp_ok($ms, '<', 400, 'at once');
+}
+
+# Scans of another wrapper in the same Append are not waited for with ours.
+$node->safe_psql('postgres', sprintf(q{
+	CREATE EXTENSION postgres_fdw;
+	CREATE SERVER loop FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '%s', port '%d', dbname 'postgres', async_capable 'true');
+	CREATE USER MAPPING FOR PUBLIC SERVER loop;
+	CREATE TABLE here AS SELECT generate_series(1, 20000) AS n;
+	CREATE FOREIGN TABLE there (n int) SERVER loop OPTIONS (table_name 'here');
+}, $node->host, $node->port));
+my $mixed = '(SELECT n FROM acct UNION ALL SELECT n FROM there UNION ALL SELECT value FROM list)';
+$out = session(qq{
+	EXPLAIN (COSTS OFF) SELECT sum(n) FROM $mixed q;
+	SELECT 'all ' || sum(n) FROM $mixed q;
+	BEGIN;
+	DECLARE c CURSOR FOR SELECT * FROM $mixed q;
+	\\! kill -STOP $redis
+	SET statement_timeout = '2s';
+	MOVE 20000 IN c;
+	\\echo moved :ROW_COUNT
+	RESET statement_timeout;
+	\\! kill -CONT $redis
+	MOVE ALL IN c;
+	\\echo moved :ROW_COUNT
+	COMMIT;
+	\\! kill -STOP $redis
+	SET statement_timeout = '100ms';
+	$clock
+	SELECT sum(n) FROM $mixed q;
+	$took
+	\\! kill -CONT $redis
+});
+like($out, qr/(Async Foreign Scan.*){3}all 600030000/s, 'with a scan of another wrapper');
+like($out, qr/^moved 20000\nmoved 40000$/m, 'its rows come while ours hang');
+like($out, qr/57014/, 'statement_timeout ends them all');
+cmp_ok(ms_of($out), '<', 300, 'in time');
+
 $node->safe_psql('postgres', "ALTER SERVER r OPTIONS (ADD request_timeout '300ms', ADD connect_timeout '200ms')");
 $out = session(qq{
 	SELECT n FROM acct WHERE id = 42;
@@ -118,6 +179,17 @@ $out = session(qq{
 	\\! kill -CONT $redis
 });
 like($out, qr/08006: store "r" did not answer/, 'request_timeout is honoured');
+cmp_ok(ms_of($out), '>=', 290, 'after its time');
+cmp_ok(ms_of($out), '<', 700, 'and not much later');
+$out = session(qq{
+	SELECT count(*) FROM $both q;
+	\\! kill -STOP $redis
+	$clock
+	SELECT sum(n) FROM $both q;
+	$took
+	\\! kill -CONT $redis
+});
+like($out, qr/08006: store "r" did not answer/, 'request_timeout is honoured where two are waited for');
 cmp_ok(ms_of($out), '>=', 290, 'after its time');
 cmp_ok(ms_of($out), '<', 700, 'and not much later');
 $out = session(qq{

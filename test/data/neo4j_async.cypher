@@ -1,0 +1,5 @@
+// 3,000 nodes of a partition, and one value that no integer holds.
+MATCH (n:TAsync) DETACH DELETE n;
+MATCH (n:TAsyncWrong) DETACH DELETE n;
+UNWIND range(9001, 12000) AS i CREATE (:TAsync {id: i, v: i % 10});
+UNWIND range(1, 2000) AS i CREATE (:TAsyncWrong {id: i, v: CASE i WHEN 1500 THEN 'none' ELSE i % 10 END});

@@ -5,6 +5,9 @@
 # PostgreSQL itself is where the statement runs and has no answer to wait for.  So the five are InfluxDB, MongoDB, Redis, Neo4j,
 # and InfluxDB once more, as a server with a connection and a proxy of its own; native tables are in the statement besides.
 # Each scan needs one round trip.  The median of several runs counts, the first of which connects and does not.
+#
+# Then four of them are read in several batches, each of which is asked for when the one before is there: below an Append that must take
+# about the slowest one's time.
 # Needs the stores' environment and the installed extension.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -101,6 +104,41 @@ for query in union_all join; do
     echo "$query: ok, $median ms (each store alone takes $DELAY)"
   fi
 done
+
+# Batches of 200 rows: five or six answers from each store but InfluxDB, which sends all in one.
+psql -XqAt -v ON_ERROR_STOP=1 <<'SQL'
+ALTER FOREIGN TABLE mongo.backtests OPTIONS (ADD fetch_size '300');
+ALTER FOREIGN TABLE redis.risk_limits OPTIONS (ADD fetch_size '200');
+ALTER FOREIGN TABLE neo4j.traders OPTIONS (ADD fetch_size '200');
+SQL
+branches=(
+  "SELECT symbol FROM influx.ticks WHERE time > now() - interval '3 min'"
+  'SELECT _id FROM mongo.backtests'
+  'SELECT account_id::text FROM redis.risk_limits WHERE account_id = ANY (ARRAY(SELECT generate_series(1, 1000)))'
+  'SELECT handle FROM neo4j.traders'
+)
+union=$(printf ' UNION ALL %s' "${branches[@]}")
+median_of() {
+  {
+    echo "SELECT count(*) FROM ($1) AS q;"
+    echo '\timing on'
+    for ((i = 0; i < 7; i++)); do echo "SELECT count(x), max(x) FROM ($1) AS q (x);"; done
+  } | psql -Xq -v ON_ERROR_STOP=1 | sed -n 's/^Time: \([0-9]*\)\..*/\1/p' | sort -g | sed -n 4p
+}
+slowest=0 sum=0
+for branch in "${branches[@]}"; do
+  alone=$(median_of "$branch")
+  sum=$((sum + alone))
+  [ "$alone" -le "$slowest" ] || slowest=$alone
+done
+together=$(median_of "${union# UNION ALL }")
+if [ "$together" -lt $((slowest * 3 / 2)) ] && [ "$sum" -gt $((slowest * 2)) ]; then
+  echo "batches: ok, $together ms (the slowest store alone takes $slowest, one after the other $sum)"
+else
+  psql -Xq -c "EXPLAIN (ANALYZE, VERBOSE, COSTS OFF) ${union# UNION ALL }"
+  echo "batches: not ok, $together ms, and the slowest store alone takes $slowest, one after the other $sum"
+  failed=1
+fi
 
 # A session learns that a request takes 50 ms: that is 2,500 of the planner's units, to the next power of two times the usual 25.
 costs=$(psql -XqAt -v ON_ERROR_STOP=1 <<'SQL'

@@ -125,6 +125,12 @@ ANALYZE keys;
 SELECT compare('SELECT k.id, p.v FROM keys k JOIN parts p ON p.id = k.id');
 SELECT compare('SELECT k.id, p.v FROM keys k LEFT JOIN parts p ON p.id = k.id + 1 AND p.v = 3');
 SELECT compare('SELECT k.id FROM keys k WHERE EXISTS (SELECT FROM parts p WHERE p.id = k.id AND p.v > 5)');
+SELECT compare('SELECT k.id, (SELECT count(*) FROM (SELECT FROM parts p WHERE p.v = k.id % 13 LIMIT 1000) q) FROM keys k');
+SELECT compare('SELECT k.id, q.n FROM keys k, LATERAL (SELECT count(*) AS n FROM (SELECT FROM parts p WHERE p.v = k.id % 13 LIMIT 1000) q) q');
+SELECT compare('SELECT k.id FROM keys k WHERE EXISTS (SELECT FROM parts p WHERE p.v = k.id % 13)');
+-- Rows that a key batch has fetched ahead, below a LIMIT
+EXPLAIN (COSTS OFF) SELECT k.id, p.v FROM keys k JOIN (SELECT id, v FROM n UNION ALL SELECT id, v FROM m UNION ALL SELECT id, v FROM i) p ON p.id = k.id LIMIT 30;
+SELECT count(*) FROM (SELECT k.id, p.v FROM keys k JOIN (SELECT id, v FROM n UNION ALL SELECT id, v FROM m UNION ALL SELECT id, v FROM i) p ON p.id = k.id LIMIT 30) q;
 SET cipherhorizon.enable_batch_join = off;
 SELECT compare('SELECT k.id, p.v FROM keys k JOIN parts p ON p.id = k.id');
 RESET cipherhorizon.enable_batch_join;

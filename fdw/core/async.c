@@ -52,6 +52,12 @@ scan_of(const AsyncRequest *areq)
 
 /* ---- one row ------------------------------------------------------------------ */
 
+static bool
+has_ended(const AsyncRequest *areq)
+{
+	return areq->request_complete && TupIsNull(areq->result);
+}
+
 /* Is the run to begin only after those of the children before it? */
 static bool
 has_turn_later(const AsyncRequest *areq)
@@ -60,10 +66,13 @@ has_turn_later(const AsyncRequest *areq)
 	ChScanState *state = scan_of(areq);
 	int			i = -1;
 
-	if (state->running || state->done || !ch_may_end_early(append->ps.state, append->ps.plan))
+	if (!state->in_append)
+		state->in_turn = ch_may_end_early(append->ps.state, append->ps.plan);
+	state->in_append = true;
+	if (!state->in_turn || state->running || state->done)
 		return false;
 	while ((i = bms_next_member(append->as_valid_asyncplans, i)) >= 0 && i < areq->request_index)
-		if (is_ours(append->as_asyncrequests[i]) && !scan_of(append->as_asyncrequests[i])->done)
+		if (is_ours(append->as_asyncrequests[i]) && !has_ended(append->as_asyncrequests[i]))
 			return true;
 	return false;
 }

@@ -256,6 +256,8 @@ typedef struct ChScanState
 	int64		rows_before;	/* scan.rows when the request was sent */
 	bool		async;			/* below an Append that reads rows as they come */
 	bool		pending;		/* and the row it asked for is not there yet */
+	bool		in_append;		/* it has asked for a row, so that this is known: */
+	bool		in_turn;		/* the run begins when those before it have ended */
 	instr_time	silent_since;	/* the store, while the row is waited for */
 	int64		pending_us;		/* this row was waited for so long, in async.c */
 	int			max_rows;		/* guard.c: 0: no limit */

@@ -84,7 +84,7 @@ produce(AsyncRequest *areq)
 	PlanState  *node = areq->requestee;
 	ChScanState *state = scan_of(areq);
 	TupleTableSlot *slot = NULL;
-	bool		silent = state->pending && ((AppendState *) areq->requestor)->as_syncdone;
+	bool		silent = state->pending && state->running && ((AppendState *) areq->requestor)->as_syncdone;
 
 	if (has_turn_later(areq))
 		state->pending = true;

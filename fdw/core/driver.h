@@ -371,8 +371,9 @@ typedef struct ChDriver
 	bool		(*alive) (ChConn *conn);
 
 	/*
-	 * Compile the request and send it, without waiting for the answer.  scan->filter, sort, limit, columns, conn are set.
-	 * CH_COND_FALSE never gets here.
+	 * Compile the request and send it, without waiting for the answer.
+	 * scan->filter, sort, limit, columns, conn are set.  CH_COND_FALSE never
+	 * gets here.
 	 */
 	void		(*send) (ChScan *scan);
 

@@ -613,7 +613,7 @@ ch_stream_write(ChStream *s, const void *buf, size_t size, int timeout_ms, ChFai
 ChWait
 ch_stream_wait(const ChStream *s)
 {
-	return (ChWait) {.fd = s->fd,.events = s->blocked,.ms = -1};
+	return (ChWait) {.fd = s->fd,.events = s->blocked ? s->blocked : WL_SOCKET_READABLE,.ms = -1};
 }
 
 bool

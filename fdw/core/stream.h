@@ -99,7 +99,7 @@ extern void ch_stream_close(ChStream *s);	/* NULL is fine */
  */
 extern int	ch_wait_socket(int fd, int events, long timeout_ms);
 
-/* What the last read that found too little would have waited for. */
+/* What the last read would have waited for, if it found less than it looked for. */
 extern ChWait ch_stream_wait(const ChStream *s);
 
 /*

@@ -488,7 +488,7 @@ influx_scan_row(ChScan *scan, int *part)
 		InfluxAnswer *a = state->answer;
 		bool		found = influx_next_row(a);
 
-		if (a->blocked)
+		if (!found && a->blocked)
 			return NULL;
 		if (state->checking && found && a->statement < QUERY)
 		{

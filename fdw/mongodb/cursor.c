@@ -234,19 +234,21 @@ mongo_cursor_next(MongoCursor *cursor, ChWait *wait)
 
 /* ---- the end ----------------------------------------------------------------------- */
 
-/* An answer that is there already tells what to close. */
-static bool
-skip_batch(MongoCursor *cursor)
+/* An answer that is there already is read, for it tells what to close. */
+static void
+skip_batch(MongoCursor *cursor, MongoConn *mc)
 {
 	ChWait		unused;
 	bson_t		reply;
+	bson_iter_t it,
+				id;
 
-	if (mongo_read_reply(cursor->mc, &unused, &reply) != MONGO_REPLY)
-		return false;
+	if (mongo_read_reply(mc, &unused, &reply) != MONGO_REPLY)
+		return;
 	cursor->waiting = false;
-	if (!is_ok(&reply) || !take_cursor(cursor, &reply))
-		cursor->id = 0;
-	return true;
+	cursor->id = 0;
+	if (bson_iter_init(&it, &reply) && bson_iter_find_descendant(&it, "cursor.id", &id) && BSON_ITER_HOLDS_NUMBER(&id))
+		cursor->id = bson_iter_as_int64(&id);
 }
 
 bool
@@ -254,23 +256,20 @@ mongo_cursor_close(MongoCursor *cursor, bool failed)
 {
 	MongoConn  *mc = cursor->mc;
 	bson_t		reply;
-	int64		id;
+	bool		answered;
 
+	cursor->mc = NULL;
 	if (mc == NULL)
 		return true;
-	cursor->mc = NULL;
+	if (!mc->dead && mc->fail.kind == CH_FAIL_NONE && cursor->waiting)
+		skip_batch(cursor, mc);
 	if (mc->dead || mc->fail.kind != CH_FAIL_NONE)
 		return false;
-	if (cursor->waiting)
-	{
-		cursor->mc = mc;
-		(void) skip_batch(cursor);
-		cursor->mc = NULL;
-	}
-	id = cursor->id;
-	if (id != 0 && !mongo_kill_cursor(mc, cursor->database, cursor->collection, id, !failed))
-		return false;
-	if (id != 0 && !failed && mongo_read_reply(mc, NULL, &reply) != MONGO_REPLY)
+	/* not behind an answer that may take its time */
+	answered = !failed && !cursor->waiting;
+	if (cursor->id != 0 &&
+		(!mongo_kill_cursor(mc, cursor->database, cursor->collection, cursor->id, answered) ||
+		 !answered || mongo_read_reply(mc, NULL, &reply) != MONGO_REPLY))
 		return false;
 	return !cursor->waiting;
 }

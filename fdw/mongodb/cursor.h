@@ -33,8 +33,9 @@ extern void mongo_cursor_open(MongoCursor *cursor, MongoConn *mc, const char *da
 extern const bson_t *mongo_cursor_next(MongoCursor *cursor, ChWait *wait);
 
 /*
- * Close it, in the store, too.  After a failure that is not waited for.  False
- * if an answer is left unread.  Does not raise.
+ * Close it, in the store, too; after a failure, or if an answer is due, the
+ * store's word is not waited for.  False if the connection cannot be used any
+ * more.  Does not raise.
  */
 extern bool mongo_cursor_close(MongoCursor *cursor, bool failed);
 

@@ -49,6 +49,7 @@ typedef struct MongoStream
 	char	   *out;			/* pieces of a message put together */
 	size_t		outsize;
 	char		where[BSON_HOST_NAME_MAX + 7];	/* host:port */
+	const char *type;			/* see mongo_server_type; NULL: not looked up yet */
 
 	/* of the message that is being read */
 	char		head[REPLY_HEAD];
@@ -147,8 +148,10 @@ read_head(MongoStream *s, bool wait, int timeout, ChFailure *fail)
 			if (rc < 0)
 				return -1;
 			s->head_got += rc;
-			if (s->head_got < need)
+			if (rc == 0)
 				return 0;
+			if (s->head_got < need)
+				continue;
 		}
 		if (s->head_size)
 			break;
@@ -526,18 +529,28 @@ mongo_streams_alive(MongoConn *mc)
 
 /* ---- messages of our own ------------------------------------------------------------ */
 
-const char *
-mongo_server_type(const MongoConn *mc)
+static const char *
+look_up_type(const MongoConn *mc, const MongoStream *s)
 {
 	size_t		n;
 	mongoc_server_description_t **servers = mongoc_client_get_server_descriptions(mc->client, &n);
 	const char *type = "";
 
-	for (size_t i = 0; i < n && mc->last; i++)
-		if (strcmp(mongoc_server_description_host(servers[i])->host_and_port, mc->last->where) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(mongoc_server_description_host(servers[i])->host_and_port, s->where) == 0)
 			type = mongoc_server_description_type(servers[i]);	/* a constant */
 	mongoc_server_descriptions_destroy_all(servers, n);
 	return type;
+}
+
+const char *
+mongo_server_type(const MongoConn *mc)
+{
+	MongoStream *s = mc->last;
+
+	if (s && s->type == NULL)
+		s->type = look_up_type(mc, s);
+	return s ? s->type : "";
 }
 
 static bool
@@ -616,24 +629,27 @@ static MongoRead
 read_reply(MongoConn *mc, MongoStream *s, bool wait, ChFailure *fail)
 {
 	int			timeout = mc->conn->request_timeout;
-	ssize_t		rc = 1;
 
 	if (s->body_left == 0)
 	{
-		rc = read_head(s, wait, timeout, fail);
-		if (rc > 0 && !begin_document(mc, s, fail))
+		int			rc = read_head(s, wait, timeout, fail);
+
+		if (rc == 0)
+			return MONGO_NOT_YET;
+		if (rc < 0 || !begin_document(mc, s, fail))
 			return MONGO_BROKEN;
 	}
-	if (rc > 0)
-		rc = ch_stream_read(s->io, mc->in + mc->in_got, s->body_left, wait ? s->body_left : 0, timeout, fail);
-	if (rc < 0)
-		return MONGO_BROKEN;
-	if (s->body_left == 0)
-		return MONGO_NOT_YET;
-	mc->in_got += rc;
-	mc->bytes += rc;
-	s->body_left -= rc;
-	return s->body_left > 0 ? MONGO_NOT_YET : MONGO_REPLY;
+	while (s->body_left > 0)
+	{
+		ssize_t		rc = ch_stream_read(s->io, mc->in + mc->in_got, s->body_left, wait ? s->body_left : 0, timeout, fail);
+
+		if (rc <= 0)
+			return rc < 0 ? MONGO_BROKEN : MONGO_NOT_YET;
+		mc->in_got += rc;
+		mc->bytes += rc;
+		s->body_left -= rc;
+	}
+	return MONGO_REPLY;
 }
 
 MongoRead

@@ -6,9 +6,11 @@
 \i test/four_stores.sql
 \! test/load/redis.sh redis_async
 \! python3 test/load/neo4j.py test/data/neo4j_async.cypher
-\! test/load/influx.sh reset async
+\! test/load/influx.sh reset async async_big
+\! seq 1 100 | awk 'BEGIN { t = "i"; while (length(t) < 30000) t = t t } { printf "async_big id=%di,t=\"%s\" %d000000000\n", $1, t, 1767225600 + $1 }' | test/load/influx.sh write
 \! seq 3001 6000 | awk '{ printf "async id=%di,v=%di %d000000000\n", $1, $1 % 10, 1767225600 + $1 }' | test/load/influx.sh write
 \! make -s -C test/load build/mongo_load && test/load/build/mongo_load --drop t_async.docs >/dev/null && seq 6001 9000 | awk '{ printf "t_async\tdocs\t{\"_id\": %d, \"v\": %d}\n", $1, $1 % 10 }' | test/load/build/mongo_load --load 2>/dev/null
+\! seq 1 20 | awk 'BEGIN { t = "m"; while (length(t) < 200000) t = t t } { printf "t_async\tbig\t{\"_id\": %d, \"t\": \"%s\"}\n", $1, t }' | (test/load/build/mongo_load --drop t_async.big; test/load/build/mongo_load --load) >/dev/null 2>&1
 -- Batches are small, so that each scan needs several
 CREATE FOREIGN TABLE r (id int OPTIONS (kind 'key'), v int) SERVER t_async_redis OPTIONS (type 'hash', key_prefix 't_redis_async:p:', fetch_size '200');
 CREATE FOREIGN TABLE i (id int NOT NULL, v int) SERVER t_async_influx OPTIONS (measurement 'async', fetch_size '100');
@@ -80,6 +82,13 @@ CREATE FOREIGN TABLE child_n () INHERITS (parent) SERVER t_async_neo4j OPTIONS (
 INSERT INTO parent VALUES (-1, 0);
 SELECT count(*), sum(id) FROM parent;
 SELECT count(*), sum(id) FROM (SELECT id FROM r UNION ALL SELECT id FROM r UNION ALL SELECT id FROM n UNION ALL SELECT v FROM n) q;
+-- Rows that come in many pieces
+CREATE FOREIGN TABLE big_r (id int OPTIONS (kind 'key'), t text) SERVER t_async_redis OPTIONS (type 'hash', key_prefix 't_redis_async:big:');
+CREATE FOREIGN TABLE big_i (id int, t text) SERVER t_async_influx OPTIONS (measurement 'async_big');
+CREATE FOREIGN TABLE big_m (id int OPTIONS (path '_id'), t text) SERVER t_async_mongo OPTIONS (collection 'big');
+CREATE FOREIGN TABLE big_n (id int, t text) SERVER t_async_neo4j OPTIONS (label 'TAsyncBig');
+SELECT store, count(*), sum(id), sum(length(t)) FROM (SELECT 'r', * FROM big_r UNION ALL SELECT 'i', * FROM big_i UNION ALL SELECT 'm', * FROM big_m UNION ALL SELECT 'n', * FROM big_n) q (store)
+GROUP BY store ORDER BY store;
 
 -- Not where rows are wanted in order
 EXPLAIN (COSTS OFF) SELECT * FROM two ORDER BY id LIMIT 3;
@@ -168,8 +177,8 @@ ROLLBACK;
 \set ECHO none
 SET client_min_messages = warning;
 \! test/load/redis.sh redis_async drop
-\! python3 test/load/neo4j.py -c 'MATCH (n:TAsync) DETACH DELETE n' && python3 test/load/neo4j.py -c 'MATCH (n:TAsyncWrong) DETACH DELETE n'
-\! test/load/influx.sh reset async
-\! test/load/build/mongo_load --drop t_async.docs >/dev/null
+\! python3 test/load/neo4j.py -c 'MATCH (n:TAsync) DETACH DELETE n' && python3 test/load/neo4j.py -c 'MATCH (n:TAsyncWrong) DETACH DELETE n' && python3 test/load/neo4j.py -c 'MATCH (n:TAsyncBig) DETACH DELETE n'
+\! test/load/influx.sh reset async async_big
+\! test/load/build/mongo_load --drop t_async.docs --drop t_async.big >/dev/null
 DROP SCHEMA t_async CASCADE;
 DROP SERVER t_async_redis, t_async_influx, t_async_mongo, t_async_neo4j CASCADE;

@@ -148,6 +148,9 @@ typedef enum MongoRead
 extern bool mongo_send_command(MongoConn *mc, const bson_t *command);
 extern MongoRead mongo_read_reply(MongoConn *mc, ChWait *wait, bson_t *reply);
 
+/* The last reply is not needed any more. */
+extern void mongo_forget_reply(MongoConn *mc);
+
 /* Have the store forget a cursor: with an answer that is to be read, or (as a last word) without. */
 extern bool mongo_kill_cursor(MongoConn *mc, const char *database, const char *collection, int64 cursor, bool answered);
 

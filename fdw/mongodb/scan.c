@@ -483,6 +483,7 @@ mongo_close(ChScan *scan, bool failed)
 	if (ms == NULL)
 		return !failed;
 	closed = mongo_cursor_close(&ms->cursor, failed);
+	mongo_forget_reply(ms->mc);
 	mongo_request_free(&ms->request);
 	if (failed || !closed || ms->mc->fail.kind != CH_FAIL_NONE)
 		ms->mc->dead = true;

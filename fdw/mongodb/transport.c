@@ -38,6 +38,9 @@
 /* A batch has 16 MB at most, and a document that begins within them. */
 #define LARGEST_MESSAGE	(64 * 1024 * 1024)
 
+/* More than this is given back when a cursor is closed. */
+#define BUFFER_KEEP		(1024 * 1024)
+
 typedef struct MongoStream
 {
 	mongoc_stream_t vtable;		/* first: libmongoc sees only this */
@@ -676,6 +679,16 @@ mongo_read_reply(MongoConn *mc, ChWait *wait, bson_t *reply)
 	ch_fail(&fail, CH_FAIL_PROTOCOL, "a document without an end");
 	(void) failed_call(s, &fail);
 	return MONGO_BROKEN;
+}
+
+void
+mongo_forget_reply(MongoConn *mc)
+{
+	if (mc->in_size <= BUFFER_KEEP)
+		return;
+	bson_free(mc->in);
+	mc->in = NULL;
+	mc->in_size = 0;
 }
 
 /*

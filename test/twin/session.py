@@ -15,7 +15,7 @@ AS_TEXT = psycopg2.extensions.new_type(
 
 PLANNER = {
     "enable_hashjoin": ["off"], "enable_mergejoin": ["off"], "enable_nestloop": ["off"], "enable_material": ["off"], "enable_memoize": ["off"],
-    "enable_sort": ["off"], "enable_hashagg": ["off"], "enable_incremental_sort": ["off"], "enable_seqscan": ["off"],
+    "enable_sort": ["off"], "enable_async_append": ["off"], "enable_hashagg": ["off"], "enable_incremental_sort": ["off"], "enable_seqscan": ["off"],
     "enable_partitionwise_join": ["on"], "enable_partitionwise_aggregate": ["on"], "join_collapse_limit": ["1"], "from_collapse_limit": ["1"],
     "geqo_threshold": ["2"], "work_mem": ["64kB"], "plan_cache_mode": ["force_generic_plan", "force_custom_plan"], "cursor_tuple_fraction": ["0.001", "1"],
     "force_parallel_mode": ["on"], "jit": ["on"],

@@ -11,6 +11,9 @@
  * (a LIMIT above a local condition) mostly leaves nothing unread, which would
  * cost the connection.
  *
+ * A scan that shall not wait (ChScan.nowait) goes on when all replies of the
+ * next task, of a page or of MGET are there: they are read ahead together.
+ *
  * Memory is that of two waves.  Their size follows the size of what came: a
  * wave shall answer some megabyte, from one key to fetch_size.
  */

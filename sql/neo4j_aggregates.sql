@@ -85,7 +85,9 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT DISTINCT k1.a FROM knows k1 JOIN knows k2 ON
 SELECT same('SELECT DISTINCT k1.a FROM knows k1 JOIN knows k2 ON k2.a = k1.b WHERE k2.b = 3');
 SELECT same('SELECT k1.a, k1.b, k2.b AS c, k3.b AS d FROM knows k1 JOIN knows k2 ON k2.a = k1.b JOIN knows k3 ON k3.a = k2.b');
 SELECT same('SELECT p.name, count(*), sum(k.w) FROM person p JOIN knows k ON k.a = p.id GROUP BY p.name');
+EXPLAIN (VERBOSE, COSTS OFF) SELECT p.name, k.w FROM person p JOIN knows k ON k.a = p.id ORDER BY k.w DESC, p.name LIMIT 3;
 SELECT p.name, k.w FROM person p JOIN knows k ON k.a = p.id ORDER BY k.w DESC, p.name LIMIT 3;
+SELECT p.name FROM person p WHERE p.id IN (SELECT k.a FROM knows k) ORDER BY p.id LIMIT 2;
 PREPARE hop(bigint) AS SELECT count(*) FROM knows k1 LEFT JOIN knows k2 ON k2.a = k1.b AND k2.b = $1;
 SET plan_cache_mode = force_generic_plan;
 EXECUTE hop(3);

@@ -153,6 +153,9 @@ extern int	ch_var_number(RelOptInfo *rel, const Var *var);
 extern void ch_get_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner,
 							  JoinType type, JoinPathExtraData *extra);
 
+/* Are all columns of the expression in the rows of a join, or of a table? */
+extern bool ch_is_in_row(RelOptInfo *rel, Node *expr);
+
 /* remark.c: why something stays local; what and why are words of EXPLAIN */
 extern void ch_remark(ChRel *ch, const char *what, const char *why);
 extern void ch_remark_order(PlannerInfo *root, RelOptInfo *rel, const char *reason);	/* NULL: it does not */

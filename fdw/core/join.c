@@ -115,11 +115,11 @@ has_column(const ChRel *ch, const Var *var)
  * become NULL.  own: a table whose columns are there as well, or 0.
  */
 static bool
-is_plain(RelOptInfo *joinrel, List *exprs, Index own)
+is_plain(RelOptInfo *joinrel, Node *exprs, Index own)
 {
 	ListCell   *lc;
 
-	foreach(lc, pull_var_clause((Node *) exprs, PVC_INCLUDE_PLACEHOLDERS))
+	foreach(lc, pull_var_clause(exprs, PVC_INCLUDE_PLACEHOLDERS | PVC_RECURSE_AGGREGATES | PVC_RECURSE_WINDOWFUNCS))
 	{
 		const Var  *var = lfirst(lc);
 
@@ -128,6 +128,12 @@ is_plain(RelOptInfo *joinrel, List *exprs, Index own)
 			return false;
 	}
 	return true;
+}
+
+bool
+ch_is_in_row(RelOptInfo *rel, Node *expr)
+{
+	return ((ChRel *) rel->fdw_private)->members == NIL || is_plain(rel, expr, 0);
 }
 
 /* The same for all that the chain fetches and checks. */
@@ -140,11 +146,11 @@ chain_is_plain(RelOptInfo *joinrel, const ChRel *ch)
 	{
 		const ChJoinMember *member = lfirst(lc);
 
-		if (!is_plain(joinrel, get_actual_clauses(member->on), member->rel->relid))
+		if (!is_plain(joinrel, (Node *) get_actual_clauses(member->on), member->rel->relid))
 			return false;
 	}
-	return is_plain(joinrel, joinrel->reltarget->exprs, 0) &&
-		is_plain(joinrel, get_actual_clauses(ch->where), 0);
+	return is_plain(joinrel, (Node *) joinrel->reltarget->exprs, 0) &&
+		is_plain(joinrel, (Node *) get_actual_clauses(ch->where), 0);
 }
 
 /* Why the chain does not ship, or NULL. */

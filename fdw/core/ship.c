@@ -782,7 +782,8 @@ sorted_column(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, 
 		EquivalenceMember *em = lfirst(lc);
 		int			attno;
 
-		if (em->em_is_child || !bms_equal(em->em_relids, rel->relids))
+		if (em->em_is_child || bms_is_empty(em->em_relids) || !bms_is_subset(em->em_relids, rel->relids) ||
+			!ch_is_in_row(rel, (Node *) em->em_expr))
 			continue;
 		attno = ch_operand(root, rel, table, (Node *) em->em_expr, reason);
 		if (attno != 0)

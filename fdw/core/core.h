@@ -91,6 +91,7 @@ typedef struct ChRel
 	List	   *clauses;		/* ChClause of baserestrictinfo, or of where */
 	bool		exact;			/* every one of them ships exactly */
 	double		remote_rows;	/* rows the store returns for them */
+	double		looked_at;		/* of a join: rows that the store looks at */
 	bool		rows_known;		/* from statistics, or the store's own count */
 	Cost		startup_cost;
 	Cost		tuple_cost;
@@ -109,6 +110,13 @@ extern ChRel *ch_rel(const RelOptInfo *rel);
 
 /* Part of a row's transfer that it costs the store to look at the row. */
 #define CH_REMOTE_ROW_FACTOR 0.1
+
+/* What the store does for a join before it has a row. */
+static inline Cost
+ch_join_cost(const ChRel *ch)
+{
+	return ch->looked_at * ch->tuple_cost * CH_REMOTE_ROW_FACTOR;
+}
 
 /*
  * Decide for each RestrictInfo; also whether together they are exact.  Pass

@@ -347,6 +347,13 @@ typedef struct ChDriver
 	bool		(*ship_join) (const ChTable *joined, const ChQuery *query, const char **reason);
 
 	/*
+	 * How many rows the store looks at, as a scan does, to join the last table
+	 * of query->joins, which has inner rows, to the outer rows of those before
+	 * it.  NULL: the rows of the table that its own conditions leave.
+	 */
+	double		(*join_rows) (const ChTable *joined, const ChQuery *query, double outer, double inner);
+
+	/*
 	 * DISTINCT ON the first query->ndistinct keys of query->sort, which ship_sort
 	 * was not asked about: the order of rows returned is free, but each is the
 	 * first of its group in that order.  NULL: none.

@@ -459,7 +459,7 @@ add_scan(PlannerInfo *root, GroupContext *cxt, ChRel *below, RelOptInfo *output,
 {
 	ChRel	   *ch = palloc(sizeof(ChRel));
 	Cost		startup = below->startup_cost + below->penalty;
-	Cost		total = startup + below->remote_rows * below->tuple_cost * CH_REMOTE_ROW_FACTOR +
+	Cost		total = startup + ch_join_cost(below) + below->remote_rows * below->tuple_cost * CH_REMOTE_ROW_FACTOR +
 		groups * (below->tuple_cost + cpu_tuple_cost);
 	double		rows = having ? clamp_row_est(groups * clauselist_selectivity(root, having, 0, JOIN_INNER, NULL)) : groups;
 

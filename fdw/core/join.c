@@ -173,29 +173,31 @@ ship_chain(PlannerInfo *root, RelOptInfo *joinrel, ChRel *ch)
 	return reason ? reason : "the store has no such form";
 }
 
-/* What the store has to look at: the rows of all tables. */
+/* What the store has to look at: the rows of all tables, or more if it has to look again. */
 static double
-rows_below(const ChRel *ch)
+rows_below(const ChRel *ch, const ChQuery *query, const ChRel *outer, const RelOptInfo *inner)
 {
-	double		rows = 0;
-	ListCell   *lc;
+	const ChDriver *driver = ch->table->driver;
+	const ChRel *i = inner->fdw_private;
 
-	foreach(lc, ch->members)
-		rows += ((ChRel *) ((ChJoinMember *) lfirst(lc))->rel->fdw_private)->remote_rows;
-	return rows;
+	return (outer->members ? outer->looked_at : outer->remote_rows) +
+		(driver->join_rows ? driver->join_rows(ch->table, query, outer->remote_rows, Max(inner->tuples, i->remote_rows))
+		 : i->remote_rows);
 }
 
 static void
-add_join_path(PlannerInfo *root, RelOptInfo *joinrel, ChRel *ch, List *restrictlist)
+add_join_path(PlannerInfo *root, RelOptInfo *joinrel, ChRel *ch, const ChRel *outer, const RelOptInfo *inner,
+			  List *restrictlist)
 {
 	ChQuery    *query = ch_make_query();
 	Cost		startup = ch->startup_cost + ch->penalty;
-	Cost		total = startup + rows_below(ch) * ch->tuple_cost * CH_REMOTE_ROW_FACTOR +
-		joinrel->rows * (ch->tuple_cost + cpu_tuple_cost);
+	Cost		total;
 
-	ch->remote_rows = joinrel->rows;
 	query->upper = true;
 	query->joins = ch->joins;
+	ch->remote_rows = joinrel->rows;
+	ch->looked_at = rows_below(ch, query, outer, inner);
+	total = startup + ch_join_cost(ch) + joinrel->rows * (ch->tuple_cost + cpu_tuple_cost);
 	add_path(joinrel, (Path *) ch_make_join_path(root, joinrel, joinrel->rows, startup, total,
 												 restrictlist, list_make1(query)));
 }
@@ -244,7 +246,7 @@ ch_get_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, Rel
 	if (why == NULL)
 	{
 		ch->penalty = ch_guard_penalty(ch, ch->clauses);
-		add_join_path(root, joinrel, ch, extra->restrictlist);
+		add_join_path(root, joinrel, ch, o, inner, extra->restrictlist);
 		return;
 	}
 	joinrel->fdw_private = NULL;

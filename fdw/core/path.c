@@ -415,6 +415,8 @@ take_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalPathEx
 	rows = clamp_row_est(rows);
 	/* of two that cost the same, the one that fetches fewer rows for sure */
 	cost_scan(root, ch, rows, &startup, &total);
+	/* in no order, a join ends with the rows that are wanted */
+	total += ch_join_cost(ch) * (ch->sort ? 1 : rows / ch->remote_rows);
 	add_path(output, (Path *) ch_make_upper_path(root, output, root->upper_targets[UPPERREL_FINAL], rows,
 												 startup * 0.99, total * 0.99, root->sort_pathkeys,
 												 path_private(query)));

@@ -253,7 +253,7 @@ def mongo_tables():
              for doc in docs for position in range(m.rng.choice([0, 0, 1, 2, 3]))]
     odd = [(i, m.small(), m.name(), m.name(), m.maybe(m.exact())) for i in range(15)]
     ids = ["5f0000000000000000000001", "5f0000000000000000000002", "5F0000000000000000000002", "plain", "", "5f000000000000000000000"]
-    return [
+    tables = [
         Table("mon_docs", "mongo", {"collection": "docs", "fetch_size": "7"},
               [col("_id", "int", notnull=True), col("k", "bigint"), col("name", "text", "C", bson_type="string"), col("label", "text"),
                col("e", "float8", path="v.e"), col("f", "float8", path="v.f"), col("n", "numeric", bson_type="decimal128"), col("i", "int"),
@@ -277,6 +277,12 @@ def mongo_tables():
                col("v_bool", "boolean", path="v"), col("v_time", "timestamptz", path="v"), col("v_uuid", "uuid", path="v"),
                col("v_short", "varchar(4)", path="v"), col("inner_int", "int", path="v.a"), col("first_int", "int", path="v.0")]),
     ]
+    # the same where a request is dear, so that the store joins
+    return tables + [again(t, "mongo_null_far" if t.server == "mongo_null" else "mongo_far") for t in tables if t.server != "mongo_far"]
+
+
+def again(table, server):
+    return Table(table.name + "_far", server, table.options, table.columns, table.rows)
 
 
 def neo4j_tables():

@@ -37,11 +37,15 @@ class Generator(Expressions):
         self.number = 0  # of the last alias
         self.used = []  # tables
         self.group = []  # columns that are grouped by
+        self.home = None  # the server of most tables
 
     # ---- tables and joins ------------------------------------------------------------
 
     def relation(self, *categories):
         """A table; one that has columns of these categories."""
+        near = [r for r in self.relations if self.home and r.server == self.home and all(any(c.category == k for c in r.columns) for k in categories)]
+        if near and self.chance(0.9):
+            return self.pick(near)
         while True:
             store = self.rng.choices(list(STORES), list(STORES.values()))[0]
             r = self.pick([r for r in self.relations if r.store == store])
@@ -56,8 +60,9 @@ class Generator(Expressions):
 
     def joinable(self, scope, relation, tries=30):
         """A pair of columns that joins some rows, but not too many: (ref, column, rows)."""
-        refs = self.refs(scope, "int", "text", "time", "date", "uuid", "float")
-        columns = [c for c in relation.columns if c.category in ("int", "text", "time", "date", "uuid", "float")]
+        categories = ("int", "text", "time", "date", "uuid", "float", "num")
+        refs = self.refs(scope, *categories)
+        columns = [c for c in relation.columns if c.category in categories]
         if not refs or not columns:
             return None
         for attempt in range(tries):
@@ -232,7 +237,7 @@ class Generator(Expressions):
     def membership(self, scope):
         """EXISTS, IN and their negations."""
         for _ in range(8):
-            source = self.source()
+            source = self.source(self.neighbour(scope))
             found = self.joinable(scope, source.relation)
             if found:
                 break
@@ -606,6 +611,8 @@ class Generator(Expressions):
 
     def query(self):
         self.number, self.used, self.group, self.loose = 0, [], [], False
+        # tables of one server may be joined by their store
+        self.home = self.pick([r.server for r in self.relations if r.store in ("mon", "neo")]) if self.chance(0.2) else None
         self.most_rows = FEW_ROWS if self.chance(0.9) else MANY_ROWS
         kind = self.rng.choices([k for k, _ in self.KINDS], [w for _, w in self.KINDS])[0]
         q = getattr(self, kind)()

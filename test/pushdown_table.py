@@ -104,7 +104,7 @@ FORMS = [
     ("`FILTER`", "SELECT count(*) FILTER (WHERE {c} = {v}) FROM t", "aggregate", None),
     ("`DISTINCT ON (c) ... ORDER BY c, time DESC`", "SELECT DISTINCT ON ({c}) * FROM (SELECT {c}, {time} AS o FROM t) s ORDER BY {c}, o DESC",
      "distinct on", None),
-    ("join by `=`", "SELECT a.{c} FROM t a JOIN t b ON a.{c} = b.{c} AND a.{c} = {v}", "join", None),
+    ("join by `=`", "SELECT a.{c} FROM t a JOIN t b ON a.{c} = b.{c}", "join", None),
 ]
 
 MARK = {"exact": "yes", "superset": "superset", "here": "–", "none": ""}

@@ -139,6 +139,23 @@ ping(MongoConn *mc)
 		mongo_raise(mc, &error, NULL);
 }
 
+/* Does some server that was heard of speak the protocol of before MongoDB 5.0? */
+static bool
+is_before_5(const MongoConn *mc)
+{
+	size_t		n;
+	mongoc_server_description_t **servers = mongoc_client_get_server_descriptions(mc->client, &n);
+	bool		found = false;
+	bson_iter_t it;
+
+	for (size_t i = 0; i < n; i++)
+		if (bson_iter_init_find(&it, mongoc_server_description_hello_response(servers[i]), "maxWireVersion") &&
+			bson_iter_as_int64(&it) < 13)
+			found = true;
+	mongoc_server_descriptions_destroy_all(servers, n);
+	return found;
+}
+
 void
 mongo_connect(ChConn *conn)
 {
@@ -166,6 +183,7 @@ mongo_connect(ChConn *conn)
 	set_reading(mc);
 	mongo_use_streams(mc);
 	ping(mc);
+	mc->before_5 = is_before_5(mc);
 }
 
 /*

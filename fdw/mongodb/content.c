@@ -141,7 +141,7 @@ column_at(const ChColumn *col, const char *path, Oid type)
 	at->basetype = at->typid = type;
 	at->elemtype = InvalidOid;
 	at->extra = mc;
-	mongo_parse_path(path, &mc->path);
+	mongo_parse_path(path, mongo_column(col)->path.nroot, &mc->path);
 	return at;
 }
 

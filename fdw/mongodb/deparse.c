@@ -129,7 +129,7 @@ ship_computed(const ChTable *table, const ChColumn *col, const ChExpr *leaf, con
 	if (col->kind == MONGO_COMPUTED)
 		return mongo_column(col)->limits ? ch_no_ship(reason, "MongoDB makes dates of the years 1 to 9999 only")
 			: mongo_can_express_leaf(table, leaf, reason) ? CH_SHIP_EXACT : CH_SHIP_NO;
-	if (table->mismatch_null)
+	if (col->table->mismatch_null)
 		return ch_no_ship(reason, "values that do not fit the column are NULL (on_type_mismatch)");
 	if (is_null_test(leaf))
 		return CH_SHIP_EXACT;
@@ -153,7 +153,7 @@ ship_other(const ChTable *table, const ChColumn *col, const ChExpr *leaf, const 
 	ship = mongo_ship_like(col, leaf, reason);
 	if (ship != CH_SHIP_NO && path->nplain < path->nparts)
 		return ship_position(col, leaf, reason);
-	if (ship == CH_SHIP_EXACT && table->mismatch_null)
+	if (ship == CH_SHIP_EXACT && col->table->mismatch_null)
 		return lossy(reason, "values that do not fit the column are NULL (on_type_mismatch)");
 	return ship;
 }
@@ -178,7 +178,7 @@ mongo_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 	ship = is_null_test(leaf) ? CH_SHIP_EXACT : ship_type(col, leaf, reason);
 	if (ship != CH_SHIP_NO && path->nplain < path->nparts)
 		return ship_position(col, leaf, reason);
-	if (ship != CH_SHIP_NO && table->mismatch_null)
+	if (ship != CH_SHIP_NO && col->table->mismatch_null)
 		return ship_nullable(col, leaf, reason);
 	return ship;
 }
@@ -186,7 +186,7 @@ mongo_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
 /* ---- orders ---------------------------------------------------------------------------- */
 
 static const char *
-unsortable(const ChTable *table, const ChColumn *col)
+unsortable(const ChColumn *col)
 {
 	MongoType	type = mongo_column(col)->type;
 
@@ -196,7 +196,7 @@ unsortable(const ChTable *table, const ChColumn *col)
 		return "MongoDB is asked to sort by plain columns only";
 	if (col->kind == MONGO_DOCUMENT)
 		return "whole documents are sorted by PostgreSQL only";
-	if (table->mismatch_null)
+	if (col->table->mismatch_null)
 		return "values that do not fit the column are NULL (on_type_mismatch)";
 	if (mongo_column(col)->path.nplain < mongo_column(col)->path.nparts)
 		return "MongoDB reads a number in a path as an array position and as a field name";
@@ -235,7 +235,7 @@ mongo_ship_sort(const ChTable *table, List *keys, const char **reason)
 	{
 		const ChSortKey *key = lfirst(lc);
 
-		*reason = unsortable(table, ch_column(table, key->attno));
+		*reason = unsortable(ch_column(table, key->attno));
 		if (*reason)
 			return false;
 	}

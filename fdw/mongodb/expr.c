@@ -357,7 +357,7 @@ mongo_raw(const ChColumn *col)
 
 	if (col->kind == MONGO_COMPUTED)
 		return mongo_column(col)->expression;
-	if (path->nparts == 1)
+	if (mongo_is_direct(path))
 		return x;
 	way = mongo_list();
 	mongo_add(way, mongo_text(psprintf("$%.*s", (int) (dot - path->text), path->text)));
@@ -370,7 +370,7 @@ of_raw(const ChColumn *col, MongoNode *(*make) (const ChColumn *col, MongoNode *
 {
 	MongoNode  *let;
 
-	if (mongo_column(col)->path.nparts == 1)
+	if (mongo_is_direct(&mongo_column(col)->path))
 		return make(col, mongo_raw(col));
 	let = mongo_doc1("vars", mongo_doc1("x", mongo_raw(col)));
 	mongo_put(let, "in", make(col, mongo_text("$$x")));

@@ -159,10 +159,12 @@ ship_field(const ChTable *table, ChColumn *col, const char **reason)
 	if (GetDatabaseEncoding() != PG_UTF8)
 		name = pg_server_to_any(name, strlen(name), PG_UTF8);
 	mc = palloc0(sizeof(MongoColumn));
-	mongo_parse_path(json->kind == MONGO_DOCUMENT ? name : psprintf("%s.%s", mongo_column(json)->path.text, name), &mc->path);
+	mongo_parse_path(json->kind == MONGO_DOCUMENT ? name : psprintf("%s.%s", mongo_column(json)->path.text, name),
+					 mongo_column(json)->path.nroot, &mc->path);
 	mc->of = list_make1(json);
 	col->kind = col->func->func == CH_FUNC_JSON_GET ? MONGO_JSON : MONGO_JSON_TEXT;
 	col->extra = mc;
+	col->table = json->table;	/* not the join's: does what does not fit become NULL? */
 	return true;
 }
 

@@ -77,7 +77,7 @@ ship_condition(const ChTable *table, const ChExpr *expr, bool as_expression, con
 	col = ch_column(table, expr->attno);
 	if (as_expression && expr->kind != CH_COND_IS_NULL && expr->kind != CH_COND_NOT_NULL)
 		return mongo_can_express_leaf(table, expr, reason);
-	if (!as_expression && (table->mismatch_null || col->kind != MONGO_VALUE))
+	if (!as_expression && (col->table->mismatch_null || col->kind != MONGO_VALUE))
 		return true;
 	return mongo_has_fit(col, reason);
 }
@@ -117,6 +117,9 @@ mongo_ship_group(const ChTable *table, const ChQuery *query, const char **reason
 		if (!ship_target(table, target, reason) || !ship_condition(table, target->filter, true, reason))
 			return false;
 	}
+	foreach(lc, query->joins)
+		if (!ship_condition(table, ((ChJoin *) lfirst(lc))->on, false, reason))
+			return false;
 	return ship_condition(table, query->filter, false, reason) && ship_distinct_values(query, reason);
 }
 
@@ -337,15 +340,15 @@ must_check(const ChColumn *col)
 }
 
 static void
-add_check(MongoGroups *groups, ChColumn *col)
+add_check(const ChScan *scan, MongoGroups *groups, ChColumn *col)
 {
 	ListCell   *lc;
 
 	if (col == NULL)
 		return;
 	foreach(lc, col->kind == MONGO_COMPUTED ? mongo_column(col)->of : NIL)
-		add_check(groups, lfirst(lc));
-	if (!must_check(col))
+		add_check(scan, groups, lfirst(lc));
+	if (!must_check(col) || !mongo_is_in_row(scan, col))
 		return;
 	for (int i = 0; i < groups->nchecked; i++)
 		if (groups->checked[i] == col)
@@ -363,14 +366,14 @@ suspect(const ChColumn *col)
 }
 
 static void
-add_checks(MongoGroups *groups, const ChCond *cond)
+add_checks(const ChScan *scan, MongoGroups *groups, const ChCond *cond)
 {
 	if (cond == NULL || cond->kind == CH_COND_FALSE)
 		return;
 	for (int i = 0; i < cond->nargs; i++)
-		add_checks(groups, cond->args[i]);
-	add_check(groups, cond->col);
-	add_check(groups, cond->other);
+		add_checks(scan, groups, cond->args[i]);
+	add_check(scan, groups, cond->col);
+	add_check(scan, groups, cond->other);
 }
 
 static void
@@ -379,14 +382,16 @@ check_values(const ChScan *scan, MongoGroups *groups)
 	groups->checked = palloc((scan->table->natts + list_length(scan->table->computed)) * sizeof(ChColumn *));
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
-		add_check(groups, scan->targets[i].col);
-		add_check(groups, scan->targets[i].by);
-		add_checks(groups, scan->targets[i].filter);
+		add_check(scan, groups, scan->targets[i].col);
+		add_check(scan, groups, scan->targets[i].by);
+		add_checks(scan, groups, scan->targets[i].filter);
 	}
 	if (scan->nsets == 0)
-		add_checks(groups, scan->filter);
+		add_checks(scan, groups, scan->filter);
 	for (int s = 0; s < scan->nsets; s++)
-		add_checks(groups, scan->sets[s].filter);
+		add_checks(scan, groups, scan->sets[s].filter);
+	for (int i = 0; i < scan->njoins; i++)
+		add_checks(scan, groups, scan->joins[i].on);
 	groups->first_checked = mongo_length(groups->accumulators);
 	for (int i = 0; i < groups->nchecked; i++)
 		mongo_add(groups->accumulators, mongo_doc1("$max", suspect(groups->checked[i])));

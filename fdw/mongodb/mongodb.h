@@ -55,20 +55,30 @@ typedef struct MongoPath
 	int			nplain;			/* leading parts that are neither an array
 								 * index nor begin with a $ */
 	const char *plain;			/* those parts: what a projection can name */
+	int			nroot;			/* leading parts that are no arrays: in a join 1,
+								 * the field of the table's document, else 0 */
 } MongoPath;
+
+/* Can nothing on the way be an array? */
+static inline bool
+mongo_is_direct(const MongoPath *path)
+{
+	return path->nparts - path->nroot <= 1;
+}
 
 /* ChColumn.extra */
 typedef struct MongoColumn
 {
 	MongoPath	path;			/* of MONGO_COMPUTED: that of its first column */
 	MongoType	type;
+	bool		indexed;		/* the store finds a value without looking at all */
 	MongoNode  *expression;		/* MONGO_COMPUTED: its value, or null */
 	List	   *of;				/* ... of these columns */
 	MongoNode  *limits;			/* ... is NULL or right only where this is true;
 								 * NULL: always */
 } MongoColumn;
 
-/* ChTable.priv */
+/* ChTable.priv; of a join: an array, one for each table */
 typedef struct MongoTable
 {
 	const char *database;
@@ -94,7 +104,7 @@ mongo_table(const ChTable *table)
 
 extern void mongo_check_options(int where, List *options);
 extern void mongo_describe_table(ChTable *table);
-extern void mongo_parse_path(const char *text, MongoPath *path);
+extern void mongo_parse_path(const char *text, int nroot, MongoPath *path);
 
 /* A name that a path can have and that is no array position. */
 extern bool mongo_is_field_name(const char *name);
@@ -112,6 +122,7 @@ typedef struct MongoConn
 	mongoc_client_t *client;
 	ChEndpoint	endpoint;		/* all but host and port */
 	bool		dead;			/* no input or output any more */
+	bool		before_5;		/* its $lookup has no pipeline beside localField */
 	ChFailure	fail;			/* of a stream since mongo_begin */
 	struct MongoStream *streams;
 	struct MongoStream *last;	/* last one written to */
@@ -235,6 +246,15 @@ extern bool mongo_ship_func(const ChTable *table, ChColumn *col, const char **re
 
 extern bool mongo_ship_group(const ChTable *table, const ChQuery *query, const char **reason);
 extern bool mongo_ship_distinct(const ChTable *table, const ChQuery *query, const char **reason);
+
+/* ---- join.c ------------------------------------------------------------- */
+
+extern void mongo_describe_join(ChTable *joined);
+extern bool mongo_ship_join(const ChTable *joined, const ChQuery *query, const char **reason);
+extern double mongo_join_rows(const ChTable *joined, const ChQuery *query, double outer, double inner);
+
+/* Has a row of the scan the column?  Of an anti join it has none. */
+extern bool mongo_is_in_row(const ChScan *scan, const ChColumn *col);
 
 /* ---- sets.c ------------------------------------------------------------- */
 

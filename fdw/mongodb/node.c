@@ -340,6 +340,129 @@ mongo_generalize(int n, MongoNode *const *expressions, List **variables)
 	return whole;
 }
 
+/* ---- of a join's row, and of one table ------------------------------------------------ */
+
+static bool
+is_text(const MongoNode *node)
+{
+	return node->kind == NODE_VALUE && node->value.value_type == BSON_TYPE_UTF8;
+}
+
+const char *
+mongo_field(const MongoNode *node)
+{
+	const char *text = is_text(node) ? node->value.value.v_utf8.str : "";
+
+	return text[0] == '$' && text[1] != '$' && text[1] != '\0' ? text + 1 : NULL;
+}
+
+static bool
+is_of_table(const char *field, const char *table)
+{
+	size_t		len = strlen(table);
+
+	return strncmp(field, table, len) == 0 && (field[len] == '\0' || field[len] == '.');
+}
+
+/* What an expression refers to. */
+typedef struct References
+{
+	bool		own;			/* to fields of the table */
+	bool		others;			/* to fields of other tables */
+	bool		free;			/* to variables of a $let around it */
+} References;
+
+static bool
+is_bound(const MongoNode *node, List *names)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+		if (strcmp(node->value.value.v_utf8.str + 2, lfirst(lc)) == 0)
+			return true;
+	return false;
+}
+
+static void find_references(const MongoNode *node, const char *table, List *names, References *found);
+
+/* {vars: {x: ...}, in: ...} */
+static void
+find_in_let(const MongoNode *let, const char *table, List *names, References *found)
+{
+	const MongoNode *vars = let->items[0];
+
+	find_references(vars, table, names, found);
+	names = list_copy(names);
+	for (int i = 0; i < vars->n; i++)
+		names = lappend(names, unconstify(char *, vars->keys[i]));
+	find_references(let->items[1], table, names, found);
+}
+
+static void
+find_references(const MongoNode *node, const char *table, List *names, References *found)
+{
+	const char *field = mongo_field(node);
+
+	if (field && is_of_table(field, table))
+		found->own = true;
+	else if (field)
+		found->others = true;
+	else if (is_text(node) && strncmp(node->value.value.v_utf8.str, "$$", 2) == 0 && !is_bound(node, names))
+		found->free = true;
+	if (node->kind == NODE_DOC && node->n == 1 && strcmp(node->keys[0], "$literal") == 0)
+		return;
+	if (node->kind == NODE_DOC && node->n == 1 && strcmp(node->keys[0], "$let") == 0)
+	{
+		find_in_let(node->items[0], table, names, found);
+		return;
+	}
+	for (int i = 0; i < node->n; i++)
+		find_references(node->items[i], table, names, found);
+}
+
+/* Can the node be computed before the table is looked at?  Arguments are no expression. */
+static bool
+is_of_others(const MongoNode *node, const char *table)
+{
+	References	found = {0};
+
+	if (node->kind == NODE_LIST || (node->kind == NODE_DOC && (node->n != 1 || node->keys[0][0] != '$')))
+		return false;
+	find_references(node, table, NIL, &found);
+	return found.others && !found.own && !found.free;
+}
+
+/* The variable that has the expression's value. */
+static MongoNode *
+variable_of(MongoNode *vars, MongoNode *expression)
+{
+	int			i = 0;
+
+	while (i < vars->n && !mongo_same(vars->items[i], expression))
+		i++;
+	if (i == vars->n)
+		mongo_put(vars, psprintf("v%d", i), expression);
+	return mongo_text(psprintf("$$v%d", i));
+}
+
+MongoNode *
+mongo_rebase(MongoNode *node, const char *table, MongoNode *vars)
+{
+	const char *field = mongo_field(node);
+	MongoNode  *whole;
+
+	if (field && is_of_table(field, table))
+		return mongo_text(field[strlen(table)] == '.' ? psprintf("$%s", field + strlen(table) + 1) : "$$ROOT");
+	if (vars && is_of_others(node, table))
+		return variable_of(vars, node);
+	if (bare_value(node))
+		return node;
+	whole = new_node(node->kind);
+	for (int i = 0; i < node->n; i++)
+		append(whole, node->kind == NODE_DOC ? node->keys[i] : NULL, mongo_rebase(node->items[i], table, vars));
+	return whole;
+}
+
 /* ---- writing ---------------------------------------------------------------------- */
 
 /* keylen may be -1 */

@@ -149,6 +149,9 @@ extern int	mongo_length(const MongoNode *node);
 extern MongoNode *mongo_item(const MongoNode *node, int i);
 extern const char *mongo_key(const MongoNode *doc, int i);
 
+/* The path of an expression that is a field, or NULL. */
+extern const char *mongo_field(const MongoNode *node);
+
 extern bool mongo_same(const MongoNode *a, const MongoNode *b);
 
 /*
@@ -157,6 +160,13 @@ extern bool mongo_same(const MongoNode *a, const MongoNode *b);
  * a MongoNode * for each of them.
  */
 extern MongoNode *mongo_generalize(int n, MongoNode *const *expressions, List **variables);
+
+/*
+ * An expression of a join's row as one of the documents of its table that is
+ * named so: "$t2.a" becomes "$a".  Parts that are of other tables only become
+ * variables "$$v0", ..., and are added to vars; NULL: there are none.
+ */
+extern MongoNode *mongo_rebase(MongoNode *node, const char *table, MongoNode *vars);
 
 /* Add the members of a document. */
 extern void mongo_write(const MongoNode *doc, bson_t *out);

@@ -33,6 +33,7 @@ const ChOptionDef mongo_options[] = {
 	{"path", CH_ON_COLUMN, CH_OPT_STRING, NULL, .help = "where the value is in the document: field names and array positions with dots between; default: the column's name"},
 	{"kind", CH_ON_COLUMN, CH_OPT_ENUM, "value", .values = kinds, .help = "value: what path leads to; document: the whole document; index: position in the unwound array, from 0"},
 	{"bson_type", CH_ON_COLUMN, CH_OPT_ENUM, NULL, .values = types, .help = "the one BSON type of the column's values; another one is a mismatch"},
+	{"indexed", CH_ON_COLUMN, CH_OPT_BOOL, "false", .help = "an index of the collection begins with the field: joins in the store are cheap"},
 	{0}
 };
 
@@ -325,7 +326,7 @@ array_index(const char *part)
 }
 
 void
-mongo_parse_path(const char *text, MongoPath *path)
+mongo_parse_path(const char *text, int nroot, MongoPath *path)
 {
 	char	   *copy = pstrdup(text);
 	StringInfoData plain;
@@ -337,13 +338,14 @@ mongo_parse_path(const char *text, MongoPath *path)
 	path->parts = palloc(path->nparts * sizeof(char *));
 	path->index = palloc(path->nparts * sizeof(int));
 	path->nplain = 0;
+	path->nroot = nroot;
 	initStringInfo(&plain);
 	for (int i = 0; i < path->nparts; i++)
 	{
 		path->parts[i] = strsep(&copy, ".");
 		path->index[i] = array_index(path->parts[i]);
 		/* the first part is a field of the document even if it is a number */
-		if (path->nplain < i || (i > 0 && path->index[i] >= 0) || path->parts[i][0] == '$')
+		if (path->nplain < i || (i > nroot && path->index[i] >= 0) || path->parts[i][0] == '$')
 			continue;
 		path->nplain = i + 1;
 		appendStringInfo(&plain, "%s%s", i ? "." : "", path->parts[i]);
@@ -383,9 +385,10 @@ describe_column(ChTable *table, ChColumn *col)
 				 errmsg("column \"%s\" of foreign table %s has kind 'index', but the table is not unwound", col->name, table->name),
 				 errhint("Set the table's option unwind to the path of an array.")));
 	mongo_parse_path(col->kind == MONGO_INDEX ? MONGO_POSITION_FIELD :
-			   col->kind == MONGO_DOCUMENT ? "_id" : col->remote, &mc->path);
+			   col->kind == MONGO_DOCUMENT ? "_id" : col->remote, 0, &mc->path);
 	col->unique = col->kind == MONGO_VALUE && strcmp(col->remote, "_id") == 0 &&
 		mt->unwind == NULL && mt->pipeline == NULL;
+	mc->indexed = strcmp(col->remote, "_id") == 0 || ch_opt_bool(d, col->options, "indexed");
 }
 
 /* The database in the server's uri; in the current memory context. */

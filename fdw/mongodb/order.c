@@ -76,7 +76,7 @@ key_form(const ChScan *scan, const ChSortKey *key, int nfilters, ChCond *const *
 {
 	MongoKeyForm form = {ch_column(scan->table, key->attno), key->descending, key->nulls_first};
 	const MongoColumn *mc = mongo_column(form.col);
-	bool		natural = key->nulls_first != key->descending && mc->path.nparts == 1;
+	bool		natural = key->nulls_first != key->descending && mongo_is_direct(&mc->path);
 	bool		is_text = ch_is_text(form.col->basetype);
 
 	if (!natural && !form.col->notnull && !all_prove(nfilters, filters, form.col, proves_not_null))
@@ -84,7 +84,7 @@ key_form(const ChScan *scan, const ChSortKey *key, int nfilters, ChCond *const *
 	if (mongo_may_be_nan(form.col) && !all_prove(nfilters, filters, form.col, proves_no_nan))
 		form.rank = true;
 	form.as_text = is_text && mc->type == MONGO_ANY;
-	form.outside_arrays = form.rank && !form.as_text && mc->path.nparts > 1;
+	form.outside_arrays = form.rank && !form.as_text && !mongo_is_direct(&mc->path);
 	return form;
 }
 

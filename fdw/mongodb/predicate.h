@@ -182,14 +182,16 @@ any_document(void)
 	return field_in("_id", "$nin", 0, NULL);
 }
 
-/* The column's proper prefixes: "a", "a.b" of "a.b.c". */
+/* The column's proper prefixes that may be arrays: "a", "a.b" of "a.b.c". */
 static inline List *
 prefixes(const MongoPath *path)
 {
 	List	   *list = NIL;
+	int			n = 0;
 
 	for (const char *dot = strchr(path->text, '.'); dot; dot = strchr(dot + 1, '.'))
-		list = lappend(list, pnstrdup(path->text, dot - path->text));
+		if (n++ >= path->nroot)
+			list = lappend(list, pnstrdup(path->text, dot - path->text));
 	return list;
 }
 

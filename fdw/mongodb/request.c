@@ -5,7 +5,7 @@
  * A table that is a collection as it is gets a find, which uses an index for
  * the filter and for the order.  A table with a pipeline or an unwound array,
  * and an order that needs a computed key (order.c), gets an aggregate.  So do
- * several questions at once (sets.c).
+ * joins (join.c) and several questions at once (sets.c).
  */
 #include "postgres.h"
 
@@ -59,7 +59,7 @@ used_fields(const ChScan *scan, const ChColumn *col)
 	ListCell   *lc;
 
 	/* what is not fetched cannot be told to fit */
-	if (col->func || scan->table->mismatch_null)
+	if (col->func || col->table->mismatch_null)
 		return NIL;
 	foreach(lc, scan->query->narrowed)
 		if (intVal(linitial(lfirst(lc))) == col->attno)
@@ -204,6 +204,15 @@ mongo_add_match(MongoNode *pipeline, MongoFilter *filter)
 		mongo_add(pipeline, mongo_doc1("$match", mongo_filter_node(filter)));
 }
 
+bool
+mongo_add_condition(MongoNode *pipeline, const ChCond *cond)
+{
+	MongoFilter *filter = cond ? mongo_filter_make(cond) : NULL;
+
+	mongo_add_match(pipeline, filter);
+	return cond == NULL || filter != NULL;
+}
+
 static MongoNode *
 unwind_stage(const char *path)
 {
@@ -229,48 +238,47 @@ is_of_element(const ChColumn *col, const MongoTable *mt)
 	return mongo_is_below(path, mt->unwind) || mongo_is_below(mt->unwind, path);
 }
 
+/* What only looks outside the unwound array can run before it is unwound, where an index helps. */
 static bool
-touches_elements(const ChCond *cond, const MongoTable *mt)
+is_outside_elements(const ChCond *cond, const void *table)
 {
+	const MongoTable *mt = table;
+
+	if (mt->unwind == NULL)
+		return true;
+	for (int i = 0; i < cond->nargs; i++)
+		if (!is_outside_elements(cond->args[i], mt))
+			return false;
 	if (cond->kind == CH_COND_AND || cond->kind == CH_COND_OR)
-	{
-		for (int i = 0; i < cond->nargs; i++)
-			if (touches_elements(cond->args[i], mt))
-				return true;
-		return false;
-	}
-	return is_of_element(cond->col, mt) || (cond->other && is_of_element(cond->other, mt));
+		return true;
+	return !is_of_element(cond->col, mt) && !(cond->other && is_of_element(cond->other, mt));
 }
 
-/*
- * The part of an AND that only looks outside the unwound array can run before
- * it is unwound, where an index helps.  *after gets the rest.
- */
-static ChCond *
-split_filter(ChCond *cond, const MongoTable *mt, ChCond **after)
+ChCond *
+mongo_split(ChCond *cond, bool (*belongs) (const ChCond *part, const void *arg), const void *arg, ChCond **rest)
 {
 	ChCond	   *parts[2];
 
-	*after = NULL;
-	if (cond == NULL || mt->unwind == NULL)
-		return cond;
-	if (cond->kind != CH_COND_AND)
+	*rest = NULL;
+	if (cond == NULL || cond->kind != CH_COND_AND)
 	{
-		*after = touches_elements(cond, mt) ? cond : NULL;
-		return *after ? NULL : cond;
+		if (cond == NULL || belongs(cond, arg))
+			return cond;
+		*rest = cond;
+		return NULL;
 	}
-	for (int late = 0; late < 2; late++)
+	for (int other = 0; other < 2; other++)
 	{
 		ChCond	   *part = palloc0(sizeof(ChCond));
 
 		part->kind = CH_COND_AND;
 		part->args = palloc(cond->nargs * sizeof(ChCond *));
 		for (int i = 0; i < cond->nargs; i++)
-			if (touches_elements(cond->args[i], mt) == late)
+			if (belongs(cond->args[i], arg) != other)
 				part->args[part->nargs++] = cond->args[i];
-		parts[late] = part->nargs > 1 ? part : part->nargs == 1 ? part->args[0] : NULL;
+		parts[other] = part->nargs > 1 ? part : part->nargs == 1 ? part->args[0] : NULL;
 	}
-	*after = parts[1];
+	*rest = parts[1];
 	return parts[0];
 }
 
@@ -301,23 +309,29 @@ mongo_add_rest(MongoNode *pipeline, const ChScan *scan, const MongoRequest *requ
 }
 
 bool
-mongo_add_question(MongoNode *pipeline, const ChScan *scan, const MongoRequest *request,
-				   const MongoOrder *order, ChCond *filter, int64 limit, int64 offset)
+mongo_add_rows(MongoNode *pipeline, const MongoTable *mt, ChCond *filter)
 {
-	const MongoTable *mt = mongo_table(scan->table);
 	ChCond	   *late;
-	ChCond	   *early = split_filter(filter, mt, &late);
-	MongoFilter *before = early ? mongo_filter_make(early) : NULL;
-	MongoFilter *after = late ? mongo_filter_make(late) : NULL;
+	ChCond	   *early = mongo_split(filter, is_outside_elements, mt, &late);
+	bool		possible;
 
 	if (mt->pipeline)
 		add_table_stages(pipeline, mt->pipeline);
-	mongo_add_match(pipeline, before);
+	possible = mongo_add_condition(pipeline, early);
 	if (mt->unwind)
 		mongo_add(pipeline, unwind_stage(mt->unwind));
-	mongo_add_match(pipeline, after);
+	return mongo_add_condition(pipeline, late) && possible;
+}
+
+bool
+mongo_add_question(MongoNode *pipeline, const ChScan *scan, const MongoRequest *request,
+				   const MongoOrder *order, ChCond *filter, int64 limit, int64 offset)
+{
+	bool		possible = scan->njoins > 0 ? mongo_add_joined_rows(pipeline, scan, filter)
+		: mongo_add_rows(pipeline, mongo_table(scan->table), filter);
+
 	mongo_add_rest(pipeline, scan, request, order, limit, offset);
-	return !(early && !before) && !(late && !after);
+	return possible;
 }
 
 void
@@ -350,13 +364,16 @@ add_verified(const ChScan *scan, MongoRequest *request, ChColumn *col)
 
 	foreach(lc, col->kind == MONGO_COMPUTED ? mongo_column(col)->of : NIL)
 		add_verified(scan, request, lfirst(lc));
-	if (col->kind == MONGO_VALUE && col->basetype != JSONBOID && col->basetype != JSONOID)
+	if (col->kind == MONGO_VALUE && col->basetype != JSONBOID && col->basetype != JSONOID &&
+		!col->table->mismatch_null && mongo_is_in_row(scan, col))
 		add_looked_at(scan, request, col);
 }
 
 static void
 verify_filtered(const ChScan *scan, MongoRequest *request, const ChCond *cond)
 {
+	if (cond->kind == CH_COND_FALSE)
+		return;
 	if (cond->kind != CH_COND_AND && cond->kind != CH_COND_OR)
 	{
 		add_verified(scan, request, cond->col);
@@ -374,13 +391,16 @@ choose_verified(const ChScan *scan, MongoRequest *request)
 {
 	request->nverify = 0;
 	request->verify = palloc((scan->table->natts + 1) * sizeof(ChColumn *));
-	if (scan->table->mismatch_null || scan->grouped)
+	if (scan->grouped)
 		return;
 	if (scan->filter && scan->nsets == 0)
 		verify_filtered(scan, request, scan->filter);
 	for (int s = 0; s < scan->nsets; s++)
 		if (scan->sets[s].filter)
 			verify_filtered(scan, request, scan->sets[s].filter);
+	for (int i = 0; i < scan->njoins; i++)
+		if (scan->joins[i].on)
+			verify_filtered(scan, request, scan->joins[i].on);
 	for (int i = 0; i < scan->nsort; i++)
 		add_verified(scan, request, ch_column(scan->table, scan->sort[i]->attno));
 }
@@ -394,7 +414,7 @@ ask_one(const ChScan *scan, MongoRequest *request, ChCond *cond, int64 limit, in
 	MongoNode  *pipeline;
 	MongoFilter *filter;
 
-	if (mt->unwind || mt->pipeline || order.computed || request->groups || scan->ndistinct > 0)
+	if (mt->unwind || mt->pipeline || scan->njoins > 0 || order.computed || request->groups || scan->ndistinct > 0)
 	{
 		pipeline = mongo_list();
 		request->nothing = !mongo_add_question(pipeline, scan, request, &order, cond, limit, offset);

@@ -51,6 +51,19 @@ extern MongoNode *mongo_count(int64 count);
 /* {"$match": filter}; nothing for NULL */
 extern void mongo_add_match(MongoNode *pipeline, MongoFilter *filter);
 
+/* The same for a condition; false if no document can match. */
+extern bool mongo_add_condition(MongoNode *pipeline, const ChCond *cond);
+
+/*
+ * The part of an AND that belongs, in the current memory context; *rest gets
+ * the other part.  Either may be NULL.
+ */
+extern ChCond *mongo_split(ChCond *cond, bool (*belongs) (const ChCond *part, const void *arg), const void *arg,
+						   ChCond **rest);
+
+/* The documents of a table that pass the filter; false if none can. */
+extern bool mongo_add_rows(MongoNode *pipeline, const MongoTable *mt, ChCond *filter);
+
 /*
  * The stages of one question from the collection on: its rows as the scan's
  * columns want them.  False, with stages that mean nothing, if no document can
@@ -65,5 +78,13 @@ extern void mongo_add_rest(MongoNode *pipeline, const ChScan *scan, const MongoR
 
 /* The request is these stages.  The rest of the request raises nothing. */
 extern void mongo_set_pipeline(MongoRequest *request, MongoNode *pipeline);
+
+/* ---- join.c ------------------------------------------------------------- */
+
+/*
+ * The rows of a join that pass the filter; false if none can.  A row has the
+ * document of its first table in the field t1, and so on.
+ */
+extern bool mongo_add_joined_rows(MongoNode *pipeline, const ChScan *scan, ChCond *filter);
 
 #endif							/* CH_MONGODB_REQUEST_H */

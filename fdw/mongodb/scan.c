@@ -44,6 +44,7 @@ typedef struct MongoScan
 	int			match;			/* HERE: questions it was returned for */
 	bool		any;			/* a document came */
 	bool		done;
+	bool		checked;		/* that the collections of outer joins are there */
 	int64		requests_before;
 	uint64		bytes_before;
 } MongoScan;
@@ -403,18 +404,28 @@ count_traffic(ChScan *scan)
  * not say.  One more request finds out, once for a connection.
  */
 static void
-check_collection(ChScan *scan)
+check_collection(ChScan *scan, const ChTable *table, const MongoTable *mt)
 {
-	const MongoTable *mt = mongo_table(scan->table);
-
 	if (mongo_collection_exists(scan->conn, mt->database, mt->collection))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
-			 errmsg("collection \"%s\" of foreign table %s does not exist", mt->collection, scan->table->name),
+			 errmsg("collection \"%s\" of foreign table %s does not exist", mt->collection, table->name),
 			 errdetail("Database \"%s\" of server \"%s\" has no collection or view of that name.",
 					   mt->database, scan->conn->server_name),
 			 errhint("Check the options database and collection of the foreign table.")));
+}
+
+/*
+ * What is looked up in a collection that is not there is not found, without a
+ * word.  A row of an inner or semi join proves that it is there.
+ */
+static void
+check_joined(ChScan *scan, bool proved_by_row)
+{
+	for (int i = 0; i < scan->njoins; i++)
+		if ((scan->joins[i].type == JOIN_INNER || scan->joins[i].type == JOIN_SEMI) == proved_by_row)
+			check_collection(scan, scan->joins[i].table, &mongo_table(scan->table)[i + 1]);
 }
 
 /* The answer is complete: ask on, if several questions took more than one request. */
@@ -451,6 +462,9 @@ mongo_next(ChScan *scan, Datum *values, bool *nulls)
 	MongoScan  *ms = scan->state;
 	bool		asked = !ms->done;
 
+	if (asked && !ms->checked)
+		check_joined(scan, false);
+	ms->checked = true;
 	if (ms->request.sets && next_match(scan, values, nulls))
 		return true;
 	while (!ms->done)
@@ -467,7 +481,8 @@ mongo_next(ChScan *scan, Datum *values, bool *nulls)
 	}
 	if (asked && !ms->any)
 	{
-		check_collection(scan);
+		check_collection(scan, scan->njoins > 0 ? scan->table->members[0] : scan->table, mongo_table(scan->table));
+		check_joined(scan, true);
 		count_traffic(scan);
 	}
 	return false;

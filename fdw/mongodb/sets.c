@@ -48,6 +48,9 @@ has_equality(const ChExpr *filter)
 int
 mongo_ship_sets(const ChTable *table, const ChQuery *query)
 {
+	/* each pipeline of a $unionWith would join anew */
+	if (table->nmembers > 0 && (query->grouped || query->ndistinct > 0 || query->limit != -1 || query->offset != -1))
+		return 0;
 	return has_equality(query->filter) ? MOST_SETS : UNION_SETS;
 }
 
@@ -504,7 +507,7 @@ can_look_up(const ChScan *scan, MongoSets *sets)
 	const MongoTable *mt = mongo_table(scan->table);
 
 	share_pivot(scan, sets);
-	return sets->pivot && is_plain(sets->pivot) && sets->pivot->kind == MONGO_VALUE && mt->pipeline == NULL &&
+	return scan->njoins == 0 && sets->pivot && is_plain(sets->pivot) && sets->pivot->kind == MONGO_VALUE && mt->pipeline == NULL &&
 		!(mt->unwind && mongo_is_below(mongo_column(sets->pivot)->path.text, mt->unwind)) &&
 		are_values(scan, sets) && express_own(scan, sets);
 }

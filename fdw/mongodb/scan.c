@@ -44,7 +44,6 @@ typedef struct MongoScan
 	int			match;			/* HERE: questions it was returned for */
 	bool		any;			/* a document came */
 	bool		done;
-	bool		checked;		/* that the collections of outer joins are there */
 	int64		requests_before;
 	uint64		bytes_before;
 } MongoScan;
@@ -371,34 +370,6 @@ open_cursor(ChScan *scan)
 	PG_END_TRY();
 }
 
-void
-mongo_send(ChScan *scan)
-{
-	MongoConn  *mc = scan->conn->handle;
-	MongoScan  *ms = palloc0(sizeof(MongoScan));
-
-	scan->state = ms;
-	ms->mc = mc;
-	ms->requests_before = mc->requests;
-	ms->bytes_before = mc->bytes;
-	mongo_compile(scan, &ms->request);
-	make_tree(scan, ms);
-	ms->done = ms->request.nothing;
-	if (!ms->done)
-		open_cursor(scan);
-}
-
-static void
-count_traffic(ChScan *scan)
-{
-	MongoScan  *ms = scan->state;
-
-	scan->requests += ms->mc->requests - ms->requests_before;
-	scan->bytes += ms->mc->bytes - ms->bytes_before;
-	ms->requests_before = ms->mc->requests;
-	ms->bytes_before = ms->mc->bytes;
-}
-
 /*
  * An empty answer may mean that there is no such collection: the store does
  * not say.  One more request finds out, once for a connection.
@@ -426,6 +397,37 @@ check_joined(ChScan *scan, bool proved_by_row)
 	for (int i = 0; i < scan->njoins; i++)
 		if ((scan->joins[i].type == JOIN_INNER || scan->joins[i].type == JOIN_SEMI) == proved_by_row)
 			check_collection(scan, scan->joins[i].table, &mongo_table(scan->table)[i + 1]);
+}
+
+void
+mongo_send(ChScan *scan)
+{
+	MongoConn  *mc = scan->conn->handle;
+	MongoScan  *ms = palloc0(sizeof(MongoScan));
+
+	scan->state = ms;
+	ms->mc = mc;
+	ms->requests_before = mc->requests;
+	ms->bytes_before = mc->bytes;
+	mongo_compile(scan, &ms->request);
+	make_tree(scan, ms);
+	ms->done = ms->request.nothing;
+	if (ms->done)
+		return;
+	/* before the query is under way in the same connection */
+	check_joined(scan, false);
+	open_cursor(scan);
+}
+
+static void
+count_traffic(ChScan *scan)
+{
+	MongoScan  *ms = scan->state;
+
+	scan->requests += ms->mc->requests - ms->requests_before;
+	scan->bytes += ms->mc->bytes - ms->bytes_before;
+	ms->requests_before = ms->mc->requests;
+	ms->bytes_before = ms->mc->bytes;
 }
 
 /* The answer is complete: ask on, if several questions took more than one request. */
@@ -462,9 +464,6 @@ mongo_next(ChScan *scan, Datum *values, bool *nulls)
 	MongoScan  *ms = scan->state;
 	bool		asked = !ms->done;
 
-	if (asked && !ms->checked)
-		check_joined(scan, false);
-	ms->checked = true;
 	if (ms->request.sets && next_match(scan, values, nulls))
 		return true;
 	while (!ms->done)

@@ -20,7 +20,7 @@ CREATE FUNCTION same(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE line text; pushed text[]; here text[]; switch text;
 BEGIN
   FOR line IN EXECUTE 'EXPLAIN (VERBOSE, COSTS OFF) ' || query LOOP
-    IF line ~ 'Remote Query:.*( RETURN (DISTINCT )?(CASE|count|max|min)|MATCH.*MATCH)' THEN RETURN NEXT 'pushed'; END IF;
+    IF line ~ 'Remote Query:.*( (RETURN|WITH) (DISTINCT )?(CASE|count|max|min)|MATCH.*MATCH)' THEN RETURN NEXT 'pushed'; END IF;
   END LOOP;
   EXECUTE format('SELECT array_agg(r::text ORDER BY r::text COLLATE "C") FROM (%s) r', query) INTO pushed;
   FOREACH switch IN ARRAY '{aggregate,join,where,sort,limit}'::text[] LOOP

@@ -87,6 +87,10 @@ SELECT local('SELECT n, count(*) FROM g GROUP BY n ORDER BY 2 DESC LIMIT 5');
 SELECT local('SELECT n, count(*) FROM g GROUP BY n HAVING count(*) > 3 LIMIT 5');
 SELECT local('SELECT n, count(*) FROM g GROUP BY ROLLUP (n)');
 SELECT local('SELECT DISTINCT n FROM g ORDER BY n');
+SELECT local('SELECT n, avg(k) FROM g GROUP BY n HAVING avg(k) > 3 ORDER BY 2 DESC LIMIT 5');
+SELECT local('SELECT n, count(*) FROM g GROUP BY n ORDER BY count(*) / 2 LIMIT 5');
+SELECT local('SELECT symbol, count(*) FROM i GROUP BY symbol HAVING count(price) > 1 ORDER BY symbol COLLATE "C" LIMIT 5');
+SELECT local('SELECT DISTINCT symbol FROM i ORDER BY symbol LIMIT 5');
 SELECT local('SELECT md5(name), count(*) FROM g GROUP BY 1 ORDER BY 1 LIMIT 5');
 -- joins: only of the table that the order is of
 SELECT local('SELECT * FROM keys JOIN i USING (symbol) ORDER BY price DESC LIMIT 5');

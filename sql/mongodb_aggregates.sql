@@ -30,7 +30,7 @@ CREATE FOREIGN TABLE fills (_id int, symbol text COLLATE "C", at timestamptz, lo
 SERVER t_mongodb_aggregates OPTIONS (collection 'fills');
 CREATE FOREIGN TABLE legs (order_id int OPTIONS (path '_id'), position int OPTIONS (kind 'index'), side text OPTIONS (path 'legs.side') COLLATE "C",
 	qty int OPTIONS (path 'legs.qty')) SERVER t_mongodb_aggregates OPTIONS (collection 'orders', unwind 'legs');
-CREATE FOREIGN TABLE huge (_id int, d numeric OPTIONS (bson_type 'decimal128'), f float8) SERVER t_mongodb_aggregates OPTIONS (collection 'huge');
+CREATE FOREIGN TABLE huge (_id int, g int, d numeric OPTIONS (bson_type 'decimal128'), f float8) SERVER t_mongodb_aggregates OPTIONS (collection 'huge');
 SET client_min_messages = error;   -- which values do not fit is known
 CREATE TABLE t_mongodb_aggregates_native.odd AS SELECT * FROM odd;
 CREATE TABLE t_mongodb_aggregates_native.fills AS SELECT * FROM fills;
@@ -137,6 +137,83 @@ SELECT sum(d) FROM huge;
 SELECT sum(f) FROM huge;
 SELECT sum(d), count(*) FROM huge WHERE _id > 1;
 
+-- What is above groups: the store's part of it, and the same groups in the same order made here and on native tables
+CREATE FUNCTION t_mongodb_aggregates.above(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+	pushed text[];
+	here text[];
+	native text[];
+	there text;
+	run constant text := format('SELECT array_agg(regexp_replace(r::text, ''(\.[0-9]*?)0+(?=[,)])'', ''\1'', ''g'')) FROM (%s) r', query);
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (VERBOSE, COSTS OFF) ' || query LOOP
+		there := concat_ws('; ', there, substring(line FROM '(?:Not )?Pushed: (.*)'));
+	END LOOP;
+	EXECUTE run INTO pushed;
+	PERFORM set_config('cipherhorizon.enable_aggregate_pushdown', 'off', true);
+	EXECUTE run INTO here;
+	PERFORM set_config('cipherhorizon.enable_aggregate_pushdown', 'on', true);
+	PERFORM set_config('search_path', 't_mongodb_aggregates_native', true);
+	EXECUTE run INTO native;
+	PERFORM set_config('search_path', 't_mongodb_aggregates', true);
+	RETURN QUERY SELECT unnest(pushed);
+	RETURN NEXT concat_ws('; ', there,
+		CASE WHEN pushed IS DISTINCT FROM here THEN 'HERE: ' || here::text END,
+		CASE WHEN pushed IS DISTINCT FROM native THEN 'NATIVE: ' || native::text END);
+END $$;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT g, count(*) FROM odd GROUP BY g ORDER BY count(*) DESC, g LIMIT 2;
+SELECT above('SELECT g, count(*) FROM odd GROUP BY g ORDER BY count(*) DESC, g LIMIT 2');
+SELECT above('SELECT g, count(*) FROM odd GROUP BY g HAVING count(*) > 18 OR g IS NULL ORDER BY g NULLS FIRST LIMIT 2 OFFSET 1');
+SELECT above('SELECT symbol, count(*) FROM fills GROUP BY symbol ORDER BY symbol DESC LIMIT 2');
+SELECT above('SELECT symbol FROM fills GROUP BY symbol ORDER BY symbol LIMIT 1000');
+SELECT above('SELECT DISTINCT symbol, maker FROM fills ORDER BY maker DESC, symbol LIMIT 3');
+SELECT above('SELECT symbol, sum(qty) FROM fills GROUP BY symbol HAVING sum(qty) > 10 AND min(at) < ''2026-03-02'' ORDER BY sum(qty) LIMIT 2');
+SELECT above('SELECT symbol, sum(big) FROM fills GROUP BY symbol HAVING sum(big) <> 5.5 ORDER BY sum(big) DESC, symbol LIMIT 2');
+SELECT above('SELECT symbol, sum(fee), max(fee) FROM fills GROUP BY symbol HAVING max(fee) > 0 ORDER BY sum(fee) DESC LIMIT 1');
+SELECT above('SELECT symbol, sum(f) FROM fills GROUP BY symbol HAVING sum(f) > 1 ORDER BY sum(f) DESC NULLS LAST LIMIT 1');
+SELECT above('SELECT maker, bool_or(maker), max(at) FROM fills GROUP BY maker HAVING bool_or(maker) IS NOT FALSE ORDER BY max(at) DESC, maker LIMIT 2');
+SELECT above('SELECT symbol FROM fills GROUP BY symbol, maker HAVING count(*) IN (7, 10, 13) AND max(qty) > min(qty) ORDER BY symbol, maker LIMIT 3');
+-- NULL and NaN, first and last
+SELECT above('SELECT f + 0 AS f, count(*) FROM odd GROUP BY odd.f ORDER BY odd.f LIMIT 20');
+SELECT above('SELECT f + 0 AS f, count(*) FROM odd GROUP BY odd.f ORDER BY odd.f DESC LIMIT 3');
+SELECT above('SELECT f + 0 AS f FROM odd GROUP BY odd.f HAVING odd.f >= 1 OR count(*) > 20 ORDER BY odd.f DESC NULLS LAST LIMIT 5');
+SELECT above('SELECT n FROM odd GROUP BY n ORDER BY n LIMIT 4');
+SELECT above('SELECT n FROM odd GROUP BY n ORDER BY n DESC LIMIT 4');
+SELECT above('SELECT g, max(f), min(f) FROM odd GROUP BY g ORDER BY max(f) DESC NULLS LAST, min(f) NULLS FIRST, g LIMIT 3');
+SELECT above('SELECT g, sum(n) FROM odd GROUP BY g ORDER BY sum(n) NULLS FIRST, g LIMIT 3');
+SELECT above('SELECT d + 0 AS d, count(*) FROM odd GROUP BY odd.d ORDER BY odd.d DESC LIMIT 4');
+SELECT above('SELECT s, o, count(*) FROM odd GROUP BY s, o ORDER BY s DESC, o LIMIT 5');
+SELECT above('SELECT b, t FROM odd GROUP BY b, t ORDER BY b, t DESC LIMIT 5');
+SELECT above('SELECT g, cipherhorizon.last(n, t) FROM odd GROUP BY g ORDER BY cipherhorizon.last(n, t), g LIMIT 2');
+SELECT above('SELECT count(DISTINCT qty), symbol FROM fills GROUP BY symbol HAVING count(DISTINCT qty) > 1 ORDER BY count(DISTINCT qty) DESC, symbol DESC LIMIT 1');
+SELECT above('SELECT side, sum(qty) FROM legs GROUP BY side HAVING count(*) > 1 ORDER BY sum(qty) DESC LIMIT 1');
+SELECT above('SELECT date_bin(''1 hour'', at, ''2026-01-01''), count(*) FROM fills GROUP BY 1 ORDER BY 1 DESC LIMIT 2');
+SELECT above('SELECT g, count(*) FROM odd GROUP BY g ORDER BY g');
+SELECT above('SELECT symbol, count(*) * 2 FROM fills GROUP BY symbol ORDER BY symbol LIMIT NULL');
+SELECT above('SELECT g, count(*) FROM odd GROUP BY g ORDER BY g LIMIT 0');
+SELECT above('SELECT g, count(*) FROM odd GROUP BY g ORDER BY g OFFSET 2 LIMIT 9223372036854775807');
+-- What of it stays here
+SELECT above('SELECT symbol, avg(qty) FROM fills GROUP BY symbol HAVING count(*) > 1 ORDER BY avg(qty) DESC LIMIT 1');
+SELECT above('SELECT symbol FROM fills GROUP BY symbol HAVING avg(f) > 1 ORDER BY symbol LIMIT 1');
+SELECT above('SELECT symbol, sum(price) FROM fills GROUP BY symbol ORDER BY sum(price) DESC LIMIT 1');
+SELECT above('SELECT symbol FROM fills GROUP BY symbol ORDER BY symbol COLLATE "en-x-icu" LIMIT 1');
+SELECT above('SELECT symbol FROM fills GROUP BY symbol ORDER BY sum(qty) / count(*), symbol LIMIT 1');
+SELECT above('SELECT symbol FROM fills GROUP BY symbol HAVING sum(qty) > random() - 1 ORDER BY symbol LIMIT 1');
+SELECT above('SELECT symbol FROM fills GROUP BY symbol ORDER BY symbol OFFSET 2');
+SELECT above('SELECT maker FROM fills GROUP BY maker ORDER BY maker FETCH FIRST 1 ROW WITH TIES');
+SELECT above('SELECT count(*) FROM fills HAVING count(*) > 1000');
+SELECT above('SELECT count(*) FROM fills LIMIT 1');
+SELECT above('SELECT symbol, row_number() OVER (ORDER BY symbol) FROM fills GROUP BY symbol ORDER BY symbol LIMIT 1');
+-- A group with a value that does not fit is an error, also if it is not among those that are wanted
+SELECT g, max(n) FROM strict GROUP BY g ORDER BY g LIMIT 1;
+SELECT g, max(n) FROM strict GROUP BY g HAVING max(n) < -1000000 ORDER BY g DESC LIMIT 1;
+SELECT DISTINCT n FROM strict WHERE g = 3 ORDER BY n LIMIT 1;
+SELECT g, sum(f) FROM huge GROUP BY g ORDER BY g DESC LIMIT 1;
+SELECT g, sum(f) FROM huge GROUP BY g HAVING sum(f) < 5 OR g < 0;
+SELECT g, sum(f) FROM huge GROUP BY g ORDER BY g DESC OFFSET 1 LIMIT 1;
+SELECT g, sum(f) FROM huge WHERE g = 2 GROUP BY g ORDER BY g LIMIT 1;
+
 -- Many questions at once: the first rows of each, those before a time, aggregates
 CREATE TABLE keys (k int, symbol text, at timestamptz);
 INSERT INTO keys SELECT k, (ARRAY['BTC-USDT', 'ETH-USDT', 'SOL-USDT', 'none', NULL])[k % 5 + 1], timestamptz '2026-03-01 00:00' + k * interval '31 minutes'
@@ -162,6 +239,10 @@ SELECT same('SELECT k, f._id FROM keys JOIN fills f ON f.symbol = keys.symbol AN
 SELECT requests('SELECT k, f._id FROM keys JOIN fills f ON f.symbol = keys.symbol AND f.at BETWEEN keys.at AND keys.at + interval ''15 minutes''');
 SELECT same('SELECT k, x.* FROM keys, LATERAL (SELECT DISTINCT ON (maker) maker, qty, _id FROM fills f WHERE f.symbol = keys.symbol ORDER BY maker, qty DESC, _id) x WHERE k < 6');
 SELECT same('SELECT k, x.* FROM keys, LATERAL (SELECT side, sum(qty) FROM legs l WHERE l.order_id = keys.k % 6 GROUP BY side) x');
+SELECT same('SELECT k, x.* FROM keys, LATERAL (SELECT qty, count(*) FROM fills f WHERE f.symbol = keys.symbol GROUP BY qty HAVING count(*) > 1 ORDER BY count(*) DESC, qty LIMIT 2) x');
+SELECT requests('SELECT k, x.* FROM keys, LATERAL (SELECT qty, count(*) FROM fills f WHERE f.symbol = keys.symbol GROUP BY qty HAVING count(*) > 1 ORDER BY count(*) DESC, qty LIMIT 2) x');
+SELECT same('SELECT k, x.* FROM keys, LATERAL (SELECT qty, count(*) FROM fills f WHERE f.at > keys.at GROUP BY qty HAVING count(*) > keys.k % 3 ORDER BY count(*) DESC, qty LIMIT 2) x WHERE k < 4');
+SELECT same('SELECT k, x.* FROM keys, LATERAL (SELECT maker, max(qty) FROM fills f WHERE f.at > keys.at GROUP BY maker ORDER BY maker DESC LIMIT 1 OFFSET 1) x WHERE k < 4');
 -- arrays and values of many types are given to no question that does not mean them
 SELECT same('SELECT k, o.n FROM keys JOIN odd o ON o.n = keys.k OR o.n = keys.k * 1801439850948198');
 SELECT same('SELECT k, x.* FROM keys, LATERAL (SELECT count(*), count(s), max(f) FROM odd o WHERE o.g = keys.k) x');
@@ -173,6 +254,12 @@ EXPLAIN (VERBOSE, COSTS OFF) EXECUTE later('BTC-USDT', 3);
 EXECUTE later('BTC-USDT', 3);
 EXECUTE later('BTC-USDT', NULL);
 EXECUTE later(NULL, 3);
+PREPARE top(bigint, int, int) AS SELECT symbol, count(*) FROM fills GROUP BY symbol HAVING count(*) > $1 ORDER BY count(*) DESC, symbol LIMIT $2 OFFSET $3;
+EXPLAIN (VERBOSE, COSTS OFF) EXECUTE top(1, 2, 1);
+EXECUTE top(1, 2, 1);
+EXECUTE top(1, NULL, NULL);
+EXECUTE top(NULL, 2, 0);
+EXECUTE top(1, 1, -1);
 
 \set ECHO none
 SET client_min_messages = warning;

@@ -71,6 +71,54 @@ SELECT s, count(*) FROM strict GROUP BY s;
 SELECT count(*) FILTER (WHERE b) FROM strict;
 SELECT sum(n), max(f) FROM strict WHERE kind <> 'misfit' AND id < 20;
 
+-- What is above groups: the store's part of it, and the same groups in the same order made here
+CREATE FUNCTION above(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE line text; pushed text[]; here text[]; there text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (VERBOSE, COSTS OFF) ' || query LOOP
+    there := concat_ws('; ', there, substring(line FROM '(?:Not )?Pushed: (.*)'));
+  END LOOP;
+  EXECUTE format('SELECT array_agg(r::text) FROM (%s) r', query) INTO pushed;
+  PERFORM set_config('cipherhorizon.enable_aggregate_pushdown', 'off', true);
+  EXECUTE format('SELECT array_agg(r::text) FROM (%s) r', query) INTO here;
+  PERFORM set_config('cipherhorizon.enable_aggregate_pushdown', 'on', true);
+  RETURN QUERY SELECT unnest(pushed);
+  RETURN NEXT concat_ws('; ', there, CASE WHEN pushed IS DISTINCT FROM here THEN 'HERE: ' || here::text END);
+END $$;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT b, count(*) FROM odd GROUP BY b HAVING count(*) > 1 ORDER BY count(*) DESC, b LIMIT 2;
+SELECT above('SELECT b, count(*) FROM odd GROUP BY b HAVING count(*) > 1 ORDER BY count(*) DESC, b LIMIT 2');
+SELECT above('SELECT b, count(*) FROM odd GROUP BY b ORDER BY b DESC NULLS LAST LIMIT 2 OFFSET 1');
+SELECT above('SELECT n FROM odd GROUP BY n ORDER BY n LIMIT 3');
+SELECT above('SELECT DISTINCT n FROM odd ORDER BY n DESC LIMIT 3');
+SELECT above('SELECT n, sum(i), min(f) FROM odd GROUP BY n HAVING sum(i) >= 0 OR count(*) > 5 ORDER BY sum(i) NULLS FIRST, n LIMIT 3');
+SELECT above('SELECT i % 2 = 0 AS even FROM odd GROUP BY odd.i ORDER BY sum(n) DESC NULLS LAST, i LIMIT 4');
+SELECT above('SELECT kind, sum(n), avg(n) FROM odd GROUP BY kind HAVING sum(i) > 2 ORDER BY sum(n) DESC NULLS FIRST, count(*) LIMIT 3');
+SELECT above('SELECT n, sum(n) FROM odd GROUP BY n ORDER BY sum(n) LIMIT 4');
+SELECT above('SELECT f + 0 AS f, count(*) FROM odd GROUP BY odd.f ORDER BY odd.f LIMIT 9');
+SELECT above('SELECT f + 0 AS f FROM odd GROUP BY odd.f HAVING odd.f > 1 OR count(*) > 20 ORDER BY odd.f DESC LIMIT 4');
+SELECT above('SELECT f + 0 AS f FROM odd GROUP BY odd.f HAVING odd.f <= ''NaN'' AND count(*) > 0 ORDER BY odd.f DESC LIMIT 2');
+SELECT above('SELECT d, max(f), min(t) FROM odd WHERE kind <> ''large'' GROUP BY d HAVING max(f) > 0.5 ORDER BY max(f) DESC, d LIMIT 2');
+SELECT above('SELECT d, sum(f) FROM odd WHERE kind <> ''large'' GROUP BY d HAVING sum(f) > 0.5 ORDER BY sum(f) DESC, d LIMIT 2');
+SELECT above('SELECT t, min(id) FROM odd GROUP BY t HAVING min(t) < ''2020-01-01 00:00:01'' OR t IS NULL ORDER BY t DESC LIMIT 2');
+SELECT above('SELECT n FROM odd GROUP BY n HAVING bool_and(b) IS NULL AND n IN (1, 2, 9007199254740993) ORDER BY n DESC LIMIT 2');
+SELECT above('SELECT b, cipherhorizon.last(id, t) FROM odd WHERE id NOT IN (60, 61, 63) GROUP BY b HAVING cipherhorizon.last(id, t) <> 7 ORDER BY cipherhorizon.last(id, t) LIMIT 1');
+SELECT above('SELECT s FROM odd GROUP BY s HAVING (s > ''A'' AND count(*) > 1) OR (s >= E''z\uFFFD'' AND count(*) < 2) ORDER BY s DESC LIMIT 5');
+SELECT above('SELECT a.id, count(*) FROM person a JOIN knows k ON k.a = a.id GROUP BY a.id HAVING count(*) > 1 ORDER BY count(*) DESC, a.id LIMIT 2');
+SELECT above('SELECT p.id, x.* FROM (VALUES (1), (4), (5), (9)) p(id), LATERAL (SELECT k.a, count(*), min(w) FROM knows k WHERE k.b = p.id GROUP BY k.a HAVING count(*) < 3 ORDER BY min(w) DESC LIMIT 1) x');
+SELECT above('SELECT kind, count(*) FROM odd GROUP BY kind ORDER BY kind LIMIT 2');
+-- What of it stays here
+CREATE FOREIGN TABLE made (s text COLLATE "C") SERVER t_neo4j_aggregates OPTIONS (cypher 'UNWIND [''b'', ''a'', ''b''] AS s RETURN s');
+SELECT above('SELECT s, count(*) FROM made GROUP BY s ORDER BY count(*) DESC, s LIMIT 2');
+SELECT above('SELECT s, count(*) FROM made GROUP BY s ORDER BY count(*) DESC LIMIT 1');
+SELECT above('SELECT b, sum(n) FROM odd GROUP BY b HAVING sum(n) > 5 ORDER BY b LIMIT 1');
+SELECT above('SELECT b, avg(i) FROM odd GROUP BY b ORDER BY avg(i), b LIMIT 1');
+SELECT above('SELECT b, count(*) FROM odd GROUP BY b ORDER BY count(*) + 1, b LIMIT 1');
+-- A group with a value that does not fit is an error, also if it is not among those that are wanted
+SELECT kind, max(n) FROM strict GROUP BY kind HAVING max(n) > 2 AND min(id) < 20;
+SELECT b, count(*) FROM strict GROUP BY b ORDER BY count(*) LIMIT 1;
+SELECT b, count(*) FROM strict WHERE id < 80 GROUP BY b ORDER BY count(*) LIMIT 1;
+SELECT kind, sum(f) FROM odd WHERE id IN (1, 28, 29) GROUP BY kind ORDER BY count(*) LIMIT 1;
+
 -- Joins: inner, left, semi, anti; a loop, two edges alike, a missing key
 EXPLAIN (VERBOSE, COSTS OFF) SELECT p.name, k.w FROM person p JOIN knows k ON k.a = p.id WHERE p.id < 4;
 SELECT same('SELECT p.name, k.b, k.w FROM person p JOIN knows k ON k.a = p.id WHERE p.id < 4');

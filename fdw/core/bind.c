@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "executor/executor.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
@@ -28,6 +29,7 @@ static ChCond always_true;		/* only its address matters */
 typedef struct BindContext
 {
 	ChScanState *state;
+	const ChTable *table;		/* whose columns conditions name */
 	bool		explain;		/* parameters have no values yet */
 	const ChMerge *merge;		/* values of many parameter sets, or NULL */
 } BindContext;
@@ -178,11 +180,11 @@ bind_leaf(BindContext *cxt, const ChExpr *expr)
 
 	cond->kind = expr->kind;
 	cond->op = expr->op;
-	cond->col = ch_column(cxt->state->scan.table, expr->attno);
+	cond->col = ch_column(cxt->table, expr->attno);
 	cond->negated = expr->negated;
 	if (expr->kind == CH_COND_CMP_COLUMN)
 	{
-		cond->other = ch_column(cxt->state->scan.table, expr->other);
+		cond->other = ch_column(cxt->table, expr->other);
 		return cond;
 	}
 	if (expr->kind == CH_COND_IS_NULL || expr->kind == CH_COND_NOT_NULL)
@@ -299,6 +301,31 @@ bind_targets(BindContext *cxt)
 	}
 }
 
+/* Conditions of groups; false if there can be none. */
+static bool
+bind_having(BindContext cxt)
+{
+	ChScan	   *scan = &cxt.state->scan;
+	ChCond	   *having = &always_true;
+
+	cxt.table = scan->groups;
+	if (scan->query->having)
+		having = bind_expr(&cxt, scan->query->having);
+	scan->having = having == &always_true ? NULL : having;
+	return having != &always_false;
+}
+
+/* What is skipped above the scan is asked for. */
+static void
+ask_from_top(ChScan *scan)
+{
+	if (scan->limit >= 0 && CH_COUNT_IS_PARAM(scan->offset))
+		scan->limit = scan->offset;
+	else if (scan->limit >= 0 && pg_add_s64_overflow(scan->limit, scan->offset, &scan->limit))
+		scan->limit = -1;
+	scan->offset = 0;
+}
+
 static bool
 bind_all(BindContext cxt)
 {
@@ -307,13 +334,16 @@ bind_all(BindContext cxt)
 	ChCond	   *filter = &always_true;
 	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
 
+	cxt.table = scan->table;
 	if (scan->query->filter)
 		filter = bind_expr(&cxt, scan->query->filter);
-	if (!bind_joins(&cxt))
+	if (!bind_joins(&cxt) || !bind_having(cxt))
 		filter = &always_false;
 	bind_targets(&cxt);
 	scan->limit = bind_count(&cxt, scan->query->limit, -1, "LIMIT", ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE);
 	scan->offset = bind_count(&cxt, scan->query->offset, 0, "OFFSET", ERRCODE_INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE);
+	if (scan->query->from_top)
+		ask_from_top(scan);
 	MemoryContextSwitchTo(old);
 
 	scan->filter = filter == &always_true ? NULL : filter;

@@ -80,6 +80,18 @@ typedef struct ChJoinMember
 	List	   *on;				/* RestrictInfo of the join, and on the table alone */
 } ChJoinMember;
 
+/* Groups that the store makes, as what is above them sees them. */
+typedef struct ChGroups
+{
+	ChTable    *table;			/* a column for each target; NULL: the store does
+								 * nothing above groups */
+	ChQuery    *query;			/* that makes them; values are expressions */
+	List	   *exprs;			/* what each output of query is */
+	double		rows;			/* groups that the store returns */
+	Cost		startup_cost;	/* until the store has made them */
+	Cost		total_cost;
+} ChGroups;
+
 /* Planner's state of a relation: fdw_private of its RelOptInfo. */
 typedef struct ChRel
 {
@@ -99,9 +111,10 @@ typedef struct ChRel
 	struct ChGuard *guard;		/* of a table, or NULL */
 	bool		ordered;		/* an ORDERED rel over the base rel */
 	List	   *sort;			/* its keys; NIL if conditions fix the order */
-	bool		grouped;		/* a grouped rel over the base rel: */
-	List	   *scan_exprs;		/* what each column of its row is */
+	ChGroups   *groups;			/* a rel of groups or of DISTINCT ON rows over the
+								 * base rel: */
 	List	   *local_quals;	/* HAVING that is checked here */
+	List	   *local_reasons;	/* String: why, for each */
 	List	   *remarks;		/* String: why something above stayed local */
 } ChRel;
 
@@ -136,6 +149,14 @@ extern List *ch_ship_pathkeys(PlannerInfo *root, RelOptInfo *rel, ChTable *table
 extern List *ch_sort_keys(PlannerInfo *root, RelOptInfo *rel, ChTable *table,
 						  List *pathkeys, int ndistinct, const char **reason);
 
+/* The same for an order of groups: its keys are targets. */
+extern List *ch_ship_group_pathkeys(PlannerInfo *root, RelOptInfo *rel, const ChGroups *groups,
+									List *pathkeys, const char **reason);
+
+/* A condition of HAVING; NULL with a reason if it is not exact. */
+extern ChExpr *ch_ship_having(PlannerInfo *root, RelOptInfo *rel, const ChGroups *groups,
+							  Node *clause, const char **reason);
+
 /* The condition of an aggregate's FILTER; NULL with a reason if it is not exact. */
 extern ChExpr *ch_ship_filter(PlannerInfo *root, RelOptInfo *rel, ChTable *table,
 							  Node *clause, const char **reason);
@@ -168,6 +189,7 @@ extern bool ch_is_in_row(RelOptInfo *rel, Node *expr);
 extern void ch_remark(ChRel *ch, const char *what, const char *why);
 extern void ch_remark_order(PlannerInfo *root, RelOptInfo *rel, const char *reason);	/* NULL: it does not */
 extern List *ch_remarks_of(const ChRel *ch, const Path *path);
+extern List *ch_remarks_without(const List *remarks, const char *what);
 extern void ch_remark_upper(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *output, void *extra);
 
 /* path.c, for group.c and join.c */
@@ -177,6 +199,14 @@ extern bool ch_is_scan(const RelOptInfo *rel);	/* a table, or a join */
 /* group.c: GROUP BY, aggregates, DISTINCT and DISTINCT ON of one table */
 extern void ch_group_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, GroupPathExtraData *extra);
 extern void ch_distinct_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output);
+
+/* above.c: HAVING, ORDER BY and LIMIT of groups */
+extern void ch_take_having(PlannerInfo *root, ChRel *ch, List *having);
+extern void ch_group_order(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output);
+extern void ch_group_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalPathExtraData *extra);
+
+/* The number of the target that an expression above groups is, from 1 on; 0: none, perhaps with a reason. */
+extern int	ch_group_operand(const ChGroups *groups, Node *node, const char **reason);
 
 /* narrow.c: ChQuery.narrowed, given the conditions that the store checks exactly */
 extern List *ch_narrow(PlannerInfo *root, RelOptInfo *base, const ChTable *table, List *exact);

@@ -85,6 +85,13 @@ typedef struct ChTable
 	int			nmembers;		/* 0: no join */
 	struct ChTable **members;
 	int		   *first;			/* of each member: its first column's number */
+
+	/*
+	 * Groups: columns are what this query returns, one for each of its targets.
+	 * Their values fit; mismatch_null is false.  The rest is that of rows.
+	 */
+	const ChQuery *grouped;		/* NULL: no groups */
+	struct ChTable *rows;		/* what is grouped */
 } ChTable;
 
 /* Describe a foreign table, in the current memory context. */
@@ -92,6 +99,9 @@ extern ChTable *ch_table_open(Oid relid);
 
 /* Several tables of one driver as one; describe_join is called. */
 extern ChTable *ch_table_join(List *tables);
+
+/* What a grouped query returns, for conditions and orders above it; describe_groups is called. */
+extern ChTable *ch_table_groups(ChTable *rows, const ChQuery *query);
 
 static inline ChColumn *
 ch_column(const ChTable *table, int attno)
@@ -172,6 +182,9 @@ typedef struct ChScan
 	int			ngroup;
 	ChColumn  **group;			/* keys; 0: one group of all rows */
 	ChBoundTarget *targets;		/* ncolumns of them */
+	ChTable    *groups;			/* what having and sort speak of: column i + 1 is
+								 * targets[i]; NULL if nothing is above the groups */
+	ChCond	   *having;			/* NULL: every group */
 
 	/* DISTINCT ON the first ndistinct of sort; 0: none */
 	int			ndistinct;
@@ -336,6 +349,15 @@ typedef struct ChDriver
 	 * returns none, core makes it (counts are 0, the rest is NULL).  NULL: none.
 	 */
 	bool		(*ship_group) (const ChTable *table, const ChQuery *query, const char **reason);
+
+	/*
+	 * Conditions, orders and limits of groups that ship_group has taken: set kind
+	 * and extra of the columns of groups; ship_leaf, ship_bool, ship_sort and
+	 * ship_limit are then asked about these (table->grouped is set).  There are
+	 * keys; OFFSET is never asked for.  A value that a column of the rows does not
+	 * hold must raise also if its group is not among those returned.  NULL: none.
+	 */
+	void		(*describe_groups) (ChTable *groups);
 
 	/*
 	 * Joins: query has joins, whose conditions ship one by one, and filter.

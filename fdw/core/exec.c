@@ -482,33 +482,44 @@ set_computed(ChTable *table, const ChQuery *query)
 			elog(ERROR, "a column of foreign table %s cannot be computed any more", table->name);
 }
 
+static void
+set_sort(ChScan *scan)
+{
+	ListCell   *lc;
+
+	scan->nsort = list_length(scan->query->sort);
+	scan->sort = palloc(scan->nsort * sizeof(ChSortKey *));
+	foreach(lc, scan->query->sort)
+		scan->sort[foreach_current_index(lc)] = lfirst(lc);
+}
+
 /* Which columns to fetch, and where each goes in the scan's slot. */
 void
 ch_set_columns(ChScanState *state)
 {
 	ChScan	   *scan = &state->scan;
+	const ChQuery *query = scan->query;
 	ListCell   *lc;
 
-	if (scan->query->grouped)
+	set_sort(scan);
+	if (query->grouped)
 	{
 		set_targets(state);
+		if (query->having || query->sort || query->limit >= 0)
+			scan->groups = ch_table_groups(scan->table, query);
 		return;
 	}
-	scan->columns = palloc(list_length(scan->query->columns) * sizeof(ChColumn *));
-	state->target = palloc(list_length(scan->query->columns) * sizeof(int));
-	foreach(lc, scan->query->columns)
+	scan->columns = palloc(list_length(query->columns) * sizeof(ChColumn *));
+	state->target = palloc(list_length(query->columns) * sizeof(int));
+	foreach(lc, query->columns)
 	{
 		int			i = scan->ncolumns++;
 
 		scan->columns[i] = ch_column(scan->table, lfirst_int(lc));
 		state->domains = state->domains || scan->columns[i]->domain;
-		state->target[i] = scan->query->upper ? i : lfirst_int(lc) - 1;
+		state->target[i] = query->upper ? i : lfirst_int(lc) - 1;
 	}
-	scan->ndistinct = scan->query->ndistinct;
-	scan->nsort = list_length(scan->query->sort);
-	scan->sort = palloc(scan->nsort * sizeof(ChSortKey *));
-	foreach(lc, scan->query->sort)
-		scan->sort[foreach_current_index(lc)] = lfirst(lc);
+	scan->ndistinct = query->ndistinct;
 }
 
 /* ---- which scans there are ----------------------------------------------------- */

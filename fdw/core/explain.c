@@ -59,13 +59,15 @@ pushed_parts(const ChQuery *query)
 		result = lappend(result, "group");
 	if (query->grouped && list_length(query->targets) > list_length(query->group))
 		result = lappend(result, "aggregate");
+	if (query->having)
+		result = lappend(result, "having");
 	if (query->ndistinct > 0)
 		result = lappend(result, "distinct on");
 	if (query->sort && query->ndistinct == 0)
 		result = lappend(result, "sort");
 	if (query->limit >= 0)
 		result = lappend(result, "limit");
-	if (query->offset >= 0)
+	if (query->offset >= 0 && !query->from_top)
 		result = lappend(result, "offset");
 	return result;
 }

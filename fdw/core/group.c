@@ -4,8 +4,8 @@
  *	  on a join that the store does: may the store do them?
  *
  * A grouped scan returns one row for each group: keys and aggregates (ChTarget).
- * What of the select list is computed from these stays here, and so does
- * HAVING, on rows that are few.  An average comes as a sum and a count, which
+ * What of the select list is computed from these stays here; above.c has what
+ * stands above the groups.  An average comes as a sum and a count, which
  * are divided here as PostgreSQL's own final function does: no store divides
  * like numeric.
  *
@@ -458,18 +458,26 @@ add_scan(PlannerInfo *root, GroupContext *cxt, ChRel *below, RelOptInfo *output,
 		 List *having, double groups)
 {
 	ChRel	   *ch = palloc(sizeof(ChRel));
-	Cost		startup = below->startup_cost + below->penalty;
-	Cost		total = startup + ch_join_cost(below) + below->remote_rows * below->tuple_cost * CH_REMOTE_ROW_FACTOR +
-		groups * (below->tuple_cost + cpu_tuple_cost);
+	ChGroups   *made = palloc0(sizeof(ChGroups));
 	double		rows = having ? clamp_row_est(groups * clauselist_selectivity(root, having, 0, JOIN_INNER, NULL)) : groups;
 
 	*ch = *below;
-	ch->grouped = cxt->query->grouped;
-	ch->scan_exprs = cxt->exprs;
-	ch->local_quals = having;
-	output->fdw_private = ch;
+	ch->groups = made;
+	/* orders and limits of the rows below are nobody's any more */
+	ch->remarks = ch_remarks_without(ch_remarks_without(below->remarks, "ORDER BY"), "LIMIT");
 	cxt->query->upper = true;
-	add_path(output, (Path *) ch_make_upper_path(root, output, target, rows, startup, total, NIL,
+	made->query = cxt->query;
+	made->exprs = cxt->exprs;
+	if (cxt->query->grouped && below->table->driver->describe_groups)
+		made->table = ch_table_groups(below->table, cxt->query);
+	ch_take_having(root, ch, having);
+	made->rows = ch->local_quals == having ? groups : rows;
+	/* as much as the store has to look at before it returns the first */
+	made->startup_cost = below->startup_cost + below->penalty;
+	made->total_cost = made->startup_cost + ch_join_cost(below) + below->remote_rows * below->tuple_cost * CH_REMOTE_ROW_FACTOR +
+		made->rows * (below->tuple_cost + cpu_tuple_cost);
+	output->fdw_private = ch;
+	add_path(output, (Path *) ch_make_upper_path(root, output, target, rows, made->startup_cost, made->total_cost, NIL,
 												 list_make1(cxt->query)));
 }
 

@@ -284,6 +284,7 @@ copy_query(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
 	to->targets = copyObject(from->targets);
 	to->outputs = copyObject(from->outputs);
 	to->assigns = copyObject(from->assigns);
+	to->having = copyObject(from->having);
 }
 
 static bool
@@ -293,7 +294,8 @@ equal_query(const ExtensibleNode *a, const ExtensibleNode *b)
 	const ChQuery *y = (const ChQuery *) b;
 
 	return x->relid == y->relid && x->upper == y->upper && x->limit == y->limit &&
-		x->offset == y->offset && x->grouped == y->grouped && x->ndistinct == y->ndistinct &&
+		x->offset == y->offset && x->from_top == y->from_top && x->grouped == y->grouped &&
+		x->ndistinct == y->ndistinct && equal(x->having, y->having) &&
 		equal(x->joins, y->joins) && equal(x->merge_keys, y->merge_keys) &&
 		equal(x->computed, y->computed) && equal(x->group, y->group) &&
 		equal(x->targets, y->targets) && equal(x->outputs, y->outputs) && equal(x->columns, y->columns) && equal(x->filter, y->filter) &&
@@ -376,9 +378,9 @@ out_query(StringInfo str, const ExtensibleNode *node)
 					 q->limit, q->offset);
 	appendStringInfo(str, " :assigns %s", nodeToString(q->assigns));
 	appendStringInfo(str, " :joins %s :narrowed %s", nodeToString(q->joins), nodeToString(q->narrowed));
-	appendStringInfo(str, " :computed %s :grouped %d :group %s :targets %s :outputs %s :ndistinct %d",
+	appendStringInfo(str, " :computed %s :grouped %d :group %s :targets %s :outputs %s :having %s :ndistinct %d",
 					 nodeToString(q->computed), q->grouped, nodeToString(q->group),
-					 nodeToString(q->targets), nodeToString(q->outputs), q->ndistinct);
+					 nodeToString(q->targets), nodeToString(q->outputs), nodeToString(q->having), q->ndistinct);
 }
 
 static void

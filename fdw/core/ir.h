@@ -86,7 +86,8 @@ typedef struct ChExpr
 	ExtensibleNode hdr;
 	ChCondKind	kind;
 	ChCmpOp		op;				/* CH_COND_CMP */
-	int			attno;			/* column of the leaf */
+	int			attno;			/* column of the leaf; in HAVING the number of a
+								 * target, from 1 on */
 	int			other;			/* CMP_COLUMN: the column to the right */
 	bool		negated;		/* LIKE and later kinds: NOT, for values that
 								 * are not NULL */
@@ -102,7 +103,7 @@ typedef struct ChExpr
 typedef struct ChSortKey
 {
 	ExtensibleNode hdr;
-	int			attno;
+	int			attno;			/* of groups: the number of a target, from 1 on */
 	bool		descending;
 	bool		nulls_first;
 	Oid			collation;
@@ -254,12 +255,15 @@ typedef struct ChQuery
 	List	   *sort;			/* ChSortKey */
 	int			limit;			/* number in fdw_exprs of a bigint, or -1 */
 	int			offset;
+	bool		from_top;		/* LIMIT and OFFSET together are what is asked for:
+								 * the offset is skipped above the scan */
 	List	   *computed;		/* ChFunc: columns natts + 1, ... */
 	bool		grouped;		/* rows are groups: targets in place of columns */
 	List	   *group;			/* int list of column numbers; NIL: one group of
 								 * all rows, even if there are none */
 	List	   *targets;		/* ChTarget */
 	List	   *outputs;		/* ChOutput */
+	ChExpr	   *having;			/* conditions on groups, or NULL */
 	int			ndistinct;		/* DISTINCT ON: of the rows that agree in these
 								 * first sort keys the first one; 0: none */
 	List	   *merge_keys;		/* int list: columns of top-level conditions

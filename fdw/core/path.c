@@ -310,7 +310,7 @@ plain_base(RelOptInfo *input)
 {
 	ChRel	   *ch = input->fdw_private;
 
-	return ch && (ch_is_scan(input) || ch->ordered) ? ch : NULL;
+	return ch && ch->groups == NULL && (ch_is_scan(input) || ch->ordered) ? ch : NULL;
 }
 
 static void
@@ -422,10 +422,27 @@ take_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalPathEx
 												 path_private(query)));
 }
 
+/* ORDER BY and LIMIT of groups; DISTINCT ON has rows in its own order. */
+static void
+take_above_groups(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
+{
+	const ChRel *ch = input->fdw_private;
+
+	if (!ch->groups->query->grouped)
+		return;
+	if (stage == UPPERREL_ORDERED)
+		ch_group_order(root, input, output);
+	else if (stage == UPPERREL_FINAL && ((FinalPathExtraData *) extra)->limit_needed &&
+			 (root->sort_pathkeys == NIL || ch->sort != NIL))
+		ch_group_limit(root, input, output, extra);
+}
+
 static void
 take_stage(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
 {
-	if (stage == UPPERREL_GROUP_AGG)
+	if (((ChRel *) input->fdw_private)->groups)
+		take_above_groups(root, stage, input, output, extra);
+	else if (stage == UPPERREL_GROUP_AGG)
 		ch_group_paths(root, input, output, extra);
 	else if (stage == UPPERREL_DISTINCT)
 		ch_distinct_paths(root, input, output);

@@ -99,6 +99,8 @@ number_parts(PlanContext *cxt, ChQuery *query)
 		if (target->filter)
 			number_values(cxt, target->filter);
 	}
+	if (query->having)
+		number_values(cxt, query->having);
 }
 
 static List *
@@ -184,10 +186,9 @@ grouped_tlist(List *exprs)
 static ForeignScan *
 plan_grouped(ChRel *ch, ChQuery *query, PlanContext *cxt, List *tlist, Plan *outer)
 {
-	for (int i = 0; i < list_length(ch->local_quals); i++)
-		query->not_pushed = lappend(query->not_pushed, makeString("HAVING is checked on the groups here"));
+	query->not_pushed = list_concat(query->not_pushed, ch->local_reasons);
 	return make_foreignscan(tlist, ch->local_quals, 0, cxt->params, list_make1(query),
-							grouped_tlist(ch->scan_exprs), NIL, outer);
+							grouped_tlist(ch->groups->exprs), NIL, outer);
 }
 
 ForeignScan *
@@ -213,12 +214,12 @@ ch_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	query->remarks = ch_remarks_of(ch, &path->path);
 	query->computed = computed_columns(ch->table);
 	number_parts(&cxt, query);
+	if (query->limit >= 0)
+		add_limit(root, &cxt, query);
 	if (query->grouped)
 		return plan_grouped(ch, query, &cxt, tlist, outer);
 	if (query->joins == NIL)
 		query->narrowed = ch_narrow(root, ch->base, ch->table, cxt.recheck);
-	if (query->limit >= 0)
-		add_limit(root, &cxt, query);
 
 	/* tlist may be left out when a projection above replaces it */
 	if (query->upper)

@@ -178,7 +178,7 @@ condition_depends(const ForeignScan *plan, const ChExpr *expr, const Bitmapset *
 	return false;
 }
 
-/* Conditions of joins and aggregates are common to all sets. */
+/* Conditions of joins, aggregates and groups are common to all sets. */
 static bool
 parts_depend(const ForeignScan *plan, const ChQuery *query, const Bitmapset *params)
 {
@@ -190,7 +190,7 @@ parts_depend(const ForeignScan *plan, const ChQuery *query, const Bitmapset *par
 	foreach(lc, query->targets)
 		if (condition_depends(plan, ((ChTarget *) lfirst(lc))->filter, params))
 			return true;
-	return false;
+	return condition_depends(plan, query->having, params);
 }
 
 /* Where the scan's slot has a column, or -1. */

@@ -3,8 +3,8 @@
  *	  Why something above a scan stays local, where somebody might expect the
  *	  store to do it.
  *
- * Conditions have their reasons when they are shipped, groups and joins where
- * they are planned (group.c, join.c).  Here are orders and limits, window
+ * Conditions have their reasons when they are shipped, groups, what is above
+ * them and joins where they are planned (group.c, above.c, join.c).  Here are orders and limits, window
  * functions and grouping sets.  What follows from another remark needs none: if
  * groups are made here, nobody expects the store to sort them.
  *
@@ -38,8 +38,8 @@ is_about(const Node *remark, const char *what)
 	return strncmp(strVal(remark), what, len) == 0 && strVal(remark)[len] == ':';
 }
 
-static List *
-remarks_without(const List *remarks, const char *what)
+List *
+ch_remarks_without(const List *remarks, const char *what)
 {
 	List	   *others = NIL;
 	ListCell   *lc;
@@ -56,14 +56,14 @@ ch_remarks_of(const ChRel *ch, const Path *path)
 {
 	if (path->param_info == NULL)
 		return ch->remarks;
-	return remarks_without(remarks_without(ch->remarks, "ORDER BY"), "LIMIT");
+	return ch_remarks_without(ch_remarks_without(ch->remarks, "ORDER BY"), "LIMIT");
 }
 
 /* Unless there is a reason already. */
 static void
 remark_once(ChRel *ch, const char *what, const char *why)
 {
-	if (list_length(remarks_without(ch->remarks, what)) == list_length(ch->remarks))
+	if (list_length(ch_remarks_without(ch->remarks, what)) == list_length(ch->remarks))
 		ch_remark(ch, what, why);
 }
 
@@ -89,22 +89,17 @@ remark_scan(PlannerInfo *root, const char *what, const char *why)
 	}
 }
 
-/* Of groups and distinct rows that the store makes; what was said of the scan below does not hold. */
+/* Of groups and distinct rows that the store makes, perhaps in order. */
 static void
 remark_groups(PlannerInfo *root, const char *what, const char *why)
 {
-	static const UpperRelationKind kinds[] = {UPPERREL_GROUP_AGG, UPPERREL_DISTINCT};
+	static const UpperRelationKind kinds[] = {UPPERREL_GROUP_AGG, UPPERREL_DISTINCT, UPPERREL_ORDERED};
 	ListCell   *lc;
 
 	for (int i = 0; i < lengthof(kinds); i++)
 		foreach(lc, root->upper_rels[kinds[i]])
 			if (ch_rel(lfirst(lc)))
-			{
-				ChRel	   *ch = ((RelOptInfo *) lfirst(lc))->fdw_private;
-
-				ch->remarks = remarks_without(ch->remarks, what);
-				ch_remark(ch, what, why);
-			}
+				remark_once(((RelOptInfo *) lfirst(lc))->fdw_private, what, why);
 }
 
 /* Does the query sort by nothing but columns of this table? */
@@ -153,9 +148,9 @@ remark_limit(PlannerInfo *root)
 	else if (parse->hasWindowFuncs)
 		remark_scan(root, "LIMIT", "window functions need all rows");
 	else if (parse->groupClause || parse->groupingSets || parse->hasAggs)
-		remark_groups(root, "LIMIT", "it counts groups");
+		remark_groups(root, "LIMIT", root->sort_pathkeys ? "the groups are sorted here first" : "it counts groups");
 	else if (parse->distinctClause)
-		remark_groups(root, "LIMIT", "it counts distinct rows");
+		remark_groups(root, "LIMIT", root->sort_pathkeys ? "the distinct rows are sorted here first" : "it counts distinct rows");
 	else if (root->sort_pathkeys)
 		remark_scan(root, "LIMIT", "the rows are sorted here first");
 }

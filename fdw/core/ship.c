@@ -37,6 +37,8 @@ typedef struct ShipContext
 	PlannerInfo *root;
 	RelOptInfo *rel;
 	ChTable    *table;
+	const ChGroups *groups;		/* what is asked about is above them; their table
+								 * is table */
 	const char *reason;			/* why the last thing asked was refused */
 } ShipContext;
 
@@ -95,6 +97,8 @@ is_known_before(ShipContext *cxt, Node *node)
 {
 	if (bms_overlap(cxt->rel->relids, pull_varnos(cxt->root, node)))
 		cxt->reason = "it compares something other than a plain column with a value";
+	else if (contain_agg_clause(node))
+		cxt->reason = "it compares something other than an aggregate with a value";
 	else if (contain_volatile_functions(node))
 		cxt->reason = "a volatile function must run for each row";
 	else if (contain_subplans(node))
@@ -252,8 +256,8 @@ ask_driver(ShipContext *cxt, ChExpr *leaf, ChShip *ship)
 		return refuse(cxt, psprintf("%s has no such comparison", cxt->table->driver->product));
 	*ship = cxt->table->driver->ship_leaf(cxt->table, leaf, &reason);
 	cxt->reason = reason;
-	/* a value that its typmod would change is NULL here or an error */
-	if (*ship != CH_SHIP_NO && col->typmod >= 0)
+	/* a value that its typmod would change is NULL here or an error; groups have none */
+	if (*ship != CH_SHIP_NO && col->typmod >= 0 && cxt->groups == NULL)
 	{
 		*ship = leaf->kind == CH_COND_IS_NULL && cxt->table->mismatch_null ? CH_SHIP_NO : CH_SHIP_LOSSY;
 		cxt->reason = "the column's type has a length or precision";
@@ -274,6 +278,8 @@ make_leaf(ChCondKind kind, int attno)
 static int
 operand(ShipContext *cxt, Node *node)
 {
+	if (cxt->groups)
+		return ch_group_operand(cxt->groups, node, &cxt->reason);
 	return ch_operand(cxt->root, cxt->rel, cxt->table, node, &cxt->reason);
 }
 
@@ -329,7 +335,9 @@ ship_comparison(ShipContext *cxt, Oid opno, Oid collation, Node *left, Node *rig
 		opno = get_commutator(opno);
 	}
 	if (attno == 0 || !OidIsValid(opno))
-		return refuse(cxt, cxt->reason ? cxt->reason : "it is no comparison of a plain column with a value");
+		return refuse(cxt, cxt->reason ? cxt->reason :
+					  cxt->groups ? "it is no comparison of a key or an aggregate with a value" :
+					  "it is no comparison of a plain column with a value");
 	if (!is_known_before(cxt, other) && (second = operand(cxt, other)) == 0)
 		return NULL;
 	coltype = operand_type(cxt, attno);
@@ -769,12 +777,12 @@ ch_ship_clauses(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *rinfos
 
 /* The column of this relation that a pathkey sorts by, or 0 with a reason. */
 static int
-sorted_column(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, const char **reason)
+sorted_column(ShipContext *cxt, PathKey *key)
 {
 	EquivalenceClass *ec = key->pk_eclass;
 	ListCell   *lc;
 
-	*reason = NULL;
+	cxt->reason = NULL;
 	if (ec->ec_has_volatile)
 		return 0;
 	foreach(lc, ec->ec_members)
@@ -782,10 +790,13 @@ sorted_column(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, 
 		EquivalenceMember *em = lfirst(lc);
 		int			attno;
 
-		if (em->em_is_child || bms_is_empty(em->em_relids) || !bms_is_subset(em->em_relids, rel->relids) ||
-			!ch_is_in_row(rel, (Node *) em->em_expr))
+		if (em->em_is_child)
 			continue;
-		attno = ch_operand(root, rel, table, (Node *) em->em_expr, reason);
+		/* an aggregate of no column, count(*), is of no relation */
+		if (cxt->groups == NULL && (bms_is_empty(em->em_relids) || !bms_is_subset(em->em_relids, cxt->rel->relids) ||
+									!ch_is_in_row(cxt->rel, (Node *) em->em_expr)))
+			continue;
+		attno = operand(cxt, (Node *) em->em_expr);
 		if (attno != 0)
 			return attno;
 	}
@@ -805,21 +816,23 @@ collation_sorts(Oid collation, bool any_order, const char **reason)
 
 /* any_order: what is equal has to be together, in whatever order. */
 static ChSortKey *
-ship_pathkey(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, bool any_order, const char **reason)
+ship_pathkey(ShipContext *cxt, PathKey *key, bool any_order)
 {
-	int			attno = sorted_column(root, rel, table, key, reason);
+	int			attno = sorted_column(cxt, key);
+	const ChTable *table = cxt->table;
 	ChSortKey  *sort;
 	Oid			type;
 
 	if (attno == 0)
 	{
-		if (*reason == NULL)
-			*reason = "it sorts by an expression, not by a plain column";
+		if (cxt->reason == NULL)
+			cxt->reason = cxt->groups ? "it sorts groups by an expression, not by a key or an aggregate"
+				: "it sorts by an expression, not by a plain column";
 		return NULL;
 	}
 	if (table->mismatch_null && ch_column(table, attno)->typmod >= 0)
 	{
-		*reason = "a value that does not fit the type's length or precision is NULL here";
+		cxt->reason = "a value that does not fit the type's length or precision is NULL here";
 		return NULL;
 	}
 	type = ch_column(table, attno)->basetype;
@@ -828,10 +841,10 @@ ship_pathkey(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, b
 	if (!ch_type_has_value(type) ||
 		lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf != key->pk_opfamily)
 	{
-		*reason = psprintf("type %s is sorted by PostgreSQL only", format_type_be(type));
+		cxt->reason = psprintf("type %s is sorted by PostgreSQL only", format_type_be(type));
 		return NULL;
 	}
-	if (ch_is_text(type) && !collation_sorts(key->pk_eclass->ec_collation, any_order, reason))
+	if (ch_is_text(type) && !collation_sorts(key->pk_eclass->ec_collation, any_order, &cxt->reason))
 		return NULL;
 	sort = ch_make_sort_key();
 	sort->attno = attno;
@@ -841,15 +854,15 @@ ship_pathkey(PlannerInfo *root, RelOptInfo *rel, ChTable *table, PathKey *key, b
 	return sort;
 }
 
-List *
-ch_sort_keys(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *pathkeys, int ndistinct, const char **reason)
+static List *
+ship_pathkeys(ShipContext *cxt, List *pathkeys, int ndistinct)
 {
 	List	   *keys = NIL;
 	ListCell   *lc;
 
 	foreach(lc, pathkeys)
 	{
-		ChSortKey  *sort = ship_pathkey(root, rel, table, lfirst(lc), foreach_current_index(lc) < ndistinct, reason);
+		ChSortKey  *sort = ship_pathkey(cxt, lfirst(lc), foreach_current_index(lc) < ndistinct);
 
 		if (sort == NULL)
 			return NIL;
@@ -859,8 +872,19 @@ ch_sort_keys(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *pathkeys,
 }
 
 List *
-ch_ship_pathkeys(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *pathkeys, const char **reason)
+ch_sort_keys(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *pathkeys, int ndistinct, const char **reason)
 {
+	ShipContext cxt = {.root = root,.rel = rel,.table = table};
+	List	   *keys = ship_pathkeys(&cxt, pathkeys, ndistinct);
+
+	*reason = cxt.reason;
+	return keys;
+}
+
+static List *
+ship_order(ShipContext *cxt, List *pathkeys, const char **reason)
+{
+	ChTable    *table = cxt->table;
 	List	   *keys;
 
 	*reason = NULL;
@@ -871,23 +895,55 @@ ch_ship_pathkeys(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *pathk
 		*reason = "enable_sort_pushdown is off";
 		return NIL;
 	}
-	keys = ch_sort_keys(root, rel, table, pathkeys, 0, reason);
+	keys = ship_pathkeys(cxt, pathkeys, 0);
+	*reason = cxt->reason;
 	return keys != NIL && table->driver->ship_sort(table, keys, reason) ? keys : NIL;
 }
 
-/* ---- conditions of an aggregate ------------------------------------------------------------- */
+List *
+ch_ship_pathkeys(PlannerInfo *root, RelOptInfo *rel, ChTable *table, List *pathkeys, const char **reason)
+{
+	ShipContext cxt = {.root = root,.rel = rel,.table = table};
+
+	return ship_order(&cxt, pathkeys, reason);
+}
+
+List *
+ch_ship_group_pathkeys(PlannerInfo *root, RelOptInfo *rel, const ChGroups *groups, List *pathkeys, const char **reason)
+{
+	ShipContext cxt = {.root = root,.rel = rel,.table = groups->table,.groups = groups};
+
+	return ship_order(&cxt, pathkeys, reason);
+}
+
+/* ---- conditions of an aggregate and of groups ----------------------------------------------- */
+
+static ChExpr *
+ship_exactly(ShipContext *cxt, Node *clause, const char **reason)
+{
+	ChShip		ship = CH_SHIP_NO;
+	ChExpr	   *expr = ship_node(cxt, clause, false, &ship);
+
+	if (expr == NULL || ship != CH_SHIP_EXACT)
+	{
+		*reason = cxt->reason;
+		return NULL;
+	}
+	return expr;
+}
 
 ChExpr *
 ch_ship_filter(PlannerInfo *root, RelOptInfo *rel, ChTable *table, Node *clause, const char **reason)
 {
 	ShipContext cxt = {.root = root,.rel = rel,.table = table};
-	ChShip		ship = CH_SHIP_NO;
-	ChExpr	   *expr = ship_node(&cxt, clause, false, &ship);
 
-	if (expr == NULL || ship != CH_SHIP_EXACT)
-	{
-		*reason = cxt.reason;
-		return NULL;
-	}
-	return expr;
+	return ship_exactly(&cxt, clause, reason);
+}
+
+ChExpr *
+ch_ship_having(PlannerInfo *root, RelOptInfo *rel, const ChGroups *groups, Node *clause, const char **reason)
+{
+	ShipContext cxt = {.root = root,.rel = rel,.table = groups->table,.groups = groups};
+
+	return ship_exactly(&cxt, clause, reason);
 }

@@ -178,6 +178,35 @@ ch_table_join(List *tables)
 	return joined;
 }
 
+ChTable *
+ch_table_groups(ChTable *rows, const ChQuery *query)
+{
+	ChTable    *groups = palloc(sizeof(ChTable));
+	ListCell   *lc;
+
+	*groups = *rows;
+	groups->grouped = query;
+	groups->rows = rows;
+	groups->natts = list_length(query->targets);
+	groups->columns = palloc(groups->natts * sizeof(ChColumn *));
+	groups->computed = NIL;
+	groups->time = NULL;
+	groups->mismatch_null = false;
+	groups->nmembers = 0;
+	foreach(lc, query->targets)
+	{
+		const ChTarget *target = lfirst(lc);
+		ChColumn   *col = ch_make_result_column(groups, "a group", target->type, target->typmod, target->collation);
+
+		col->attno = foreach_current_index(lc) + 1;
+		col->notnull = target->agg == CH_AGG_COUNT ||
+			(target->agg == CH_AGG_KEY && !rows->mismatch_null && ch_column(rows, target->attno)->notnull);
+		groups->columns[col->attno - 1] = col;
+	}
+	groups->driver->describe_groups(groups);
+	return groups;
+}
+
 bool
 ch_pushdown_enabled(const ChTable *table, bool guc, const char *option)
 {

@@ -231,6 +231,8 @@ mongo_ship_sort(const ChTable *table, List *keys, const char **reason)
 {
 	ListCell   *lc;
 
+	if (table->grouped)
+		return mongo_ship_group_sort(table, keys, reason);
 	foreach(lc, keys)
 	{
 		const ChSortKey *key = lfirst(lc);

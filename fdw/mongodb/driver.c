@@ -27,6 +27,7 @@ const ChDriver ch_mongodb_driver = {
 	.describe_join = mongo_describe_join,
 	.ship_join = mongo_ship_join,
 	.join_rows = mongo_join_rows,
+	.describe_groups = mongo_describe_groups,
 	.ship_distinct = mongo_ship_distinct,
 	.ship_sets = mongo_ship_sets,
 	.connect = mongo_connect,

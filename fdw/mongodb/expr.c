@@ -167,9 +167,8 @@ decimal_value(const char *text)
 static MongoNode *
 fits_precision(int32 typmod, MongoNode *x)
 {
-	int			precision = ((typmod - VARHDRSZ) >> 16) & 0xffff;
 	int			scale = mongo_scale(typmod);
-	MongoNode  *small = mongo_call("$lt", mongo_doc1("$abs", x), decimal_value(psprintf("1E%d", precision - scale)), NULL);
+	MongoNode  *small = mongo_call("$lt", mongo_doc1("$abs", x), decimal_value(psprintf("1E%d", mongo_precision(typmod) - scale)), NULL);
 	MongoNode  *whole = mongo_call("$eq", mongo_call("$mod", x, decimal_value(psprintf("1E%d", -scale)), NULL),
 								   mongo_int(0), NULL);
 
@@ -309,7 +308,7 @@ mongo_has_fit(const ChColumn *col, const char **reason)
 	const MongoPath *path = &mongo_column(col)->path;
 
 	if (col->kind == MONGO_COMPUTED)
-		return true;
+		return mongo_column(col)->refusal == NULL || ch_refuse(reason, mongo_column(col)->refusal);
 	if (col->kind == MONGO_DOCUMENT)
 		return ch_refuse(reason, "whole documents are looked at by PostgreSQL only");
 	if (col->kind == MONGO_JSON || col->kind == MONGO_JSON_TEXT)

@@ -35,7 +35,13 @@ extern bool mongo_is_made_equal(const ChColumn *col);
 /* Is it other than null or missing, for a raw value or a form? */
 extern MongoNode *mongo_is_some(MongoNode *value);
 
-/* Digits after the point of numeric(p, s), by its typmod. */
+/* Digits of numeric(p, s), by its typmod: all, and those after the point. */
+static inline int
+mongo_precision(int32 typmod)
+{
+	return ((typmod - VARHDRSZ) >> 16) & 0xffff;
+}
+
 static inline int
 mongo_scale(int32 typmod)
 {

@@ -156,8 +156,8 @@ add_accumulator(MongoNode *list, const char *operator, MongoNode *expression)
 	return n;
 }
 
-static const char *
-accumulator_name(int i)
+const char *
+mongo_accumulator_name(int i)
 {
 	return psprintf("a%d", i);
 }
@@ -441,7 +441,7 @@ make_merges(const MongoNode *accumulators)
 
 	for (int i = 0; i < mongo_length(accumulators); i++)
 		mongo_add(merges, mongo_doc1(mongo_key(mongo_item(accumulators, i), 0),
-									 mongo_text(psprintf("$%s", accumulator_name(i)))));
+									 mongo_text(psprintf("$%s", mongo_accumulator_name(i)))));
 	return merges;
 }
 
@@ -479,7 +479,7 @@ add_distinct(MongoGroups *groups, const ChBoundTarget *target)
 	}
 	groups->distinct = either_null(condition, mongo_equal_form(target->col));
 	one = add_accumulator(groups->accumulators, "$min", either_null(condition, mongo_form(target->col)));
-	groups->distinct_value = mongo_text(psprintf("$%s", accumulator_name(one)));
+	groups->distinct_value = mongo_text(psprintf("$%s", mongo_accumulator_name(one)));
 }
 
 MongoGroups *
@@ -509,8 +509,8 @@ mongo_groups_make(const ChScan *scan)
 
 /* ---- stages ----------------------------------------------------------------------------------- */
 
-static const char *
-key_name(int i)
+const char *
+mongo_key_name(int i)
 {
 	return psprintf("k%d", i);
 }
@@ -521,7 +521,7 @@ group_stage(MongoNode *id, const MongoNode *accumulators)
 	MongoNode  *group = mongo_doc1("_id", id);
 
 	for (int i = 0; i < mongo_length(accumulators); i++)
-		mongo_put(group, accumulator_name(i), mongo_item(accumulators, i));
+		mongo_put(group, mongo_accumulator_name(i), mongo_item(accumulators, i));
 	return mongo_doc1("$group", group);
 }
 
@@ -534,8 +534,8 @@ mongo_add_groups(MongoNode *pipeline, const MongoGroups *groups)
 
 	for (int i = 0; i < n; i++)
 	{
-		mongo_put(id, key_name(i), mongo_item(groups->keys, i));
-		mongo_put(again, key_name(i), mongo_text(psprintf("$_id.%s", key_name(i))));
+		mongo_put(id, mongo_key_name(i), mongo_item(groups->keys, i));
+		mongo_put(again, mongo_key_name(i), mongo_text(psprintf("$_id.%s", mongo_key_name(i))));
 	}
 	if (groups->distinct)
 		mongo_put(id, "d", groups->distinct);
@@ -551,7 +551,7 @@ mongo_add_distinct(MongoNode *pipeline, const ChScan *scan)
 	MongoNode  *group = mongo_doc1("_id", id);
 
 	for (int i = 0; i < scan->ndistinct; i++)
-		mongo_put(id, key_name(i), key_of(ch_column(scan->table, scan->sort[i]->attno)));
+		mongo_put(id, mongo_key_name(i), key_of(ch_column(scan->table, scan->sort[i]->attno)));
 	mongo_put(group, "r", mongo_doc1("$first", mongo_text("$$ROOT")));
 	mongo_add(pipeline, mongo_doc1("$group", group));
 	mongo_add(pipeline, mongo_doc1("$replaceRoot", mongo_doc1("newRoot", mongo_text("$r"))));

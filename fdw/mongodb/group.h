@@ -38,6 +38,13 @@ extern MongoGroups *mongo_groups_make(const ChScan *scan);
 /* The stages that make groups of the rows. */
 extern void mongo_add_groups(MongoNode *pipeline, const MongoGroups *groups);
 
+/* Names in a group's document: of keys within _id, and of accumulators. */
+extern const char *mongo_key_name(int i);
+extern const char *mongo_accumulator_name(int i);
+
+/* above.c: the stages after them, for HAVING, ORDER BY and LIMIT (-1: none) */
+extern void mongo_add_above_groups(MongoNode *pipeline, const ChScan *scan, const MongoGroups *groups, int64 limit);
+
 /* The stages that leave the first row of each group. */
 extern void mongo_add_distinct(MongoNode *pipeline, const ChScan *scan);
 

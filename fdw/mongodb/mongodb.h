@@ -76,6 +76,7 @@ typedef struct MongoColumn
 	List	   *of;				/* ... of these columns */
 	MongoNode  *limits;			/* ... is NULL or right only where this is true;
 								 * NULL: always */
+	const char *refusal;		/* of groups: why nothing is asked about it, or NULL */
 } MongoColumn;
 
 /* ChTable.priv; of a join: an array, one for each table */
@@ -255,6 +256,11 @@ extern double mongo_join_rows(const ChTable *joined, const ChQuery *query, doubl
 
 /* Has a row of the scan the column?  Of an anti join it has none. */
 extern bool mongo_is_in_row(const ChScan *scan, const ChColumn *col);
+
+/* ---- above.c ------------------------------------------------------------ */
+
+extern void mongo_describe_groups(ChTable *groups);
+extern bool mongo_ship_group_sort(const ChTable *groups, List *keys, const char **reason);
 
 /* ---- sets.c ------------------------------------------------------------- */
 

@@ -99,6 +99,9 @@ mongo_order(const ChScan *scan, int nfilters, ChCond *const *filters)
 {
 	MongoOrder	order = {0};
 
+	/* groups: above.c */
+	if (scan->grouped)
+		return order;
 	order.keys = palloc(Max(scan->nsort, 1) * sizeof(MongoKeyForm));
 	for (int i = 0; i < scan->nsort; i++)
 	{

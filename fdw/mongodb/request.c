@@ -292,6 +292,7 @@ mongo_add_rest(MongoNode *pipeline, const ChScan *scan, const MongoRequest *requ
 	if (request->groups)
 	{
 		mongo_add_groups(pipeline, request->groups);
+		mongo_add_above_groups(pipeline, scan, request->groups, limit);
 		return;
 	}
 	paths = projected_paths(scan, request);

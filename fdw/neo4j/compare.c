@@ -392,6 +392,8 @@ neo4j_ship_leaf(const ChTable *joined, const ChExpr *leaf, const char **reason)
 	const ChColumn *col = ch_column(joined, leaf->attno);
 
 	table = col->table;
+	if (joined->grouped && neo4j_ship_group_leaf(joined, leaf, reason) == CH_SHIP_NO)
+		return CH_SHIP_NO;
 	if (leaf->kind == CH_COND_IS_NULL || leaf->kind == CH_COND_NOT_NULL)
 		return ship_null_test(table, col, leaf->kind, reason);
 	if (leaf->kind == CH_COND_CMP_COLUMN)

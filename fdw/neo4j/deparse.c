@@ -37,6 +37,8 @@ neo4j_ship_sort(const ChTable *table, List *keys, const char **reason)
 {
 	ListCell   *lc;
 
+	if (table->grouped)
+		return neo4j_ship_group_sort(table, keys, reason);
 	foreach(lc, keys)
 		if (!ship_key(ch_column(table, ((ChSortKey *) lfirst(lc))->attno), reason))
 			return false;
@@ -179,14 +181,18 @@ put_columns(Neo4jText *q, const ChScan *scan)
 }
 
 static void
-put_order(Neo4jText *q, const ChScan *scan)
+put_order(Neo4jText *q, const ChScan *scan, const List *checked)
 {
+	bool		begun = neo4j_put_bad_first(q, scan, checked);
+
 	for (int i = 0; i < scan->nsort; i++)
 	{
 		const ChSortKey *key = scan->sort[i];
 
-		appendStringInfoString(&q->text, i ? ", " : " ORDER BY ");
-		put_sort_key(q, ch_column(scan->table, key->attno), key, i == scan->nsort - 1);
+		appendStringInfoString(&q->text, i || begun ? ", " : " ORDER BY ");
+		/* of groups equal values are one */
+		put_sort_key(q, ch_column(scan->groups ? scan->groups : scan->table, key->attno), key,
+					 scan->groups || i == scan->nsort - 1);
 	}
 }
 
@@ -297,7 +303,11 @@ put_query(Neo4jText *q, const ChScan *scan, const ChCond *filter, int64 limit, i
 {
 	put_rows(q, scan, filter);
 	if (scan->grouped)
+	{
 		neo4j_put_groups(q, scan, &forms->checked);
+		put_order(q, scan, forms->checked);
+		put_limit(q, limit, offset);
+	}
 	else if (forms->count)
 	{
 		/* rows without a column are all alike: their number will do */
@@ -311,7 +321,7 @@ put_query(Neo4jText *q, const ChScan *scan, const ChCond *filter, int64 limit, i
 	else
 	{
 		put_columns(q, scan);
-		put_order(q, scan);
+		put_order(q, scan, NIL);
 		put_limit(q, limit, offset);
 	}
 }

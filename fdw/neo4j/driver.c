@@ -24,6 +24,7 @@ const ChDriver ch_neo4j_driver = {
 	.ship_leaf = neo4j_ship_leaf,
 	.ship_sort = neo4j_ship_sort,
 	.ship_group = neo4j_ship_group,
+	.describe_groups = neo4j_describe_groups,
 	.ship_sets = neo4j_ship_sets,
 	.describe_join = neo4j_describe_join,
 	.ship_join = neo4j_ship_join,

@@ -13,6 +13,13 @@
  *	- A value that the column's type does not hold is NULL or an error here.
  *	  With 'null' it is left out.  With 'error' one of them, if there is one,
  *	  comes back with the group and is then refused like any other.
+ *
+ * What is above groups is said of their columns:
+ *
+ *	  ... WITH key AS c0, count(*) AS c1 WHERE c1 > $p2 RETURN c0, c1 ORDER BY c1 DESC LIMIT $p3
+ *
+ * A group with a value that does not fit passes any condition, and comes before
+ * all others.
  */
 #include "postgres.h"
 
@@ -97,6 +104,64 @@ neo4j_ship_group(const ChTable *table, const ChQuery *query, const char **reason
 
 		if (!ship_target(table, target, reason) || !ship_filter(table, target->filter, reason))
 			return false;
+	}
+	return true;
+}
+
+/* ---- what is above groups ------------------------------------------------------------ */
+
+/* The value of a target, which the query calls name. */
+static char *
+value_of(const ChTarget *target, const ChColumn *col, const char *name)
+{
+	if (target->agg == CH_AGG_SUM && col->basetype == INT8OID)
+		/* both halves so that the lower is never negative: lists are ordered by their items */
+		return psprintf("(CASE WHEN %s IS NOT NULL THEN [%s[0] + %s[1] / 4294967296 - CASE WHEN %s[1] %% 4294967296 < 0 THEN 1 ELSE 0 END, "
+						"(%s[1] %% 4294967296 + 4294967296) %% 4294967296] END)", name, name, name, name, name);
+	if (target->agg == CH_AGG_SUM && col->basetype == FLOAT8OID)
+		return psprintf("%s[0]", name);
+	if (target->agg == CH_AGG_KEY && col->basetype == FLOAT8OID)
+		return psprintf("(CASE WHEN %s IS :: MAP NOT NULL THEN 0.0/0 ELSE %s END)", name, name);
+	return pstrdup(name);
+}
+
+void
+neo4j_describe_groups(ChTable *groups)
+{
+	ListCell   *lc;
+
+	foreach(lc, groups->grouped->targets)
+	{
+		const ChTarget *target = lfirst(lc);
+		ChColumn   *col = groups->columns[foreach_current_index(lc)];
+
+		col->kind = NEO4J_PROPERTY;
+		col->extra = value_of(target, target->attno ? ch_column(groups->rows, target->attno) : NULL,
+							  psprintf("c%d", foreach_current_index(lc)));
+	}
+}
+
+ChShip
+neo4j_ship_group_leaf(const ChTable *groups, const ChExpr *leaf, const char **reason)
+{
+	if (ch_column(groups, leaf->attno)->basetype == NUMERICOID)
+		return ch_no_ship(reason, "a sum of bigints comes from Neo4j in two halves");
+	return CH_SHIP_EXACT;
+}
+
+/* Strings of properties stay in the order of code points. */
+bool
+neo4j_ship_group_sort(const ChTable *groups, List *keys, const char **reason)
+{
+	ListCell   *lc;
+
+	foreach(lc, keys)
+	{
+		const ChTarget *target = list_nth(groups->grouped->targets, ((ChSortKey *) lfirst(lc))->attno - 1);
+		const ChColumn *col = target->attno ? ch_column(groups->rows, target->attno) : NULL;
+
+		if (ch_is_text(target->type) && ((const Neo4jTable *) col->table->priv)->form == NEO4J_RESULT)
+			return ch_refuse(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
 	}
 	return true;
 }
@@ -322,8 +387,8 @@ columns_to_check(const ChScan *scan)
 	{
 		const ChBoundTarget *t = &scan->targets[i];
 
-		/* a key shows itself */
-		if (t->agg != CH_AGG_KEY)
+		/* a key shows itself, if it is there */
+		if (t->agg != CH_AGG_KEY || scan->groups)
 			checked = add_checked(add_checked(checked, t->col), t->by);
 		checked = add_filter(checked, t->filter);
 	}
@@ -339,6 +404,52 @@ put_misfit(Neo4jText *q, const ChColumn *col)
 	appendStringInfo(&q->text, ", false) THEN %s END)", NEO4J_EXPR(col));
 }
 
+/* What tells a group that is an error; false if nothing can. */
+static bool
+put_bad_signs(Neo4jText *q, const ChScan *scan, int nchecked, const char *before)
+{
+	const char *or = before;
+
+	for (int i = 0; i < nchecked; i++, or = " OR ")
+		appendStringInfo(&q->text, "%sc%d IS NOT NULL", or, scan->ncolumns + i);
+	for (int i = 0; i < scan->ncolumns; i++)
+	{
+		const ChBoundTarget *t = &scan->targets[i];
+
+		if (t->agg != CH_AGG_SUM || t->col->basetype != FLOAT8OID)
+			continue;
+		/* a sum that no infinite value made infinite; null stands before true */
+		appendStringInfo(&q->text, "%scoalesce(abs(c%d[0]) = 1.0/0 AND c%d[1] = 0, false)", or, i, i);
+		or = " OR ";
+	}
+	return or != before;
+}
+
+/* WHERE of HAVING, and RETURN. */
+static void
+put_above(Neo4jText *q, const ChScan *scan, int nchecked)
+{
+	if (scan->having)
+	{
+		appendStringInfoString(&q->text, " WHERE (");
+		neo4j_put_condition(q, scan->having);
+		appendStringInfoChar(&q->text, ')');
+		(void) put_bad_signs(q, scan, nchecked, " OR ");
+	}
+	appendStringInfoString(&q->text, " RETURN ");
+	for (int i = 0; i < scan->ncolumns + nchecked; i++)
+		appendStringInfo(&q->text, "%sc%d", i ? ", " : "", i);
+}
+
+bool
+neo4j_put_bad_first(Neo4jText *q, const ChScan *scan, const List *checked)
+{
+	if (scan->groups == NULL || scan->query->limit < 0 || !put_bad_signs(q, scan, list_length(checked), " ORDER BY ("))
+		return false;
+	appendStringInfoString(&q->text, ") DESC");
+	return true;
+}
+
 void
 neo4j_put_groups(Neo4jText *q, const ChScan *scan, List **checked)
 {
@@ -349,7 +460,9 @@ neo4j_put_groups(Neo4jText *q, const ChScan *scan, List **checked)
 	*checked = columns_to_check(scan);
 	for (int i = 0; i < scan->ncolumns; i++)
 		only_keys = only_keys && scan->targets[i].agg == CH_AGG_KEY;
-	appendStringInfo(&q->text, " RETURN %s", only_keys ? "DISTINCT " : "");
+	only_keys = only_keys && *checked == NIL;
+	appendStringInfo(&q->text, " %s %s%s", scan->groups ? "WITH" : "RETURN", only_keys ? "DISTINCT " : "",
+					 scan->groups && scan->nsets > 0 ? "q, " : "");
 	for (int i = 0; i < scan->ncolumns; i++, n++)
 	{
 		appendStringInfoString(&q->text, n ? ", " : "");
@@ -362,4 +475,6 @@ neo4j_put_groups(Neo4jText *q, const ChScan *scan, List **checked)
 		put_misfit(q, lfirst(lc));
 		appendStringInfo(&q->text, " AS c%d", n++);
 	}
+	if (scan->groups)
+		put_above(q, scan, list_length(*checked));
 }

@@ -122,6 +122,12 @@ extern bool neo4j_ship_group(const ChTable *table, const ChQuery *query, const c
  */
 extern void neo4j_put_groups(Neo4jText *q, const ChScan *scan, List **checked);
 
+/* Above groups: WITH in place of RETURN; ORDER BY begins with the groups that are errors, or false. */
+extern void neo4j_describe_groups(ChTable *groups);
+extern ChShip neo4j_ship_group_leaf(const ChTable *groups, const ChExpr *leaf, const char **reason);
+extern bool neo4j_ship_group_sort(const ChTable *groups, List *keys, const char **reason);
+extern bool neo4j_put_bad_first(Neo4jText *q, const ChScan *scan, const List *checked);
+
 extern char *neo4j_moment(const char *p);	/* deparse.c */
 
 /* A condition with AND and OR (deparse.c). */

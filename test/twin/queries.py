@@ -418,7 +418,10 @@ class Generator(Expressions):
             choices += [f"sum({self.pick(numbers).text}) > {n}", f"avg({self.pick(numbers).text}) < {n}"]
         ref = self.pick(self.refs(scope, "int", "text", "float", "time") or self.refs(scope))
         if ref.category in ("int", "text", "float", "time"):
-            choices.append(["max(", ref.text, ") > ", self.value(ref.column)])
+            choices.append([self.pick(["max(", "min("]), ref.text, self.pick([") > ", ") <= ", ") = ", ") <> "]), self.value(ref.column)])
+            choices.append([f"min({ref.text}) IN (", self.value(ref.column), ", ", self.value(ref.column), ")"])
+        choices.append(f"count({ref.text})" + self.pick([" < count(*)", f" <> {n}", " BETWEEN 1 AND 2"]))
+        choices.append(f"max({ref.text}) IS " + self.pick(["NULL", "NOT NULL"]) if ref.category in ("int", "text", "float", "time") else f"count({ref.text}) > 0")
         if keys:
             choices.append([self.pick(keys), " IS NOT NULL"])
         return Opt(" HAVING ", Bag(self.rng.sample(choices, self.pick([1, 1, 2])), self.pick([" AND ", " OR "]), "", ""))
@@ -436,7 +439,10 @@ class Generator(Expressions):
             body.append(self.having(scope, keys))
         if not keys or self.chance(0.4):
             return Query("group", body, loose=True)
-        node = [body, " ORDER BY ", self.ordered([str(i + 1) for i in range(len(keys))])]
+        order = [str(i + 1) for i in range(len(keys))]
+        # the top groups by an aggregate, ties by the keys
+        tops = [self.aggregate(scope) for _ in range(self.pick([0, 0, 1, 1, 2]))] if not sets else []
+        node = [body, " ORDER BY ", self.ordered(tops + order)]
         # a NULL of a grouping set sorts like a NULL of the column
         if self.chance(0.5):
             return Query("group", [node, self.limit()], "keys" if sets else "list", len(keys), loose=True)

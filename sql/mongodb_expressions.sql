@@ -98,6 +98,57 @@ SELECT found('coalesce(s, NULL) = ''k'''), found('coalesce(NULL, i, NULL, 9) > 2
 SELECT found('length(s) = 1'), found('coalesce(s, ''none'') = ''none'''), found('coalesce(i, 9) > 2'), found('s || ''x'' = ''kx'''), found('i::bigint = 2'), found('length(s) IS NULL');
 EXPLAIN (VERBOSE, COSTS OFF) SELECT _id FROM docs WHERE i + 1 = 2 AND upper(s) = 'K' AND p ->> 'mode' < 'e';
 
+-- What is computed of a value: a group for each, the same here and there
+CREATE FOREIGN TABLE parts (_id int, s text COLLATE "C", o text COLLATE "C", l text OPTIONS (path 's') COLLATE "en-x-icu", n int, f float8,
+	d numeric OPTIONS (path 'n'), t timestamptz, u timestamp OPTIONS (path 't'), b boolean)
+SERVER t_mongodb_expressions OPTIONS (collection 'parts');
+CREATE TABLE native_parts AS SELECT * FROM parts;
+CREATE FUNCTION computed(expression text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+	how text := 'here';
+	query constant text := format('SELECT array_agg(x ORDER BY x COLLATE "C") FROM (SELECT (%s)::text || '' '' || count(*) AS x FROM parts GROUP BY %s) x', expression, expression);
+	fetched text[];
+	native text[];
+BEGIN
+	FOR line IN EXECUTE format('EXPLAIN (VERBOSE, COSTS OFF) SELECT %s, count(*) FROM parts GROUP BY 1', expression) LOOP
+		how := CASE WHEN line LIKE '%Pushed: group, aggregate%' THEN 'there' WHEN line LIKE '%GROUP BY:%' THEN substring(line FROM 'GROUP BY: .*') ELSE how END;
+	END LOOP;
+	EXECUTE query INTO fetched;
+	EXECUTE replace(query, 'parts', 'native_parts') INTO native;
+	RETURN concat_ws(' ', how || ':', fetched::text, CASE WHEN fetched IS DISTINCT FROM native THEN 'NATIVE: ' || native::text END);
+END $$;
+SELECT e, computed(e) FROM unnest(ARRAY['substr(s, 2, 2)', 'substring(s FROM 3)', 'substr(s, -1, 4)', 'substr(s, 0)', 'substr(s, 2147483647, 2147483647)', 'substr(s, -5, 2)',
+	'left(s, 2)', 'left(s, 0)', 'right(s, 2)', 'right(s, 100)', 'strpos(s, ''X'')', 'position(''😀'' in s)', 'strpos(s, '''')', 'replace(s, ''a'', ''$é'')', 'replace(s, ''😀'', '''')',
+	'starts_with(s, ''a'')', 'starts_with(s, ''$x'')', 'btrim(s)', 'ltrim(s)', 'rtrim(s, '' 😀'')', 'trim(both ''a'' from s)', 'concat(s, ''-'', o)', 's || o', 'char_length(s)',
+	'left(btrim(s), 1)', 'length(replace(s, ''a'', ''''))', 'right(l, 1)']) WITH ORDINALITY AS x(e, i) ORDER BY i;
+SELECT e, computed(e) FROM unnest(ARRAY['CASE WHEN n > 4 THEN ''many'' WHEN n > 0 THEN s ELSE ''few'' END', 'CASE n WHEN 1 THEN ''one'' WHEN 2 THEN ''two'' END', 'CASE WHEN s IS NULL THEN 0 ELSE n END',
+	'CASE WHEN b THEN ''yes'' WHEN NOT b THEN ''no'' END', 'CASE WHEN s IN (''x'', '''', NULL) OR f < 0 THEN true ELSE false END', 'CASE WHEN left(s, 1) = ''a'' THEN length(s) END', 'nullif(n, 0)', 'nullif(s, ''x'')', 'nullif(s, o)',
+	'CASE WHEN f > 1 THEN f ELSE 0.5 END', 'CASE WHEN t < ''2000-01-01'' THEN t END', 'greatest(n, 5)', 'least(n, 5, NULL)', 'greatest(s, o, ''b'')', 'CASE WHEN n = NULL THEN 1 ELSE 2 END + 0 * n',
+	'floor(f)', 'ceil(f)', 'extract(year from u)', 'extract(month from t AT TIME ZONE ''UTC'')', 'extract(day from u)', 'extract(hour from u)', 'extract(minute from u)', 'extract(dow from u)',
+	'extract(isodow from u)', 'extract(doy from u)', 'extract(quarter from u)', 'date_part(''year'', u)', 'date_trunc(''day'', t AT TIME ZONE ''UTC'')']) WITH ORDINALITY AS x(e, i) ORDER BY i;
+-- the store's answer would be another, or is not known to be the same
+SELECT e, computed(e) FROM unnest(ARRAY['left(s, -1)', 'right(s, -1)', 'substr(s, n)', 'replace(s, '''', ''x'')', 'strpos(s, o)', 'round(f)', 'floor(d)', 'round(d, 1)', 'greatest(f, 1)', 'greatest(l, ''b'')',
+	'extract(year from t)', 'extract(epoch from u)', 'extract(second from u)', 'u AT TIME ZONE ''UTC''', 't AT TIME ZONE ''Europe/Berlin''', 'CASE WHEN d > 1 THEN d END', 'CASE WHEN random() < 2 THEN n END',
+	'CASE WHEN l < ''b'' THEN 1 END', 'CASE WHEN n > (SELECT 1) THEN n END', 'upper(s)', 'md5(s)', 'concat(s, n)', 'coalesce(date_trunc(''month'', u), u)']) WITH ORDINALITY AS x(e, i) ORDER BY i;
+-- in conditions, groups and what is above them
+EXPLAIN (VERBOSE, COSTS OFF) SELECT _id FROM parts WHERE CASE WHEN n > 4 THEN 'many' ELSE s END = 'many' AND starts_with(o, 'X');
+SELECT _id FROM parts WHERE CASE WHEN n > 4 THEN 'many' ELSE s END = 'many' AND starts_with(o, 'X');
+SELECT array_agg(_id ORDER BY _id) FROM parts WHERE NOT starts_with(s, 'a') AND extract(year from u) < 2000;
+SELECT array_agg(_id ORDER BY _id) FROM parts WHERE substr(s, 2, 1) IN ('😀', 'X') OR left(s, 1) IS NULL;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT left(s, 1), sum(CASE WHEN b THEN n ELSE 0 END) FROM parts GROUP BY 1 HAVING count(nullif(n, 1)) > 0 ORDER BY 2 DESC, 1 LIMIT 2;
+SELECT left(s, 1), sum(CASE WHEN b THEN n ELSE 0 END) FROM parts GROUP BY 1 HAVING count(nullif(n, 1)) > 0 ORDER BY 2 DESC, 1 LIMIT 2;
+PREPARE whens(int) AS SELECT count(*) FROM parts WHERE CASE WHEN n > $1 THEN true ELSE b END;
+EXECUTE whens(4);
+SET plan_cache_mode = force_generic_plan;
+EXPLAIN (VERBOSE, COSTS OFF) EXECUTE whens(4);
+EXECUTE whens(4);
+RESET plan_cache_mode;
+-- a value that does not fit is an error also where only a condition of CASE looks at it
+CREATE FOREIGN TABLE misfits (_id int, s boolean, n int) SERVER t_mongodb_expressions OPTIONS (collection 'parts');
+SELECT count(*) FROM misfits WHERE _id = 1 AND CASE WHEN s THEN 1 ELSE n END = 1;
+SELECT CASE WHEN s THEN 1 ELSE n END, count(*) FROM misfits GROUP BY 1;
+
 -- Where values that do not fit are NULL, less is certain
 EXPLAIN (VERBOSE, COSTS OFF) SELECT _id FROM nullable WHERE s LIKE 'a%' AND p @> '{"mode": "daily"}' AND i = j;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT _id FROM nullable WHERE p ->> 'mode' = 'daily' AND NOT sa @> '{a}';

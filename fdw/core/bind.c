@@ -31,6 +31,7 @@ typedef struct BindContext
 	ChScanState *state;
 	const ChTable *table;		/* whose columns conditions name */
 	bool		explain;		/* parameters have no values yet */
+	bool		constants;		/* values of conditions are Const, not numbers */
 	const ChMerge *merge;		/* values of many parameter sets, or NULL */
 } BindContext;
 
@@ -97,6 +98,18 @@ add_array(ChCond *cond, int *room, Datum array, Oid elemtype, bool *has_null)
 	}
 }
 
+/* A value, or all those of an array. */
+static void
+add_value(ChCond *cond, int *room, const ChExpr *expr, bool is_array, Datum d, bool isnull, bool *has_null)
+{
+	if (isnull)
+		*has_null = true;
+	else if (is_array)
+		add_array(cond, room, d, expr->valtype, has_null);
+	else
+		add_datum(cond, room, datumCopy(d, get_typbyval(expr->valtype), get_typlen(expr->valtype)), expr->valtype);
+}
+
 /* All values of a leaf; has_null tells of those left out. */
 static void
 collect_values(BindContext *cxt, const ChExpr *expr, ChCond *cond, bool *has_null)
@@ -108,10 +121,18 @@ collect_values(BindContext *cxt, const ChExpr *expr, ChCond *cond, bool *has_nul
 	*has_null = false;
 	forboth(lc, expr->values, lc2, expr->is_array)
 	{
-		int			number = lfirst_int(lc);
+		int			number;
 		Datum		d;
 		bool		isnull;
 
+		if (cxt->constants)
+		{
+			const Const *c = lfirst_node(Const, lc);
+
+			add_value(cond, &room, expr, lfirst_int(lc2), c->constvalue, c->constisnull, has_null);
+			continue;
+		}
+		number = lfirst_int(lc);
 		if (cxt->merge && cxt->merge->values[number])
 		{
 			/* of a comparison, which has no other value */
@@ -125,12 +146,7 @@ collect_values(BindContext *cxt, const ChExpr *expr, ChCond *cond, bool *has_nul
 			continue;
 		}
 		d = evaluate(cxt, number, &isnull);
-		if (isnull)
-			*has_null = true;
-		else if (lfirst_int(lc2))
-			add_array(cond, &room, d, expr->valtype, has_null);
-		else
-			add_datum(cond, &room, datumCopy(d, get_typbyval(expr->valtype), get_typlen(expr->valtype)), expr->valtype);
+		add_value(cond, &room, expr, lfirst_int(lc2), d, isnull, has_null);
 	}
 }
 
@@ -240,6 +256,15 @@ bind_expr(BindContext *cxt, const ChExpr *expr)
 	if (expr->kind == CH_COND_AND || expr->kind == CH_COND_OR)
 		return bind_bool(cxt, expr);
 	return bind_leaf(cxt, expr);
+}
+
+ChCond *
+ch_bind_constants(const ChTable *table, const ChExpr *expr)
+{
+	BindContext cxt = {.table = table,.constants = true};
+	ChCond	   *cond = bind_expr(&cxt, expr);
+
+	return cond == &always_true ? NULL : cond;
 }
 
 /* A LIMIT or OFFSET: value for none or NULL, errors as PostgreSQL's own. */

@@ -124,6 +124,12 @@ extern char *ch_count_text(int64 count);
 /* Does the collation order strings by their bytes in this database's encoding? */
 extern bool ch_collation_is_bytewise(Oid collation);
 
+/*
+ * A condition whose values are all constants (of CASE) with its values, in the
+ * current memory context: NULL if it is always true, CH_COND_FALSE if never.
+ */
+extern struct ChCond *ch_bind_constants(const ChTable *table, const ChExpr *expr);
+
 /* ---- a running scan --------------------------------------------------- */
 
 /* One of several questions that a scan asks at once: see ship_sets. */

@@ -11,10 +11,12 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -52,6 +54,25 @@ static const Known known[] = {
 	{F_LENGTH_TEXT, CH_FUNC_LENGTH},
 	{F_CHAR_LENGTH_TEXT, CH_FUNC_LENGTH},
 	{F_TEXTCAT, CH_FUNC_CONCAT},
+	{F_SUBSTR_TEXT_INT4_INT4, CH_FUNC_SUBSTRING}, {F_SUBSTR_TEXT_INT4, CH_FUNC_SUBSTRING},
+	{F_SUBSTRING_TEXT_INT4_INT4, CH_FUNC_SUBSTRING}, {F_SUBSTRING_TEXT_INT4, CH_FUNC_SUBSTRING},
+	{F_LEFT, CH_FUNC_LEFT},
+	{F_RIGHT, CH_FUNC_RIGHT},
+	{F_STRPOS, CH_FUNC_POSITION}, {F_POSITION_TEXT_TEXT, CH_FUNC_POSITION},
+	{F_REPLACE, CH_FUNC_REPLACE},
+	{F_STARTS_WITH, CH_FUNC_STARTS_WITH},
+	{F_BTRIM_TEXT, CH_FUNC_TRIM}, {F_BTRIM_TEXT_TEXT, CH_FUNC_TRIM},
+	{F_LTRIM_TEXT, CH_FUNC_TRIM_LEFT}, {F_LTRIM_TEXT_TEXT, CH_FUNC_TRIM_LEFT},
+	{F_RTRIM_TEXT, CH_FUNC_TRIM_RIGHT}, {F_RTRIM_TEXT_TEXT, CH_FUNC_TRIM_RIGHT},
+	{F_CONCAT, CH_FUNC_CONCAT_SOME},
+	{F_FLOOR_FLOAT8, CH_FUNC_FLOOR}, {F_FLOOR_NUMERIC, CH_FUNC_FLOOR},
+	{F_CEIL_FLOAT8, CH_FUNC_CEIL}, {F_CEIL_NUMERIC, CH_FUNC_CEIL},
+	{F_CEILING_FLOAT8, CH_FUNC_CEIL}, {F_CEILING_NUMERIC, CH_FUNC_CEIL},
+	{F_ROUND_FLOAT8, CH_FUNC_ROUND}, {F_ROUND_NUMERIC, CH_FUNC_ROUND}, {F_ROUND_NUMERIC_INT4, CH_FUNC_ROUND},
+	{F_TIMEZONE_TEXT_TIMESTAMPTZ, CH_FUNC_AT_UTC},
+	{F_EXTRACT_TEXT_TIMESTAMP, CH_FUNC_EXTRACT}, {F_EXTRACT_TEXT_TIMESTAMPTZ, CH_FUNC_EXTRACT},
+	{F_EXTRACT_TEXT_DATE, CH_FUNC_EXTRACT},
+	{F_DATE_PART_TEXT_TIMESTAMP, CH_FUNC_EXTRACT}, {F_DATE_PART_TEXT_TIMESTAMPTZ, CH_FUNC_EXTRACT},
 };
 
 /* Conversions between numbers, whose result the target type decides alone. */
@@ -77,7 +98,7 @@ static bool
 dissect_call(FuncExpr *call, ChFuncId *id, List **args)
 {
 	*args = call->args;
-	if (call->funcretset)
+	if (call->funcretset || call->funcvariadic)
 		return false;
 	if ((call->funcformat == COERCE_EXPLICIT_CAST || call->funcformat == COERCE_IMPLICIT_CAST) &&
 		list_length(call->args) == 1 && is_number(call->funcresulttype) && is_number(exprType(linitial(call->args))))
@@ -102,6 +123,10 @@ dissect(Node *node, ChFuncId *id, List **args)
 		case T_CoalesceExpr:
 			*args = ((CoalesceExpr *) node)->args;
 			*id = CH_FUNC_COALESCE;
+			return true;
+		case T_MinMaxExpr:
+			*args = ((MinMaxExpr *) node)->args;
+			*id = ((MinMaxExpr *) node)->op == IS_GREATEST ? CH_FUNC_GREATEST : CH_FUNC_LEAST;
 			return true;
 		default:
 			return false;
@@ -216,6 +241,29 @@ ch_bucket_of(const ChFunc *func, ChBucket *bucket, const char **reason)
 	return bucket_of_trunc((const Const *) first, (const Const *) third, bucket, reason);
 }
 
+bool
+ch_time_field_of(const ChFunc *func, ChTimeField *field, const char **reason)
+{
+	static const char *const names[] = {
+		[CH_TIME_YEAR] = "year",[CH_TIME_QUARTER] = "quarter",[CH_TIME_MONTH] = "month",[CH_TIME_DAY] = "day",
+		[CH_TIME_HOUR] = "hour",[CH_TIME_MINUTE] = "minute",[CH_TIME_DOW] = "dow",[CH_TIME_ISODOW] = "isodow",
+		[CH_TIME_DOY] = "doy"
+	};
+	const Node *unit = linitial(func->args);
+	char	   *name;
+
+	if (!IsA(unit, Const))
+		return ch_refuse(reason, "the field of extract is no constant");
+	name = TextDatumGetCString(((const Const *) unit)->constvalue);
+	for (int i = 0; i < lengthof(names); i++)
+		if (pg_strcasecmp(name, names[i]) == 0)
+		{
+			*field = i;
+			return true;
+		}
+	return ch_refuse(reason, psprintf("no store extracts \"%s\" of a time", name));
+}
+
 /* ---- expressions ------------------------------------------------------------- */
 
 /* The number of a computed column that is there already, or 0. */
@@ -251,60 +299,214 @@ ch_add_computed(ChTable *table, ChFunc *func, const char **reason)
 	return col;
 }
 
-/* The arguments as ChFunc has them; false if one is neither column nor constant. */
-static bool
-take_args(PlannerInfo *root, RelOptInfo *rel, ChTable *table, ChFunc *func, List *args, const char **reason)
+typedef struct FuncContext
 {
-	bool		has_column = false;
+	PlannerInfo *root;
+	RelOptInfo *rel;
+	ChTable    *table;
+	ChFunc	   *func;
+	bool		has_column;		/* some argument is one */
+	const char **reason;
+} FuncContext;
+
+/* A literal without a type, as functions of "any" take it. */
+static Node *
+as_text(Node *node)
+{
+	const Const *c = (const Const *) node;
+
+	if (!IsA(node, Const) || c->consttype != UNKNOWNOID || c->constisnull)
+		return node;
+	return (Node *) makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1, CStringGetTextDatum(DatumGetCString(c->constvalue)), false, false);
+}
+
+/* An argument as ChFunc has it; false if it is neither column nor constant. */
+static bool
+take_arg(FuncContext *cxt, Node *arg)
+{
+	int			attno;
+
+	arg = as_text(arg);
+	if (IsA(arg, Const) && (!((Const *) arg)->constisnull || cxt->func->func == CH_FUNC_CASE))
+	{
+		cxt->func->args = lappend(cxt->func->args, arg);
+		return true;
+	}
+	attno = ch_operand(cxt->root, cxt->rel, cxt->table, arg, cxt->reason);
+	if (attno == 0)
+		return false;
+	cxt->has_column = true;
+	cxt->func->args = lappend(cxt->func->args, makeInteger(attno));
+	return true;
+}
+
+static bool
+take_args(FuncContext *cxt, List *args)
+{
 	ListCell   *lc;
 
 	foreach(lc, args)
 	{
 		Node	   *arg = lfirst(lc);
-		int			attno;
 
-		if (IsA(arg, Const) && !((Const *) arg)->constisnull)
-		{
-			func->args = lappend(func->args, arg);
+		/* NULLs do not count */
+		if (IsA(arg, Const) && ((Const *) arg)->constisnull &&
+			(cxt->func->func == CH_FUNC_GREATEST || cxt->func->func == CH_FUNC_LEAST))
 			continue;
-		}
-		attno = ch_operand(root, rel, table, arg, reason);
-		if (attno == 0)
+		if (!take_arg(cxt, arg))
 			return false;
-		has_column = true;
-		func->args = lappend(func->args, makeInteger(attno));
 	}
-	return has_column;
+	return cxt->has_column;
+}
+
+/* ---- CASE ---------------------------------------------------------------------- */
+
+static bool
+has_constants(const ChExpr *expr)
+{
+	ListCell   *lc;
+
+	foreach(lc, expr->args)
+		if (!has_constants(lfirst(lc)))
+			return false;
+	foreach(lc, expr->values)
+		if (!IsA(lfirst(lc), Const))
+			return false;
+	return true;
+}
+
+/* A condition on columns: values that are not known yet would be part of a column's definition. */
+static bool
+take_condition(FuncContext *cxt, Node *condition)
+{
+	ChExpr	   *expr;
+
+	*cxt->reason = NULL;
+	expr = ch_ship_filter(cxt->root, cxt->rel, cxt->table, condition, cxt->reason);
+	if (expr == NULL)
+		return false;
+	if (!has_constants(expr))
+		return ch_refuse(cxt->reason, "a condition of CASE is compared with constants only");
+	cxt->has_column = true;
+	cxt->func->conditions = lappend(cxt->func->conditions, expr);
+	return true;
+}
+
+/* CASE value WHEN other ...: the value stands where it is compared. */
+static Node *
+put_value(Node *node, void *value)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, CaseTestExpr))
+		return copyObject(value);
+	return expression_tree_mutator(node, put_value, value);
+}
+
+static bool
+take_case(FuncContext *cxt, const CaseExpr *node)
+{
+	ListCell   *lc;
+
+	foreach(lc, node->args)
+	{
+		const CaseWhen *when = lfirst(lc);
+		Node	   *condition = (Node *) when->expr;
+
+		if (node->arg)
+			condition = put_value(condition, node->arg);
+		if (!take_condition(cxt, condition) || !take_arg(cxt, (Node *) when->result))
+			return false;
+	}
+	return take_arg(cxt, (Node *) node->defresult);
+}
+
+/* NULLIF(a, b) is CASE WHEN a = b THEN NULL ELSE a END. */
+static bool
+take_nullif(FuncContext *cxt, const NullIfExpr *node)
+{
+	OpExpr	   *equal = makeNode(OpExpr);
+	Node	   *value = linitial(node->args);
+
+	*equal = *node;
+	equal->xpr.type = T_OpExpr;
+	equal->opresulttype = BOOLOID;
+	equal->opcollid = InvalidOid;
+	return take_condition(cxt, (Node *) equal) &&
+		take_arg(cxt, (Node *) makeNullConst(exprType((Node *) node), exprTypmod((Node *) node), exprCollation((Node *) node))) &&
+		take_arg(cxt, value);
+}
+
+/* ---- times that the session's zone does not decide ----------------------------------- */
+
+static bool
+ask_time(const ChFunc *func, List *args, const char **reason)
+{
+	if (func->func == CH_FUNC_DATE_TRUNC && zone_decides(exprType(lsecond(args)), args))
+		return ch_refuse(reason, "date_trunc depends on the session's time zone; name one as its third argument, or use date_bin");
+	if (func->func == CH_FUNC_EXTRACT && exprType(lsecond(args)) == TIMESTAMPTZOID)
+		return ch_refuse(reason, "extract depends on the session's time zone; extract from the time AT TIME ZONE 'UTC'");
+	if (func->func == CH_FUNC_AT_UTC &&
+		!(IsA(linitial(args), Const) && is_utc(TextDatumGetCString(((Const *) linitial(args))->constvalue))))
+		return ch_refuse(reason, "a store knows times in UTC only");
+	return true;
+}
+
+/* ---- collations ------------------------------------------------------------------------ */
+
+static bool
+ask_collation(const ChFunc *func, const char **reason)
+{
+	Oid			collation = exprInputCollation(func->expr);
+
+	switch (func->func)
+	{
+		case CH_FUNC_POSITION:
+		case CH_FUNC_REPLACE:
+		case CH_FUNC_STARTS_WITH:
+			return !OidIsValid(collation) || get_collation_isdeterministic(collation) ||
+				ch_refuse(reason, "the collation calls different strings equal");
+		case CH_FUNC_GREATEST:
+		case CH_FUNC_LEAST:
+			return !ch_is_text(func->type) || ch_collation_is_bytewise(collation) ||
+				ch_refuse(reason, "strings are ordered by a collation other than \"C\"");
+		default:
+			return true;
+	}
 }
 
 int
 ch_operand(PlannerInfo *root, RelOptInfo *rel, ChTable *table, Node *node, const char **reason)
 {
 	int			attno;
-	ChFuncId	id;
-	List	   *args;
+	ChFuncId	id = CH_FUNC_CASE;
+	List	   *args = NIL;
 	ChFunc	   *func;
 	ChColumn   *col;
+	FuncContext cxt = {.root = root,.rel = rel,.table = table,.reason = reason};
+	bool		taken;
 
 	check_stack_depth();
 	while (IsA(node, RelabelType))
 		node = (Node *) ((RelabelType *) node)->arg;
 	if (IsA(node, Var))
 		return ch_var_number(rel, (Var *) node);
-	if (table->driver->ship_func == NULL || !dissect(node, &id, &args))
+	if (table->driver->ship_func == NULL ||
+		!(IsA(node, CaseExpr) || IsA(node, NullIfExpr) || dissect(node, &id, &args)))
 		return 0;
-	func = ch_make_func(id);
+	func = cxt.func = ch_make_func(id);
 	func->type = exprType(node);
 	func->typmod = exprTypmod(node);
 	func->collation = exprCollation(node);
 	func->expr = node;
-	if (!take_args(root, rel, table, func, args, reason))
+	if (IsA(node, CaseExpr))
+		taken = take_case(&cxt, (CaseExpr *) node);
+	else if (IsA(node, NullIfExpr))
+		taken = take_nullif(&cxt, (NullIfExpr *) node);
+	else
+		taken = take_args(&cxt, args) && ask_time(func, args, reason) && ask_collation(func, reason);
+	if (!taken)
 		return 0;
-	if (id == CH_FUNC_DATE_TRUNC && zone_decides(exprType(lsecond(args)), args))
-	{
-		*reason = "date_trunc depends on the session's time zone; name one as its third argument, or use date_bin";
-		return 0;
-	}
 	attno = find_computed(table, func);
 	if (attno != 0)
 		return attno;

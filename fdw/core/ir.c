@@ -200,6 +200,7 @@ copy_func(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
 
 	COPY_BODY(to, from, ChFunc);
 	to->args = copyObject(from->args);
+	to->conditions = copyObject(from->conditions);
 	to->expr = copyObject(from->expr);
 }
 
@@ -210,7 +211,7 @@ equal_func(const ExtensibleNode *a, const ExtensibleNode *b)
 	const ChFunc *y = (const ChFunc *) b;
 
 	return x->func == y->func && x->type == y->type && x->typmod == y->typmod &&
-		x->collation == y->collation && equal(x->args, y->args);
+		x->collation == y->collation && equal(x->args, y->args) && equal(x->conditions, y->conditions);
 }
 
 static void
@@ -339,7 +340,8 @@ out_func(StringInfo str, const ExtensibleNode *node)
 {
 	const ChFunc *f = (const ChFunc *) node;
 
-	appendStringInfo(str, " :func %d :type %u :args %s", f->func, f->type, nodeToString(f->args));
+	appendStringInfo(str, " :func %d :type %u :args %s :conditions %s", f->func, f->type, nodeToString(f->args),
+					 nodeToString(f->conditions));
 }
 
 static void

@@ -133,7 +133,27 @@ typedef enum ChFuncId
 	CH_FUNC_LENGTH,
 	CH_FUNC_CONCAT,				/* text || text */
 	CH_FUNC_COALESCE,
-	CH_FUNC_CAST				/* to the function's type */
+	CH_FUNC_CAST,				/* to the function's type */
+	CH_FUNC_CASE,				/* a result for each of conditions, then that of
+								 * ELSE; these may be NULL */
+	CH_FUNC_GREATEST,			/* NULLs do not count */
+	CH_FUNC_LEAST,
+	CH_FUNC_SUBSTRING,			/* text, start [, length], the length not negative */
+	CH_FUNC_LEFT,				/* text, number */
+	CH_FUNC_RIGHT,
+	CH_FUNC_POSITION,			/* text, what is looked for: from 1 on, 0: nowhere */
+	CH_FUNC_REPLACE,			/* text, from, to */
+	CH_FUNC_STARTS_WITH,		/* text, beginning */
+	CH_FUNC_TRIM,				/* text [, characters], of spaces if none are given */
+	CH_FUNC_TRIM_LEFT,
+	CH_FUNC_TRIM_RIGHT,
+	CH_FUNC_CONCAT_SOME,		/* of texts, NULL is '' */
+	CH_FUNC_FLOOR,
+	CH_FUNC_CEIL,
+	CH_FUNC_ROUND,
+	CH_FUNC_AT_UTC,				/* timestamptz as the timestamp in UTC */
+	CH_FUNC_EXTRACT				/* field, time; not where the session's zone makes
+								 * a difference */
 } ChFuncId;
 
 typedef struct ChFunc
@@ -141,7 +161,9 @@ typedef struct ChFunc
 	ExtensibleNode hdr;
 	ChFuncId	func;
 	List	   *args;			/* each an Integer (number of a column, perhaps a
-								 * computed one) or a Const that is not NULL */
+								 * computed one) or a Const, which is NULL only
+								 * for CASE */
+	List	   *conditions;		/* CASE: ChExpr, of which values are Const */
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
@@ -165,6 +187,23 @@ typedef struct ChBucket
  * are not known before the scan, or PostgreSQL's function would raise an error.
  */
 extern bool ch_bucket_of(const ChFunc *func, ChBucket *bucket, const char **reason);
+
+/* A field that CH_FUNC_EXTRACT takes of a time, all of them whole numbers. */
+typedef enum ChTimeField
+{
+	CH_TIME_YEAR,				/* 1 BC is -1 */
+	CH_TIME_QUARTER,
+	CH_TIME_MONTH,
+	CH_TIME_DAY,
+	CH_TIME_HOUR,
+	CH_TIME_MINUTE,
+	CH_TIME_DOW,				/* Sunday is 0 */
+	CH_TIME_ISODOW,				/* Sunday is 7 */
+	CH_TIME_DOY
+} ChTimeField;
+
+/* False, with a reason, if it is another field, or not known before the scan. */
+extern bool ch_time_field_of(const ChFunc *func, ChTimeField *field, const char **reason);
 
 /* What one column of a grouped query is. */
 typedef enum ChAgg

@@ -247,6 +247,11 @@ argument(const ChTable *table, const ChColumn *col, int n, List **of, const char
 			*reason = "decimals are compared with their scale by PostgreSQL only";
 		return NULL;
 	}
+	if (mongo_column(arg)->limits)
+	{
+		*reason = "MongoDB makes dates of the years 1 to 9999 only";
+		return NULL;
+	}
 	*of = lappend(*of, arg);
 	return mongo_form(arg);
 }
@@ -270,6 +275,331 @@ ship_call(const ChTable *table, ChColumn *col, const char *operator, const char 
 	/* of coalesce(column, NULL) only the column is left */
 	call = mongo_length(args) == 1 ? mongo_item(args, 0) : mongo_doc1(operator, args);
 	set_computed(col, linitial(of), call)->of = of;
+	return true;
+}
+
+/* ---- parts of text ----------------------------------------------------------------------------------- */
+
+/* No string of the store has so many characters. */
+#define MOST_CHARACTERS (1 << 24)
+
+/* The text that is the first argument, in UTF8, where a character is a code point. */
+static ChColumn *
+text_column(const ChTable *table, const ChColumn *col, const char **reason)
+{
+	ChColumn   *text = column(table, col, 0);
+
+	if (text == NULL)
+		*reason = "the text is no column";
+	else if (GetDatabaseEncoding() != PG_UTF8)
+		*reason = "the database's encoding is not UTF8";
+	else if (has_string(text, reason))
+		return text;
+	return NULL;
+}
+
+/* All arguments but the first are constants. */
+static bool
+has_constants(const ChColumn *col, const char **reason)
+{
+	for (int i = 1; i < list_length(col->func->args); i++)
+		if (constant(col, i) == NULL)
+			return ch_refuse(reason, "the function's other arguments are to be constants");
+	return true;
+}
+
+static int64
+int_constant(const ChColumn *col, int n)
+{
+	return DatumGetInt32(constant(col, n)->constvalue);
+}
+
+static MongoNode *
+text_constant(const ChColumn *col, int n)
+{
+	return mongo_literal(mongo_text(TextDatumGetCString(constant(col, n)->constvalue)));
+}
+
+/* An expression of $$x, the text, which is NULL for NULL. */
+static void
+set_of_text(ChColumn *col, ChColumn *text, MongoNode *expression)
+{
+	set_computed(col, text, let_x(text, mongo_call("$cond", mongo_call("$eq", mongo_text("$$x"), mongo_null(), NULL), mongo_null(),
+												  expression, NULL)));
+}
+
+/* from: characters before it */
+static MongoNode *
+substring(int64 from, int64 length)
+{
+	return mongo_call("$substrCP", mongo_text("$$x"), mongo_int(Min(from, MOST_CHARACTERS)), mongo_int(Min(length, MOST_CHARACTERS)), NULL);
+}
+
+/* From a start that may be before the first character, where the length counts from. */
+static bool
+ship_substring(const ChTable *table, ChColumn *col, const char **reason)
+{
+	ChColumn   *text = text_column(table, col, reason);
+	int64		start,
+				length,
+				end;
+
+	if (text == NULL || !has_constants(col, reason))
+		return false;
+	start = int_constant(col, 1);
+	length = list_length(col->func->args) == 3 ? int_constant(col, 2) : PG_INT32_MAX;
+	if (length < 0)
+		return ch_refuse(reason, "a negative length is an error");
+	/* without a length up to the end, wherever it starts */
+	end = list_length(col->func->args) == 3 ? start + length : PG_INT32_MAX;
+	start = Max(start, 1);
+	set_of_text(col, text, substring(start - 1, Max(end - start, 0)));
+	return true;
+}
+
+static bool
+ship_end(const ChTable *table, ChColumn *col, const char **reason)
+{
+	ChColumn   *text = text_column(table, col, reason);
+	MongoNode  *length = mongo_doc1("$strLenCP", mongo_text("$$x"));
+	int64		n;
+
+	if (text == NULL || !has_constants(col, reason))
+		return false;
+	n = int_constant(col, 1);
+	if (n < 0)
+		return ch_refuse(reason, "characters are counted from one end of the text only");
+	n = Min(n, MOST_CHARACTERS);
+	if (col->func->func == CH_FUNC_LEFT)
+		set_of_text(col, text, substring(0, n));
+	else
+		set_of_text(col, text, mongo_call("$substrCP", mongo_text("$$x"),
+										  mongo_call("$cond", mongo_call("$gt", length, mongo_int(n), NULL),
+													 mongo_call("$subtract", length, mongo_int(n), NULL), mongo_int(0), NULL),
+										  mongo_int(n), NULL));
+	return true;
+}
+
+/* Where a constant is in the text. */
+static bool
+ship_search(const ChTable *table, ChColumn *col, const char **reason)
+{
+	ChColumn   *text = text_column(table, col, reason);
+	MongoNode  *at;
+
+	if (text == NULL || !has_constants(col, reason))
+		return false;
+	at = mongo_call("$indexOfCP", mongo_text("$$x"), text_constant(col, 1), NULL);
+	set_of_text(col, text, col->func->func == CH_FUNC_POSITION ? mongo_call("$add", at, mongo_int(1), NULL)
+				: mongo_call("$eq", at, mongo_int(0), NULL));
+	return true;
+}
+
+static bool
+ship_replace(const ChTable *table, ChColumn *col, const char **reason)
+{
+	ChColumn   *text = text_column(table, col, reason);
+	MongoNode  *replace = mongo_doc1("input", mongo_text("$$x"));
+
+	if (text == NULL || !has_constants(col, reason))
+		return false;
+	if (VARSIZE_ANY_EXHDR(DatumGetPointer(constant(col, 1)->constvalue)) == 0)
+		return ch_refuse(reason, "an empty text is replaced nowhere here");
+	mongo_put(replace, "find", text_constant(col, 1));
+	mongo_put(replace, "replacement", text_constant(col, 2));
+	set_of_text(col, text, mongo_doc1("$replaceAll", replace));
+	return true;
+}
+
+static bool
+ship_trim(const ChTable *table, ChColumn *col, const char *operator, const char **reason)
+{
+	ChColumn   *text = text_column(table, col, reason);
+	MongoNode  *trim = mongo_doc1("input", mongo_text("$$x"));
+	bool		given = list_length(col->func->args) == 2;
+
+	if (text == NULL || !has_constants(col, reason))
+		return false;
+	if (given && VARSIZE_ANY_EXHDR(DatumGetPointer(constant(col, 1)->constvalue)) == 0)
+		return ch_refuse(reason, "there are no characters to trim");
+	mongo_put(trim, "chars", given ? text_constant(col, 1) : mongo_text(" "));
+	set_of_text(col, text, mongo_doc1(operator, trim));
+	return true;
+}
+
+/* concat: texts, NULLs as '' */
+static bool
+ship_concat(const ChTable *table, ChColumn *col, const char **reason)
+{
+	MongoNode  *args = mongo_list();
+	List	   *of = NIL;
+
+	for (int i = 0; i < list_length(col->func->args); i++)
+	{
+		const Const *c = constant(col, i);
+		const ChColumn *arg = column(table, col, i);
+		MongoNode  *value;
+
+		if (!ch_is_text(getBaseType(c ? c->consttype : arg->basetype)))
+			return ch_refuse(reason, "only text is concatenated by MongoDB");
+		value = argument(table, col, i, &of, reason);
+		if (value == NULL)
+			return false;
+		mongo_add(args, c ? value : mongo_call("$ifNull", value, mongo_text(""), NULL));
+	}
+	set_computed(col, linitial(of), mongo_doc1("$concat", args))->of = of;
+	return true;
+}
+
+/* ---- conditions ---------------------------------------------------------------------------------------- */
+
+static bool
+can_express(const ChTable *table, const ChExpr *expr, const char **reason)
+{
+	ListCell   *lc;
+
+	foreach(lc, expr->args)
+		if (!can_express(table, lfirst(lc), reason))
+			return false;
+	return expr->kind == CH_COND_AND || expr->kind == CH_COND_OR || mongo_can_express_leaf(table, expr, reason);
+}
+
+/* Every column of a condition is looked at. */
+static List *
+columns_of(const ChTable *table, const ChExpr *expr, List *columns)
+{
+	ListCell   *lc;
+
+	foreach(lc, expr->args)
+		columns = columns_of(table, lfirst(lc), columns);
+	if (expr->attno)
+		columns = list_append_unique_ptr(columns, ch_column(table, expr->attno));
+	return expr->other ? list_append_unique_ptr(columns, ch_column(table, expr->other)) : columns;
+}
+
+/* A result, which may be NULL. */
+static MongoNode *
+result(const ChTable *table, const ChColumn *col, int n, List **of, const char **reason)
+{
+	const Const *c = constant(col, n);
+
+	return c && c->constisnull ? mongo_null() : argument(table, col, n, of, reason);
+}
+
+static bool
+ship_case(const ChTable *table, ChColumn *col, const char **reason)
+{
+	List	   *of = NIL;
+	MongoNode  *value = result(table, col, list_length(col->func->conditions), &of, reason);
+
+	for (int i = list_length(col->func->conditions) - 1; i >= 0 && value; i--)
+	{
+		const ChExpr *expr = list_nth(col->func->conditions, i);
+		MongoNode  *then = result(table, col, i, &of, reason);
+		ChCond	   *cond;
+
+		if (then == NULL || !can_express(table, expr, reason))
+			return false;
+		of = columns_of(table, expr, of);
+		cond = ch_bind_constants(table, expr);
+		value = cond ? mongo_call("$cond", mongo_filter_expression(cond), then, value, NULL) : then;
+	}
+	if (value == NULL)
+		return false;
+	set_computed(col, linitial(of), value)->of = of;
+	return true;
+}
+
+/* ---- numbers ------------------------------------------------------------------------------------------------ */
+
+/* Of values that MongoDB orders alike, NULLs left out. */
+static bool
+ship_extreme(const ChTable *table, ChColumn *col, const char *operator, const char **reason)
+{
+	if (ch_is_float(col->basetype))
+		return ch_refuse(reason, "NaN is the least number in MongoDB");
+	return ship_call(table, col, operator, reason);
+}
+
+static bool
+ship_floor(const ChTable *table, ChColumn *col, const char *operator, const char **reason)
+{
+	ChColumn   *from = column(table, col, 0);
+
+	if (from == NULL || from->basetype != FLOAT8OID || !mongo_has_form(from, reason))
+		return ch_refuse(reason, "MongoDB is asked for whole doubles only");
+	set_computed(col, from, mongo_doc1(operator, mongo_form(from)));
+	return true;
+}
+
+/* ---- fields of times --------------------------------------------------------------------------------------- */
+
+/* Years before 1 are those of a time 8000 years, twenty whole cycles, later; there is no year 0. */
+#define SHIFT_YEARS 8000
+#define SHIFT_MSEC (INT64CONST(20) * 146097 * 86400000)
+
+static MongoNode *
+year_of(MongoNode *x)
+{
+	return mongo_call("$cond", mongo_call("$gte", x, mongo_date(INT64CONST(-62135596800000)), NULL), mongo_doc1("$year", x),
+					  mongo_call("$subtract", mongo_doc1("$year", mongo_call("$add", x, mongo_long(SHIFT_MSEC), NULL)),
+								 mongo_int(SHIFT_YEARS + 1), NULL), NULL);
+}
+
+static MongoNode *
+field_of(ChTimeField field, MongoNode *x)
+{
+	switch (field)
+	{
+		case CH_TIME_YEAR:
+			return year_of(x);
+		case CH_TIME_QUARTER:
+			/* 1, 4, 7, 10 are 0, 1, 2, 3 and a bit */
+			return mongo_doc1("$ceil", mongo_call("$divide", mongo_doc1("$month", x), mongo_int(3), NULL));
+		case CH_TIME_MONTH:
+			return mongo_doc1("$month", x);
+		case CH_TIME_DAY:
+			return mongo_doc1("$dayOfMonth", x);
+		case CH_TIME_HOUR:
+			return mongo_doc1("$hour", x);
+		case CH_TIME_MINUTE:
+			return mongo_doc1("$minute", x);
+		case CH_TIME_DOW:
+			return mongo_call("$subtract", mongo_doc1("$dayOfWeek", x), mongo_int(1), NULL);
+		case CH_TIME_ISODOW:
+			return mongo_doc1("$isoDayOfWeek", x);
+		case CH_TIME_DOY:
+			return mongo_doc1("$dayOfYear", x);
+	}
+	return NULL;
+}
+
+static bool
+ship_extract(const ChTable *table, ChColumn *col, const char **reason)
+{
+	ChColumn   *time = column(table, col, 1);
+	ChTimeField field;
+	MongoNode  *value;
+
+	if (!ch_time_field_of(col->func, &field, reason) || time == NULL || !mongo_has_form(time, reason))
+		return false;
+	if (time->basetype == DATEOID && (field == CH_TIME_HOUR || field == CH_TIME_MINUTE))
+		return ch_refuse(reason, "a date has no such field");
+	value = mongo_doc1(col->basetype == FLOAT8OID ? "$toDouble" : "$toLong", field_of(field, mongo_text("$$x")));
+	value = mongo_call("$cond", mongo_call("$eq", mongo_text("$$x"), mongo_null(), NULL), mongo_null(), value, NULL);
+	set_computed(col, time, let_x(time, value))->type = col->basetype == FLOAT8OID ? MONGO_DOUBLE : MONGO_LONG;
+	return true;
+}
+
+/* A date of the store is one moment, whatever the column's type. */
+static bool
+ship_at_utc(const ChTable *table, ChColumn *col, const char **reason)
+{
+	ChColumn   *time = column(table, col, 1);
+
+	if (time == NULL || !mongo_has_form(time, reason))
+		return false;
+	set_computed(col, time, mongo_form(time));
 	return true;
 }
 
@@ -311,6 +641,40 @@ mongo_ship_func(const ChTable *table, ChColumn *col, const char **reason)
 			return ship_call(table, col, "$ifNull", reason);
 		case CH_FUNC_CAST:
 			return ship_cast(table, col, reason);
+		case CH_FUNC_CASE:
+			return ship_case(table, col, reason);
+		case CH_FUNC_GREATEST:
+			return ship_extreme(table, col, "$max", reason);
+		case CH_FUNC_LEAST:
+			return ship_extreme(table, col, "$min", reason);
+		case CH_FUNC_SUBSTRING:
+			return ship_substring(table, col, reason);
+		case CH_FUNC_LEFT:
+		case CH_FUNC_RIGHT:
+			return ship_end(table, col, reason);
+		case CH_FUNC_POSITION:
+		case CH_FUNC_STARTS_WITH:
+			return ship_search(table, col, reason);
+		case CH_FUNC_REPLACE:
+			return ship_replace(table, col, reason);
+		case CH_FUNC_TRIM:
+			return ship_trim(table, col, "$trim", reason);
+		case CH_FUNC_TRIM_LEFT:
+			return ship_trim(table, col, "$ltrim", reason);
+		case CH_FUNC_TRIM_RIGHT:
+			return ship_trim(table, col, "$rtrim", reason);
+		case CH_FUNC_CONCAT_SOME:
+			return ship_concat(table, col, reason);
+		case CH_FUNC_FLOOR:
+			return ship_floor(table, col, "$floor", reason);
+		case CH_FUNC_CEIL:
+			return ship_floor(table, col, "$ceil", reason);
+		case CH_FUNC_ROUND:
+			return ch_refuse(reason, "MongoDB rounds what is halfway by the decimal digits of a double");
+		case CH_FUNC_AT_UTC:
+			return ship_at_utc(table, col, reason);
+		case CH_FUNC_EXTRACT:
+			return ship_extract(table, col, reason);
 		case CH_FUNC_LOWER:
 		case CH_FUNC_UPPER:
 			return ch_refuse(reason, "MongoDB changes the case of ASCII letters only");

@@ -84,8 +84,19 @@ class Expressions:
         if dice < 0.85:
             return ["coalesce(", ref.text, ", ", self.value(ref.column), ")", collate]
         if dice < 0.93:
-            return ["(CASE WHEN ", self.condition(scope, 0), " THEN ", ref.text, " ELSE ", self.value(ref.column), " END", collate, ")"]
+            return self.case(scope, ref, collate)
+        if dice < 0.96 and ref.category in ORDERED and ref.category != "text":
+            return [self.pick(["greatest(", "least("]), ref.text, ", ", self.value(ref.column), ")"]
         return ["nullif(", ref.text, ", ", self.value(ref.column), ")", collate]
+
+    def case(self, scope, ref, collate):
+        """CASE in one of its forms; a value without an ELSE is NULL."""
+        otherwise = self.pick([[" ELSE ", self.value(ref.column)], [" ELSE ", ref.text], ""])
+        if self.chance(0.3) and ref.category in ORDERED:
+            whens = [[" WHEN ", self.value(ref.column), " THEN ", self.value(ref.column)] for _ in range(self.rng.randint(1, 2))]
+            return ["(CASE ", ref.text, whens, otherwise, " END", collate, ")"]
+        whens = [[" WHEN ", self.condition(scope, 0), " THEN ", self.pick([ref.text, self.value(ref.column)])] for _ in range(self.rng.randint(1, 2))]
+        return ["(CASE", whens, otherwise, " END", collate, ")"]
 
     def scalar_int(self, scope, refs, depth):
         small = self.refs(scope, "int", test=lambda c: c.small)
@@ -99,7 +110,11 @@ class Expressions:
             return self.pick([f"({a} + {b})", f"({a} - {b})", f"({a} * {b})", f"({a} / {divisor})", f"({a} % {divisor})", f"(- {a})", f"abs({a})",
                               f"({a} * 2 + {b})"])
         if strings and dice < 0.75:
-            return self.pick(["length({})", "char_length({})", "octet_length({})", "ascii({})", "position('a' in {})"]).format(self.pick(strings).text)
+            return self.pick(["length({})", "char_length({})", "octet_length({})", "ascii({})", "position('a' in {})", "strpos({}, 'é')"]).format(self.pick(strings).text)
+        times = self.refs(scope, "ts", "date", test=lambda c: c.middle)
+        if times and dice < 0.8:
+            field = self.pick(["year", "quarter", "month", "day", "dow", "isodow", "doy"])
+            return f"extract({field} from {self.pick(times).text})"
         if lists and dice < 0.9:
             return f"cardinality({self.pick(lists).text})"
         exact = self.refs(scope, "float", test=lambda c: c.exact)
@@ -129,7 +144,8 @@ class Expressions:
         if ints and self.chance(0.2):
             return f"({self.pick(ints).text}::text{C})"
         return "(" + self.pick([f"lower({a}{C})", f"upper({a}{C})", f"{a} || 'x'", f"{a} || {b}{C}", f"substr({a}, {n + 1}, 2)", f"left({a}, {n})",
-                                f"right({a}, {n})", f"replace({a}, 'a', 'é')", f"btrim({a})", f"reverse({a})", f"md5({a})", f"concat({a}, {b})",
+                                f"right({a}, {n})", f"replace({a}, 'a', 'é')", f"btrim({a})", f"ltrim({a})", f"rtrim({a}, ' a')", f"substr({a}, {n - 2}, {n})",
+                                f"concat({a}, '-', {b})", f"nullif({a}, 'a')", f"replace({a}, '\U0001F600', 'a')", f"reverse({a})", f"md5({a})", f"concat({a}, {b})",
                                 f"split_part({a}, 'a', 1)", f"initcap({a}{C})"]) + C + ")"
 
     def scalar_time(self, scope, refs, depth):
@@ -151,6 +167,9 @@ class Expressions:
                           f"cipherhorizon.time_bucket({quote(self.pick(STRIDES))}, {a})"])
 
     def scalar_bool(self, scope, refs, depth):
+        texts = self.refs(scope, "text")
+        if texts and self.chance(0.3):
+            return f"starts_with({self.pick(texts).text}, {self.pick(['a', 'é', chr(0x1F600), ' ', '%'])!r})"
         return ["(", self.condition(scope, 0), ")"]
 
     def scalar_json(self, scope, refs, depth):

@@ -119,6 +119,38 @@ SELECT b, count(*) FROM strict GROUP BY b ORDER BY count(*) LIMIT 1;
 SELECT b, count(*) FROM strict WHERE id < 80 GROUP BY b ORDER BY count(*) LIMIT 1;
 SELECT kind, sum(f) FROM odd WHERE id IN (1, 28, 29) GROUP BY kind ORDER BY count(*) LIMIT 1;
 
+-- What is computed of a value: a group for each, the same here and there
+CREATE FUNCTION computed(expression text, relation text = 'odd') RETURNS text LANGUAGE plpgsql AS $$
+DECLARE line text; how text := 'here'; fetched text[]; here text[];
+  query constant text := format('SELECT array_agg(x ORDER BY x COLLATE "C") FROM (SELECT (%s)::text || '' '' || count(*) AS x FROM %s GROUP BY %s) x', expression, relation, expression);
+BEGIN
+  FOR line IN EXECUTE format('EXPLAIN (VERBOSE, COSTS OFF) SELECT %s, count(*) FROM %s GROUP BY 1', expression, relation) LOOP
+    how := CASE WHEN line LIKE '%Pushed: group, aggregate%' THEN 'there' WHEN line LIKE '%GROUP BY:%' THEN substring(line FROM 'GROUP BY: .*') ELSE how END;
+  END LOOP;
+  EXECUTE query INTO fetched;
+  PERFORM set_config('cipherhorizon.enable_aggregate_pushdown', 'off', true);
+  EXECUTE query INTO here;
+  PERFORM set_config('cipherhorizon.enable_aggregate_pushdown', 'on', true);
+  RETURN concat_ws(' ', how || ':', fetched::text, CASE WHEN fetched IS DISTINCT FROM here THEN 'HERE: ' || here::text END);
+END $$;
+SELECT e, computed(e) FROM unnest(ARRAY['CASE WHEN id > 60 THEN ''late'' WHEN id > 20 THEN kind ELSE ''it''''s "early"'' END', 'CASE kind WHEN ''even'' THEN 2 WHEN ''odd'' THEN 1 END',
+  'CASE WHEN n > 9007199254740992 THEN 1 WHEN n = 0 THEN 0 ELSE -1 END', 'CASE WHEN f > 0.25 THEN f ELSE ''Infinity'' END', 'CASE WHEN f < 0 OR f = ''Infinity'' THEN 1 ELSE 0 END', 'CASE WHEN b THEN s WHEN b IS NULL THEN kind END',
+  'CASE WHEN s IN (''a'', ''A'', NULL) THEN true ELSE false END', 'CASE WHEN n NOT IN (1, 2) THEN n END', 'nullif(n, 1)', 'nullif(s, ''a'')', 'nullif(f, 0)', 'coalesce(s, kind)', 'coalesce(n, i, -5)', 'coalesce(s, ''z😀'') || kind',
+  'starts_with(kind, ''o'')', 'starts_with(s, ''z😀'')', 'replace(s, ''😀'', ''a'')', 'i::bigint', 'i::float8', 'coalesce(b, false)', 'CASE WHEN t IS NULL THEN d END', 'CASE WHEN i = NULL THEN 1 ELSE 2 END']) WITH ORDINALITY AS x(e, i) ORDER BY i;
+-- the store's answer would be another, or is not known to be the same
+SELECT e, computed(e) FROM unnest(ARRAY['length(s)', 'left(s, 1)', 'strpos(s, ''a'')', 'upper(kind)', 'i + 1', 'CASE WHEN s < ''b'' THEN 1 END', 'CASE WHEN t > ''2020-01-01'' THEN 1 END', 'CASE WHEN s = ''\u0041'' THEN 1 END', 'i::numeric',
+  'replace(s, '''', ''x'')', 'CASE WHEN f = ''NaN'' THEN 1 END', 'greatest(i, 3)', 'extract(year from d)', 'date_bin(''1 day'', t, ''2000-01-01'')']) WITH ORDINALITY AS x(e, i) ORDER BY i;
+-- in conditions, groups and what is above them
+EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM odd WHERE CASE WHEN n > 1 THEN 'many' ELSE kind END = 'many' ORDER BY coalesce(n, 0), id LIMIT 3;
+SELECT id FROM odd WHERE CASE WHEN n > 1 THEN 'many' ELSE kind END = 'many' ORDER BY coalesce(n, 0), id LIMIT 3;
+SELECT array_agg(id ORDER BY id) FROM odd WHERE NOT starts_with(s, 'z') AND coalesce(b, false);
+SELECT above('SELECT coalesce(b, false), sum(CASE WHEN id > 40 THEN id ELSE 0 END) FROM odd GROUP BY 1 HAVING count(nullif(kind, ''odd'')) > 1 ORDER BY 2 DESC LIMIT 2');
+SELECT above('SELECT kind || ''!'', count(*) FROM odd GROUP BY 1 ORDER BY 1 LIMIT 2');
+SELECT id FROM odd WHERE kind || '!' > 'text' ORDER BY id LIMIT 2;
+SELECT above('SELECT coalesce(p.name, ''none''), count(k.w) FROM person p LEFT JOIN knows k ON k.a = p.id GROUP BY 1 ORDER BY 2 DESC, min(p.id) LIMIT 3');
+-- a value that does not fit is an error also where only a condition of CASE looks at it
+SELECT CASE WHEN b THEN 1 ELSE id END, count(*) FROM strict WHERE id > 70 GROUP BY 1;
+
 -- Joins: inner, left, semi, anti; a loop, two edges alike, a missing key
 EXPLAIN (VERBOSE, COSTS OFF) SELECT p.name, k.w FROM person p JOIN knows k ON k.a = p.id WHERE p.id < 4;
 SELECT same('SELECT p.name, k.b, k.w FROM person p JOIN knows k ON k.a = p.id WHERE p.id < 4');

@@ -83,6 +83,18 @@ FORMS = [
     ("`::float8 =`", "SELECT {c} FROM t WHERE {c}::float8 = 0.5", "filter", {"integer", "bigint", "numeric"}),
     ("`coalesce() =`", "SELECT {c} FROM t WHERE coalesce({c}, {w}) = {v}", "filter", None),
     ("`CASE`", "SELECT {c} FROM t WHERE CASE WHEN {c} = {v} THEN 1 ELSE 2 END = 1", "filter", None),
+    ("`nullif() =`", "SELECT {c} FROM t WHERE nullif({c}, {w}) = {v}", "filter", None),
+    ("`greatest() =`", "SELECT {c} FROM t WHERE greatest({c}, {w}) = {v}", "filter", None),
+    ("`left() =`, `right()`, `substr()`", "SELECT {c} FROM t WHERE left({c}, 1) = 'a' AND right({c}, 1) = 'a' AND substr({c}, 2, 1) = 'a'", "filter", STRINGS),
+    ("`strpos() =`", "SELECT {c} FROM t WHERE strpos({c}, 'a') = 1", "filter", STRINGS),
+    ("`starts_with()`", "SELECT {c} FROM t WHERE starts_with({c}, 'a')", "filter", STRINGS),
+    ("`replace() =`", "SELECT {c} FROM t WHERE replace({c}, 'a', 'b') = 'b'", "filter", STRINGS),
+    ("`btrim() =`", "SELECT {c} FROM t WHERE btrim({c}) = 'a'", "filter", STRINGS),
+    ("`concat() =`", "SELECT {c} FROM t WHERE concat({c}, 'x') = 'ax'", "filter", STRINGS),
+    ("`floor() =`, `ceil()`", "SELECT {c} FROM t WHERE floor({c}) = 1 AND ceil({c}) = 1", "filter", {"float8", "numeric"}),
+    ("`round() =`", "SELECT {c} FROM t WHERE round({c}) = 1", "filter", {"float8", "numeric"}),
+    ("`extract(year) =`", "SELECT {c} FROM t WHERE extract(year FROM {c}) = 2026", "filter", {"date", "timestamp", "timestamptz"}),
+    ("`extract(year ... AT TIME ZONE 'UTC') =`", "SELECT {c} FROM t WHERE extract(year FROM {c} AT TIME ZONE 'UTC') = 2026", "filter", {"timestamptz"}),
     ("`->> 'a' =`", "SELECT {c} FROM t WHERE {c} ->> 'a' = '1'", "filter", {"jsonb"}),
     ("`-> 'a' IS NULL`", "SELECT {c} FROM t WHERE {c} -> 'a' IS NULL", "filter", {"jsonb"}),
     ("`@>`", "SELECT {c} FROM t WHERE {c} @> {v}", "filter", {"jsonb", "text[]"}),
@@ -102,6 +114,13 @@ FORMS = [
     ("`bool_and()` `bool_or()`", "SELECT count(*), bool_and({c}), bool_or({c}) FROM t", "aggregate", {"boolean"}),
     ("`first()` `last()` by time", "SELECT cipherhorizon.last({c}, {time}) FROM t", "aggregate", None),
     ("`FILTER`", "SELECT count(*) FILTER (WHERE {c} = {v}) FROM t", "aggregate", None),
+    ("`GROUP BY` `HAVING count(*) >`", "SELECT {c}, count(*) FROM t GROUP BY {c} HAVING count(*) > 5", "having", None),
+    ("`GROUP BY` `ORDER BY count(*) LIMIT`", "SELECT {c}, count(*) FROM t GROUP BY {c} ORDER BY count(*) DESC LIMIT 5", "limit", None),
+    ("`GROUP BY c ORDER BY c LIMIT`", "SELECT {c} FROM t GROUP BY {c} ORDER BY {c} LIMIT 5", "limit", None),
+    ("`HAVING max() >`", "SELECT {other}, count(*) FROM t GROUP BY {other} HAVING max({c}) > {v}", "having", None),
+    ("`HAVING sum() >`", "SELECT {other}, count(*) FROM t GROUP BY {other} HAVING sum({c}) > 5", "having", NUMBERS),
+    ("`ORDER BY sum() LIMIT`", "SELECT {other}, sum({c}) FROM t GROUP BY {other} ORDER BY sum({c}) DESC LIMIT 5", "limit", NUMBERS),
+    ("`ORDER BY avg() LIMIT`", "SELECT {other}, avg({c}) FROM t GROUP BY {other} ORDER BY avg({c}) DESC LIMIT 5", "limit", NUMBERS),
     ("`DISTINCT ON (c) ... ORDER BY c, time DESC`", "SELECT DISTINCT ON ({c}) * FROM (SELECT {c}, {time} AS o FROM t) s ORDER BY {c}, o DESC",
      "distinct on", None),
     ("join by `=`", "SELECT a.{c} FROM t a JOIN t b ON a.{c} = b.{c}", "join", None),
@@ -184,6 +203,7 @@ def table_for(session, store, group):
             others_here = (others + ", " if others else "") + ("o bigint" if "type '" not in table_options else "")
         else:
             others_here = others
+        other = others_here.split(" ")[0] or "c"
         listed = ", ".join(x for x in (columns, others_here.strip(", ")) if x)
         session.must(f"DROP FOREIGN TABLE IF EXISTS t; CREATE FOREIGN TABLE t ({listed}) SERVER t_pushdown_{store.lower()} OPTIONS ({table_options})")
         for form, query, part, sensible in FORMS:
@@ -192,7 +212,7 @@ def table_for(session, store, group):
             elif "{time}" in query and time == "o" and "type '" in table_options:
                 answer = "none"
             else:
-                answer = verdict(session, query.format(c="c", v=v, w=w, time=time), part)
+                answer = verdict(session, query.format(c="c", v=v, w=w, time=time, other=other), part)
             rows.setdefault(form, []).append(answer)
     return title, types, rows
 

@@ -103,9 +103,9 @@ put_time_literal(StringInfo out, const char *type, Datum value, Oid typid)
 					 JsonEncodeDateTime(NULL, value, typid, typid == TIMESTAMPTZOID ? &utc : NULL));
 }
 
-/* As a person would write it in Cypher. */
+/* As a person would write it in Cypher, a long list cut unless the whole is wanted. */
 static void
-put_literal(StringInfo out, const ChValue *v)
+put_literal(StringInfo out, const ChValue *v, bool whole)
 {
 	switch (v->kind)
 	{
@@ -140,16 +140,16 @@ put_literal(StringInfo out, const ChValue *v)
 			/* the one unknown value of a list is the list itself */
 			if (v->u.list.n == 1 && v->u.list.items[0].kind == CH_PARAM)
 			{
-				put_literal(out, &v->u.list.items[0]);
+				put_literal(out, &v->u.list.items[0], whole);
 				break;
 			}
 			appendStringInfoChar(out, '[');
-			for (int i = 0; i < Min(v->u.list.n, LIST_SHOWN); i++)
+			for (int i = 0; i < (whole ? v->u.list.n : Min(v->u.list.n, LIST_SHOWN)); i++)
 			{
 				appendStringInfoString(out, i ? ", " : "");
-				put_literal(out, &v->u.list.items[i]);
+				put_literal(out, &v->u.list.items[i], whole);
 			}
-			if (v->u.list.n > LIST_SHOWN)
+			if (v->u.list.n > LIST_SHOWN && !whole)
 				appendStringInfo(out, ", ... (%d in all)", v->u.list.n);
 			appendStringInfoChar(out, ']');
 			break;
@@ -161,9 +161,9 @@ put_literal(StringInfo out, const ChValue *v)
 void
 neo4j_put_value(Neo4jText *q, const ChValue *v)
 {
-	if (q->explain)
+	if (q->explain || q->literal)
 	{
-		put_literal(&q->text, v);
+		put_literal(&q->text, v, q->literal);
 		return;
 	}
 	put(q, q->in_set ? "q.p%d" : "$p%d", ++q->nparams);
@@ -335,6 +335,11 @@ neo4j_put_fit(Neo4jText *q, const ChColumn *col)
 {
 	const char *p = NEO4J_EXPR(col);
 
+	if (col->kind == NEO4J_COMPUTED)
+	{
+		put(q, "%s IS NOT NULL", p);
+		return;
+	}
 	switch (col->basetype)
 	{
 		case INT2OID:
@@ -398,6 +403,9 @@ neo4j_ship_leaf(const ChTable *joined, const ChExpr *leaf, const char **reason)
 		return ship_null_test(table, col, leaf->kind, reason);
 	if (leaf->kind == CH_COND_CMP_COLUMN)
 		return ship_column_leaf(col, ch_column(joined, leaf->other), leaf->op, reason);
+	if (col->kind == NEO4J_COMPUTED && ch_is_text(col->basetype) && leaf->kind == CH_COND_CMP &&
+		leaf->op != CH_EQ && leaf->op != CH_NE)
+		return ch_no_ship(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
 	if (col->basetype == UUIDOID)
 		return ch_no_ship(reason, "a UUID is a string in Neo4j, which may be written in several ways");
 	if (col->basetype == BYTEAOID)

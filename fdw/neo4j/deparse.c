@@ -27,7 +27,7 @@ ship_key(const ChColumn *col, const char **reason)
 		return ch_refuse(reason, "Neo4j has no equal of the column's type");
 	if (table->mismatch_null && !neo4j_has_fit(col))
 		return ch_refuse(reason, "on_type_mismatch is 'null', and Neo4j cannot tell which values the column's type holds");
-	if (ch_is_text(col->basetype) && t->form == NEO4J_RESULT)
+	if (ch_is_text(col->basetype) && (col->kind == NEO4J_COMPUTED || t->form == NEO4J_RESULT))
 		return ch_refuse(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
 	return true;
 }

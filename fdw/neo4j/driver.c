@@ -23,6 +23,7 @@ const ChDriver ch_neo4j_driver = {
 	.more_leaves = CH_LEAF(CH_COND_CMP_COLUMN),
 	.ship_leaf = neo4j_ship_leaf,
 	.ship_sort = neo4j_ship_sort,
+	.ship_func = neo4j_ship_func,
 	.ship_group = neo4j_ship_group,
 	.describe_groups = neo4j_describe_groups,
 	.ship_sets = neo4j_ship_sets,

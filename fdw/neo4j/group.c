@@ -30,8 +30,8 @@
 /* ---- may it ship ---------------------------------------------------------------- */
 
 /* Can equal values be brought to one form, and be told from what is no value? */
-static bool
-has_form(const ChColumn *col, const char **reason)
+bool
+neo4j_has_form(const ChColumn *col, const char **reason)
 {
 	if (!neo4j_has_fit(col) || col->basetype == NUMERICOID)
 		return ch_refuse(reason, "values of the column's type have no single form in Neo4j");
@@ -63,7 +63,7 @@ ship_target(const ChTable *table, const ChTarget *target, const char **reason)
 			break;
 		case CH_AGG_FIRST:
 		case CH_AGG_LAST:
-			if (!has_form(ch_column(table, target->by), reason))
+			if (!neo4j_has_form(ch_column(table, target->by), reason))
 				return false;
 			if (ch_is_text(ch_column(table, target->by)->basetype))
 				return ch_refuse(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
@@ -71,7 +71,7 @@ ship_target(const ChTable *table, const ChTarget *target, const char **reason)
 		default:
 			break;
 	}
-	return has_form(col, reason);
+	return neo4j_has_form(col, reason);
 }
 
 /* With 'error', the columns of a FILTER are looked at, too. */
@@ -96,7 +96,7 @@ neo4j_ship_group(const ChTable *table, const ChQuery *query, const char **reason
 	ListCell   *lc;
 
 	foreach(lc, query->group)
-		if (!has_form(ch_column(table, lfirst_int(lc)), reason))
+		if (!neo4j_has_form(ch_column(table, lfirst_int(lc)), reason))
 			return false;
 	foreach(lc, query->targets)
 	{
@@ -160,7 +160,8 @@ neo4j_ship_group_sort(const ChTable *groups, List *keys, const char **reason)
 		const ChTarget *target = list_nth(groups->grouped->targets, ((ChSortKey *) lfirst(lc))->attno - 1);
 		const ChColumn *col = target->attno ? ch_column(groups->rows, target->attno) : NULL;
 
-		if (ch_is_text(target->type) && ((const Neo4jTable *) col->table->priv)->form == NEO4J_RESULT)
+		if (ch_is_text(target->type) &&
+			(col->kind == NEO4J_COMPUTED || ((const Neo4jTable *) col->table->priv)->form == NEO4J_RESULT))
 			return ch_refuse(reason, "Neo4j orders strings that a query makes by UTF-16 unit");
 	}
 	return true;
@@ -169,8 +170,8 @@ neo4j_ship_group_sort(const ChTable *groups, List *keys, const char **reason)
 /* ---- values ------------------------------------------------------------------------ */
 
 /* The one form of a value that fits. */
-static char *
-form_of(const ChColumn *col)
+char *
+neo4j_form(const ChColumn *col)
 {
 	const char *p = NEO4J_EXPR(col);
 
@@ -209,8 +210,8 @@ static char *
 distinct_form(const ChColumn *col)
 {
 	if (col->basetype != FLOAT8OID)
-		return form_of(col);
-	return psprintf("CASE WHEN isNaN(toFloat(%s)) THEN {nan: true} ELSE %s END", NEO4J_EXPR(col), form_of(col));
+		return neo4j_form(col);
+	return psprintf("CASE WHEN isNaN(toFloat(%s)) THEN {nan: true} ELSE %s END", NEO4J_EXPR(col), neo4j_form(col));
 }
 
 /* CASE WHEN it fits THEN its form [ELSE itself, to be refused] END */
@@ -282,7 +283,7 @@ put_distinct_sum(Neo4jText *q, const ChBoundTarget *t, const char *value)
 static void
 put_sum(Neo4jText *q, const ChBoundTarget *t)
 {
-	char	   *value = form_of(t->col);
+	char	   *value = neo4j_form(t->col);
 
 	appendStringInfoString(&q->text, "CASE WHEN ");
 	put_call(q, "count", t, value);
@@ -342,15 +343,15 @@ put_target(Neo4jText *q, const ChBoundTarget *t)
 			put_sum(q, t);
 			break;
 		case CH_AGG_MIN:
-			put_call(q, "min", t, form_of(t->col));
+			put_call(q, "min", t, neo4j_form(t->col));
 			break;
 		case CH_AGG_MAX:
-			put_call(q, "max", t, form_of(t->col));
+			put_call(q, "max", t, neo4j_form(t->col));
 			break;
 		case CH_AGG_FIRST:
 		case CH_AGG_LAST:
 			/* lists are ordered by their first items */
-			put_call(q, t->agg == CH_AGG_FIRST ? "min" : "max", t, psprintf("[%s, %s]", form_of(t->by), form_of(t->col)));
+			put_call(q, t->agg == CH_AGG_FIRST ? "min" : "max", t, psprintf("[%s, %s]", neo4j_form(t->by), neo4j_form(t->col)));
 			appendStringInfoString(&q->text, "[1]");
 			break;
 		case CH_AGG_BOOL_AND:
@@ -365,6 +366,14 @@ put_target(Neo4jText *q, const ChBoundTarget *t)
 static List *
 add_checked(List *checked, ChColumn *col)
 {
+	ListCell   *lc;
+
+	if (col && col->kind == NEO4J_COMPUTED)
+	{
+		foreach(lc, neo4j_inputs(col))
+			checked = add_checked(checked, lfirst(lc));
+		return checked;
+	}
 	return col && !col->table->mismatch_null && neo4j_has_fit(col) ? list_append_unique_ptr(checked, col) : checked;
 }
 
@@ -387,8 +396,8 @@ columns_to_check(const ChScan *scan)
 	{
 		const ChBoundTarget *t = &scan->targets[i];
 
-		/* a key shows itself, if it is there */
-		if (t->agg != CH_AGG_KEY || scan->groups)
+		/* a key shows itself, if it is there and not made of others */
+		if (t->agg != CH_AGG_KEY || scan->groups || t->col->kind == NEO4J_COMPUTED)
 			checked = add_checked(add_checked(checked, t->col), t->by);
 		checked = add_filter(checked, t->filter);
 	}

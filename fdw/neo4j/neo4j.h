@@ -51,7 +51,8 @@ typedef enum Neo4jKind
 	NEO4J_ID,					/* element id */
 	NEO4J_LABELS,
 	NEO4J_TYPE,
-	NEO4J_NODE					/* every property, as a map */
+	NEO4J_NODE,					/* every property, as a map */
+	NEO4J_COMPUTED				/* an expression (func.c) */
 } Neo4jKind;
 
 /* ChColumn.extra: its Cypher, as n.`handle`. */
@@ -91,7 +92,8 @@ extern List *neo4j_query(ChConn *conn, const char *text, const char *const *para
 typedef struct Neo4jText
 {
 	StringInfoData text;
-	bool		explain;		/* values stand in the text */
+	bool		explain;		/* values stand in the text, for people */
+	bool		literal;		/* values stand in the text, as they are */
 	bool		in_set;			/* values are those of one of several questions */
 	int			nparams;
 	StringInfoData params;		/* packed: name, value, ... */
@@ -112,7 +114,18 @@ extern void neo4j_put_value(Neo4jText *q, const ChValue *v);
 extern bool neo4j_has_fit(const ChColumn *col);
 extern void neo4j_put_fit(Neo4jText *q, const ChColumn *col);
 
+/* ---- func.c ---------------------------------------------------------------------- */
+
+extern bool neo4j_ship_func(const ChTable *table, ChColumn *col, const char **reason);
+
+/* The columns that a computed one is made of; they may be computed, too. */
+extern List *neo4j_inputs(const ChColumn *col);
+
 /* ---- group.c --------------------------------------------------------------------- */
+
+/* Can equal values be brought to one form?  And that form of a value that fits. */
+extern bool neo4j_has_form(const ChColumn *col, const char **reason);
+extern char *neo4j_form(const ChColumn *col);
 
 extern bool neo4j_ship_group(const ChTable *table, const ChQuery *query, const char **reason);
 

@@ -283,6 +283,8 @@ kind_allowed(Neo4jForm form, Neo4jKind kind)
 		case NEO4J_ID:
 		case NEO4J_NODE:
 			return form != NEO4J_RESULT;
+		case NEO4J_COMPUTED:
+			break;				/* no option names it */
 	}
 	return false;
 }
@@ -320,6 +322,8 @@ expression_of(const ChColumn *col, Neo4jForm form, const char *suffix)
 			return psprintf("type(%s)", row);
 		case NEO4J_NODE:
 			return psprintf("properties(%s)", row);
+		case NEO4J_COMPUTED:
+			break;
 	}
 	return name;
 }

@@ -32,6 +32,8 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT t._id FROM m t WHERE t.g < 3 AND upper(t.nam
 -- Above groups, windows, DISTINCT, ORDER BY, UNION ALL, partitions, a join; below another sub-select; INSERT
 SELECT compare('SELECT t.symbol, count(*), (SELECT max(x.price) FROM i x /**/ WHERE x.symbol = t.symbol) FROM keys t GROUP BY t.symbol');
 SELECT compare('SELECT t.g, max(t.k), (SELECT x.n FROM r x /**/ WHERE x.k = max(t.k)) FROM keys t GROUP BY t.g');
+SELECT compare('SELECT t.g, 1 + sum((SELECT x.n FROM r x /**/ WHERE x.k = t.k)), count(*) FILTER (WHERE (SELECT y._id FROM m y /**/ WHERE y._id = t.k) > 3) FROM few t GROUP BY t.g');
+SELECT compare('SELECT t._id, (SELECT x.n FROM r x /**/ WHERE x.k = t._id) FROM m t /**/ ORDER BY t._id LIMIT 20');
 SELECT compare('SELECT t.k, rank() OVER (ORDER BY t.k), (SELECT x.n FROM r x /**/ WHERE x.k = t.k) FROM few t');
 SELECT compare('SELECT DISTINCT (SELECT x.n % 3 FROM r x /**/ WHERE x.k = t.k) FROM few t');
 SELECT compare('SELECT t.k, (SELECT x.n FROM r x /**/ WHERE x.k = t.k) AS v FROM few t ORDER BY v DESC, 1');

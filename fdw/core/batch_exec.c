@@ -237,7 +237,8 @@ is_asked_anew(const SubPlan *subplan)
 static bool
 find_subplans(Node *node, void *found)
 {
-	if (node == NULL)
+	/* what an aggregate or a window function has is evaluated by its own node */
+	if (node == NULL || IsA(node, Aggref) || IsA(node, WindowFunc))
 		return false;
 	if (IsA(node, SubPlan) && is_asked_anew((SubPlan *) node))
 		*(List **) found = lappend(*(List **) found, node);

@@ -180,7 +180,8 @@ projects(const Path *path)
 {
 	return !IsA(path, SortPath) && !IsA(path, IncrementalSortPath) && !IsA(path, UpperUniquePath) &&
 		!IsA(path, LimitPath) && !IsA(path, ModifyTablePath) && !IsA(path, AppendPath) && !IsA(path, MergeAppendPath) &&
-		(!IsA(path, ForeignPath) || ch_rel(path->parent));
+		(!IsA(path, ForeignPath) || ch_rel(path->parent)) &&
+		(!IsA(path, AggPath) || ((const AggPath *) path)->aggsplit == AGGSPLIT_SIMPLE);
 }
 
 /* Of a target, what has sub-selects and is computed here: not below, of which exprs are known. */
@@ -280,15 +281,13 @@ read_arguments_ahead(PlannerInfo *root, Path *path, List *exprs, Cost *saved)
 static Path *
 read_ahead(PlannerInfo *root, Path *path, List *exprs, Cost *saved)
 {
-	Path	   *source = path;
+	Path	   *source;
 
 	if (IsA(path, ProjectionPath))
 		return list_over(root, path->parent, *below(path), path->pathtarget, exprs, saved);
 	source = copy_path(path);
 	source->pathtarget = target_without(root, path->pathtarget, exprs);
 	source->total_cost = Max(source->startup_cost, source->total_cost - path->pathtarget->cost.per_tuple * path->rows);
-	/* what is in aggregates is not computed above them */
-	exprs = list_difference(exprs, source->pathtarget->exprs);
 	return list_over(root, path->parent, source, path->pathtarget, exprs, saved);
 }
 

@@ -380,6 +380,7 @@ take_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalPathEx
 	ChRel	   *ch = plain_base(input);
 	ChRel	   *own;
 	ChQuery    *query;
+	PathTarget *target = root->upper_targets[UPPERREL_FINAL];
 	const char *why;
 	double		rows;
 	Cost		startup,
@@ -416,8 +417,8 @@ take_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalPathEx
 	/* of two that cost the same, the one that fetches fewer rows for sure */
 	cost_scan(root, ch, rows, &startup, &total);
 	/* in no order, a join ends with the rows that are wanted */
-	total += ch_join_cost(ch) * (ch->sort ? 1 : rows / ch->remote_rows);
-	add_path(output, (Path *) ch_make_upper_path(root, output, root->upper_targets[UPPERREL_FINAL], rows,
+	total += ch_join_cost(ch) * (ch->sort ? 1 : rows / ch->remote_rows) + target->cost.startup + target->cost.per_tuple * rows;
+	add_path(output, (Path *) ch_make_upper_path(root, output, target, rows,
 												 startup * 0.99, total * 0.99, root->sort_pathkeys,
 												 path_private(query)));
 }

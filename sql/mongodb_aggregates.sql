@@ -20,7 +20,7 @@ CREATE USER MAPPING FOR CURRENT_USER SERVER t_mongodb_aggregates OPTIONS (user :
 CREATE FOREIGN TABLE odd (_id int, g int, n bigint, i int OPTIONS (path 'n'), h smallint OPTIONS (path 'n'), f float8,
 	d numeric OPTIONS (bson_type 'decimal128'), e numeric OPTIONS (path 'd'), m numeric(10,2) OPTIONS (path 'd', bson_type 'decimal128'),
 	s text COLLATE "C", o text OPTIONS (path 's', bson_type 'objectId') COLLATE "C", t timestamptz, l timestamp OPTIONS (path 't'),
-	y date OPTIONS (path 't'), b boolean, u uuid OPTIONS (bson_type 'uuid'), v uuid OPTIONS (path 'u'), x int OPTIONS (path 'p.x'))
+	y date OPTIONS (path 't'), b boolean, u uuid OPTIONS (bson_type 'uuid'), v uuid OPTIONS (path 'u'), w text OPTIONS (path 'u', bson_type 'uuid') COLLATE "C", x int OPTIONS (path 'p.x'))
 SERVER t_mongodb_aggregates OPTIONS (collection 'odd', on_type_mismatch 'null');
 -- values that do not fit are errors
 CREATE FOREIGN TABLE strict (_id int, g int, n bigint, f float8, s text COLLATE "C", t timestamptz, b boolean, x int OPTIONS (path 'p.x'))
@@ -194,6 +194,7 @@ SELECT above('SELECT symbol, count(*) * 2 FROM fills GROUP BY symbol ORDER BY sy
 SELECT above('SELECT g, count(*) FROM odd GROUP BY g ORDER BY g LIMIT 0');
 SELECT above('SELECT g, count(*) FROM odd GROUP BY g ORDER BY g OFFSET 2 LIMIT 9223372036854775807');
 -- What of it stays here
+SELECT above('SELECT w FROM odd GROUP BY w HAVING w > ''0'' OR count(*) > 100 ORDER BY w DESC LIMIT 2');
 SELECT above('SELECT symbol, avg(qty) FROM fills GROUP BY symbol HAVING count(*) > 1 ORDER BY avg(qty) DESC LIMIT 1');
 SELECT above('SELECT symbol FROM fills GROUP BY symbol HAVING avg(f) > 1 ORDER BY symbol LIMIT 1');
 SELECT above('SELECT symbol, sum(price) FROM fills GROUP BY symbol ORDER BY sum(price) DESC LIMIT 1');

@@ -96,7 +96,8 @@ ch_take_having(PlannerInfo *root, ChRel *ch, List *having)
 			continue;
 		}
 		ch->local_quals = lappend(ch->local_quals, lfirst(lc));
-		ch->local_reasons = lappend(ch->local_reasons, makeString(psprintf("checked on the groups here: %s", why)));
+		ch->local_reasons = lappend(ch->local_reasons, makeString(psprintf("checked on the groups here: %s",
+																						why ? why : "the store has no such form")));
 	}
 	ch->groups->query->having = ch_all_of(pushed);
 }
@@ -107,6 +108,7 @@ static Path *
 make_path(PlannerInfo *root, RelOptInfo *output, PathTarget *target, const ChGroups *groups, ChQuery *query,
 		  double rows, double factor)
 {
+	/* some of the groups cost their part of all: so core counts below a LIMIT of its own */
 	Cost		total = groups->startup_cost + rows / groups->rows * (groups->total_cost - groups->startup_cost);
 
 	return (Path *) ch_make_upper_path(root, output, target, rows, groups->startup_cost * factor, total * factor,

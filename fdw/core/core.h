@@ -87,8 +87,8 @@ typedef struct ChGroups
 								 * nothing above groups */
 	ChQuery    *query;			/* that makes them; values are expressions */
 	List	   *exprs;			/* what each output of query is */
-	double		rows;			/* groups that the store returns */
-	Cost		startup_cost;	/* until the store has made them */
+	double		rows;			/* groups that HAVING lets through */
+	Cost		startup_cost;
 	Cost		total_cost;
 } ChGroups;
 

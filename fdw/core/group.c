@@ -471,11 +471,10 @@ add_scan(PlannerInfo *root, GroupContext *cxt, ChRel *below, RelOptInfo *output,
 	if (cxt->query->grouped && below->table->driver->describe_groups)
 		made->table = ch_table_groups(below->table, cxt->query);
 	ch_take_having(root, ch, having);
-	made->rows = ch->local_quals == having ? groups : rows;
-	/* as much as the store has to look at before it returns the first */
+	made->rows = rows;
 	made->startup_cost = below->startup_cost + below->penalty;
 	made->total_cost = made->startup_cost + ch_join_cost(below) + below->remote_rows * below->tuple_cost * CH_REMOTE_ROW_FACTOR +
-		made->rows * (below->tuple_cost + cpu_tuple_cost + target->cost.per_tuple) + target->cost.startup;
+		(cxt->query->having ? rows : groups) * (below->tuple_cost + cpu_tuple_cost) + target->cost.startup + rows * target->cost.per_tuple;
 	output->fdw_private = ch;
 	add_path(output, (Path *) ch_make_upper_path(root, output, target, rows, made->startup_cost, made->total_cost, NIL,
 												 list_make1(cxt->query)));

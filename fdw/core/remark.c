@@ -3,9 +3,9 @@
  *	  Why something above a scan stays local, where somebody might expect the
  *	  store to do it.
  *
- * Conditions have their reasons when they are shipped, groups, what is above
- * them and joins where they are planned (group.c, above.c, join.c).  Here are orders and limits, window
- * functions and grouping sets.  What follows from another remark needs none: if
+ * Conditions have their reasons when they are shipped; groups, what is above
+ * them, and joins where they are planned (group.c, above.c, join.c).  Here are
+ * orders and limits, window functions and grouping sets.  What follows from another remark needs none: if
  * groups are made here, nobody expects the store to sort them.
  *
  * A remark is kept with the state from which the plan of the scan will be made:

@@ -126,6 +126,9 @@ ship_nullable(const ChColumn *col, const ChExpr *leaf, const char **reason)
 static ChShip
 ship_computed(const ChTable *table, const ChColumn *col, const ChExpr *leaf, const char **reason)
 {
+	/* of groups every type that rows have */
+	if (table->grouped && !is_null_test(leaf) && ship_type(col, leaf, reason) == CH_SHIP_NO)
+		return CH_SHIP_NO;
 	if (col->kind == MONGO_COMPUTED)
 		return mongo_column(col)->limits ? ch_no_ship(reason, "MongoDB makes dates of the years 1 to 9999 only")
 			: mongo_can_express_leaf(table, leaf, reason) ? CH_SHIP_EXACT : CH_SHIP_NO;

@@ -110,6 +110,9 @@ ch_column(const ChTable *table, int attno)
 		: table->columns[attno - 1];
 }
 
+/* The column that an option of the table names; raises if there is none. */
+extern const ChColumn *ch_column_named(const ChTable *table, const char *name, const char *option);
+
 /*
  * For EXPLAIN, a LIMIT or OFFSET that has no value yet is the number of a
  * parameter: CH_COUNT_PARAM minus its index.

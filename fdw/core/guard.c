@@ -112,8 +112,8 @@ ch_parse_quals(const char *text)
 	}
 }
 
-static const ChColumn *
-column_named(const ChTable *table, const char *name, const char *option)
+const ChColumn *
+ch_column_named(const ChTable *table, const char *name, const char *option)
 {
 	for (int i = 0; i < table->natts; i++)
 		if (table->columns[i] && strcmp(table->columns[i]->name, name) == 0)
@@ -164,7 +164,7 @@ make_guard(const ChTable *table)
 		Bitmapset  *columns = NULL;
 
 		foreach(lc2, lfirst(lc))
-			columns = bms_add_member(columns, column_named(table, strVal(lfirst(lc2)), "required_quals")->attno);
+			columns = bms_add_member(columns, ch_column_named(table, strVal(lfirst(lc2)), "required_quals")->attno);
 		guard->columns = lappend(guard->columns, columns);
 	}
 	return guard;
@@ -396,7 +396,7 @@ time_column(const ChTable *table)
 {
 	const char *name = ch_opt_string(table->driver, table->options, "time_column");
 
-	return name ? column_named(table, name, "time_column") : table->time;
+	return name ? ch_column_named(table, name, "time_column") : table->time;
 }
 
 /* column > now() - window */

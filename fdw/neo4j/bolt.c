@@ -18,6 +18,9 @@
 #define MSG_GOODBYE		0x02
 #define MSG_RESET		0x0F
 #define MSG_RUN			0x10
+#define MSG_BEGIN		0x11
+#define MSG_COMMIT		0x12
+#define MSG_DISCARD		0x2F
 #define MSG_PULL		0x3F
 #define MSG_LOGON		0x6A
 
@@ -70,10 +73,11 @@ flush_messages(BoltClient *c, int timeout_ms, ChFailure *fail)
 	return ok;
 }
 
+/* PULL or DISCARD of the last query's records; n -1: all that are left. */
 static void
-put_pull(BoltClient *c, int64 n)
+put_take(BoltClient *c, uint8 tag, int64 n)
 {
-	begin_message(c, MSG_PULL, 1);
+	begin_message(c, tag, 1);
 	neo4j_pack_map(&c->out, 1);
 	neo4j_pack_text(&c->out, "n");
 	neo4j_pack_int(&c->out, n);
@@ -87,33 +91,80 @@ put_bare(BoltClient *c, uint8 tag)
 	end_message(c);
 }
 
-bool
-neo4j_bolt_run(BoltClient *c, const BoltQuery *query, ChFailure *fail)
+/* Which database, and whether it is only read; a query in a transaction has BEGIN's. */
+static void
+put_scope(BoltClient *c, const char *database, bool writes)
 {
-	c->stale = c->owed;
+	neo4j_pack_map(&c->out, database ? 2 : 1);
+	neo4j_pack_text(&c->out, "mode");
+	neo4j_pack_text(&c->out, writes ? "w" : "r");
+	if (database == NULL)
+		return;
+	neo4j_pack_text(&c->out, "db");
+	neo4j_pack_text(&c->out, database);
+}
+
+static void
+put_run(BoltClient *c, const BoltQuery *query)
+{
 	begin_message(c, MSG_RUN, 3);
 	neo4j_pack_text(&c->out, query->text);
 	neo4j_pack_map(&c->out, query->nparams);
 	if (query->nparams > 0)
 		appendBinaryStringInfo(&c->out, query->params->data, query->params->len);
-	/* mode "r": the server refuses a query that writes */
-	neo4j_pack_map(&c->out, query->database ? 2 : 1);
-	neo4j_pack_text(&c->out, "mode");
-	neo4j_pack_text(&c->out, "r");
-	if (query->database)
-	{
-		neo4j_pack_text(&c->out, "db");
-		neo4j_pack_text(&c->out, query->database);
-	}
+	if (c->in_transaction)
+		neo4j_pack_map(&c->out, 0);
+	else
+		put_scope(c, query->database, query->writes);
 	end_message(c);
-	put_pull(c, query->pull);
+	put_take(c, MSG_PULL, query->pull);
+}
+
+bool
+neo4j_bolt_run(BoltClient *c, const BoltQuery *query, ChFailure *fail)
+{
+	if (c->in_transaction && !neo4j_bolt_settle(c, fail))
+		return false;
+	c->stale = c->owed;
+	put_run(c, query);
+	return flush_messages(c, c->timeout_ms, fail);
+}
+
+bool
+neo4j_bolt_run_next(BoltClient *c, const BoltQuery *query, ChFailure *fail)
+{
+	put_run(c, query);
 	return flush_messages(c, c->timeout_ms, fail);
 }
 
 bool
 neo4j_bolt_pull(BoltClient *c, int64 n, ChFailure *fail)
 {
-	put_pull(c, n);
+	put_take(c, MSG_PULL, n);
+	return flush_messages(c, c->timeout_ms, fail);
+}
+
+void
+neo4j_bolt_begin(BoltClient *c, const char *database)
+{
+	begin_message(c, MSG_BEGIN, 1);
+	put_scope(c, database, true);
+	end_message(c);
+	/* its answer is skipped: after a failure of it, all that follows is ignored */
+	c->stale = c->owed;
+	c->in_transaction = true;
+	c->more = false;
+	c->code[0] = '\0';
+}
+
+bool
+neo4j_bolt_commit(BoltClient *c, ChFailure *fail)
+{
+	if (!neo4j_bolt_settle(c, fail))
+		return false;
+	c->stale = c->owed;
+	put_bare(c, MSG_COMMIT);
+	c->in_transaction = false;
 	return flush_messages(c, c->timeout_ms, fail);
 }
 
@@ -267,6 +318,8 @@ next_answer(BoltClient *c, PackReader *body, ChFailure *fail)
 		return nonsense(fail, "an unknown kind of message");
 	if (tag == BOLT_FAILURE && !read_failure(c, body))
 		return nonsense(fail, body->error);
+	if (c->in_transaction)
+		c->more = tag == BOLT_SUCCESS && neo4j_bolt_has_more(&(PackReader) {.at = body->at, .end = body->end});
 	c->owed--;
 	return (BoltAnswer) tag;
 }
@@ -312,6 +365,29 @@ shrink_buffer(BoltClient *c)
 	c->buf = repalloc(c->buf, c->size);
 }
 
+/*
+ * Not by RESET, which would end the transaction.  A query that is stopped before
+ * its batch has come in is waited for.  DISCARD is only understood while there
+ * is something to discard.
+ */
+bool
+neo4j_bolt_settle(BoltClient *c, ChFailure *fail)
+{
+	PackReader	body;
+
+	/* BEGIN, which was not sent yet, is answered with the first query */
+	if (c->wire.len > 0)
+		return true;
+	while (c->owed > 0)
+		if (next_answer(c, &body, fail) == BOLT_BROKEN)
+			return false;
+	c->stale = 0;
+	if (!c->more)
+		return true;
+	put_take(c, MSG_DISCARD, -1);
+	return flush_messages(c, c->timeout_ms, fail) && neo4j_bolt_settle(c, fail);
+}
+
 /* Read until every message is answered; the last one is RESET's. */
 static bool
 read_rest(BoltClient *c, ChFailure *fail)
@@ -335,6 +411,7 @@ bool
 neo4j_bolt_reset(BoltClient *c, ChFailure *fail)
 {
 	put_bare(c, MSG_RESET);
+	c->in_transaction = false;
 	return flush_messages(c, c->timeout_ms, fail) && read_rest(c, fail);
 }
 
@@ -344,6 +421,7 @@ neo4j_bolt_abandon(BoltClient *c)
 	ChFailure	fail;
 
 	put_bare(c, MSG_RESET);
+	c->in_transaction = false;
 	return flush_messages(c, 0, &fail);
 }
 
@@ -543,10 +621,10 @@ neo4j_bolt_close(BoltClient *c)
 
 	if (c == NULL)
 		return;
-	/* Politeness; in the middle of an answer the end of the stream says it. */
-	if (c->owed == 0 && c->major > 0)
+	/* Politeness; the server learns from RESET before the end of the stream to give up. */
+	if (c->major > 0)
 	{
-		put_bare(c, MSG_GOODBYE);
+		put_bare(c, c->owed == 0 && !c->in_transaction ? MSG_GOODBYE : MSG_RESET);
 		(void) flush_messages(c, 0, &fail);
 	}
 	ch_stream_close(c->stream);

@@ -39,13 +39,14 @@ typedef struct BoltLogin
 	const char *token;			/* instead of the two */
 } BoltLogin;
 
-/* Where a query runs. */
+/* Where a query runs; in a transaction of the client, in that. */
 typedef struct BoltQuery
 {
 	const char *text;
 	int			nparams;
 	const StringInfoData *params;	/* packed keys and values; NULL if none */
 	const char *database;		/* NULL: the user's home database */
+	bool		writes;			/* else the server refuses a query that does */
 	int64		pull;			/* records to ask for at once */
 } BoltQuery;
 
@@ -60,6 +61,9 @@ typedef struct BoltClient
 	int			owed;			/* summaries still to come */
 	int			stale;			/* of these, to be skipped: of a query that was
 								 * given up */
+	bool		in_transaction;
+	bool		more;			/* in it: the last query has records that were
+								 * not asked for */
 
 	/* the last FAILURE */
 	char		code[128];
@@ -84,9 +88,28 @@ typedef struct BoltClient
 extern BoltClient *neo4j_bolt_open(const ChEndpoint *ep, int timeout_ms, ChFailure *fail);
 extern bool neo4j_bolt_login(BoltClient *c, const BoltLogin *login, ChFailure *fail);
 
-/* Send RUN and the first PULL in one write; their answers are not awaited. */
+/*
+ * Send RUN and the first PULL in one write; their answers are not awaited.  What
+ * an earlier query left unread is skipped; in a transaction it is read, and the
+ * server told that no more of it is wanted, before anything is sent.
+ */
 extern bool neo4j_bolt_run(BoltClient *c, const BoltQuery *query, ChFailure *fail);
 extern bool neo4j_bolt_pull(BoltClient *c, int64 n, ChFailure *fail);
+
+/* The same behind others whose answers are still wanted. */
+extern bool neo4j_bolt_run_next(BoltClient *c, const BoltQuery *query, ChFailure *fail);
+
+/*
+ * A transaction that writes.  BEGIN goes out with the first query, and is
+ * answered before it.  What ends it is sent at once; its answer is the last
+ * that neo4j_bolt_next gives.  Also neo4j_bolt_reset and neo4j_bolt_abandon end
+ * it: nothing of it is kept.
+ */
+extern void neo4j_bolt_begin(BoltClient *c, const char *database);
+extern bool neo4j_bolt_commit(BoltClient *c, ChFailure *fail);
+
+/* Read what the query before has left over, and tell the server so. */
+extern bool neo4j_bolt_settle(BoltClient *c, ChFailure *fail);
 
 /*
  * The next answer.  body is positioned at the list of a record's values, or at

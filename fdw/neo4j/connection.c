@@ -61,32 +61,46 @@ neo4j_alive(ChConn *conn)
 
 /* ---- errors -------------------------------------------------------------------- */
 
-/* By the longest beginning of the server's code. */
+/* The first whose beginning of the server's code, and words of its message, are there. */
 static const struct
 {
 	const char *code;
+	const char *words;
 	int			sqlstate;
 	const char *hint;
 }			failures[] = {
-	{"Neo.ClientError.Database.DatabaseNotFound", ERRCODE_FDW_SCHEMA_NOT_FOUND,
+	{"Neo.ClientError.Database.DatabaseNotFound", NULL, ERRCODE_FDW_SCHEMA_NOT_FOUND,
 	"Set the server's option dbname to a database of SHOW DATABASES."},
-	{"Neo.ClientError.Statement.AccessMode", ERRCODE_READ_ONLY_SQL_TRANSACTION,
+	{"Neo.ClientError.Statement.AccessMode", NULL, ERRCODE_READ_ONLY_SQL_TRANSACTION,
 	"The text of option cypher may only read."},
-	{"Neo.ClientError.Statement.ParameterMissing", ERRCODE_FDW_ERROR,
+	{"Neo.ClientError.Statement.ParameterMissing", NULL, ERRCODE_FDW_ERROR,
 	"The text of option cypher may not use parameters."},
-	{"Neo.ClientError.Statement.SyntaxError", ERRCODE_FDW_ERROR,
+	{"Neo.ClientError.Statement.SyntaxError", NULL, ERRCODE_FDW_ERROR,
 	"Check the table's option cypher and the names of its columns."},
-	{"Neo.ClientError.Security.", ERRCODE_INSUFFICIENT_PRIVILEGE,
+	{"Neo.ClientError.Statement.ArithmeticError", "overflow", ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, NULL},
+	{"Neo.ClientError.Schema.ConstraintValidationFailed", "still has relationships", ERRCODE_FOREIGN_KEY_VIOLATION,
+	"Delete the relationships in the same transaction, or set the table's option detach_delete."},
+	{"Neo.ClientError.Schema.ConstraintValidationFailed", "already exists", ERRCODE_UNIQUE_VIOLATION, NULL},
+	{"Neo.ClientError.Schema.ConstraintValidationFailed", "must have the propert", ERRCODE_NOT_NULL_VIOLATION, NULL},
+	{"Neo.ClientError.Schema.ConstraintValidationFailed", NULL, ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION, NULL},
+	{"Neo.ClientError.General.WriteOnReadOnlyAccessDatabase", NULL, ERRCODE_READ_ONLY_SQL_TRANSACTION,
+	"The database only allows to be read."},
+	{"Neo.ClientError.General.ForbiddenOnReadOnlyDatabase", NULL, ERRCODE_READ_ONLY_SQL_TRANSACTION,
+	"The database only allows to be read."},
+	{"Neo.ClientError.Cluster.NotALeader", NULL, ERRCODE_READ_ONLY_SQL_TRANSACTION,
+	"Another member of the cluster takes writes for this database: name it in the server's option url."},
+	{"Neo.ClientError.Security.", NULL, ERRCODE_INSUFFICIENT_PRIVILEGE,
 	"Grant the user of the user mapping what it needs in Neo4j."},
-	{"Neo.ClientError.Transaction.TransactionTimedOut", ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+	{"Neo.ClientError.Transaction.TransactionTimedOut", NULL, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
 	"The limit is Neo4j's setting db.transaction.timeout."},
-	{"Neo.TransientError.General.OutOfMemoryError", ERRCODE_FDW_OUT_OF_MEMORY, NULL},
-	{"Neo.TransientError.General.MemoryPoolOutOfMemoryError", ERRCODE_FDW_OUT_OF_MEMORY,
+	{"Neo.TransientError.General.OutOfMemoryError", NULL, ERRCODE_FDW_OUT_OF_MEMORY, NULL},
+	{"Neo.TransientError.General.MemoryPoolOutOfMemoryError", NULL, ERRCODE_FDW_OUT_OF_MEMORY,
 	"The limit is Neo4j's setting dbms.memory.transaction.total.max."},
-	{"Neo.TransientError.General.DatabaseUnavailable", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	{"Neo.TransientError.General.DatabaseUnavailable", NULL, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
 	"Run the statement again when the database is online."},
-	{"Neo.TransientError.Transaction.DeadlockDetected", ERRCODE_T_R_DEADLOCK_DETECTED,
-	"Run the statement again."},
+	{"Neo.TransientError.Transaction.DeadlockDetected", NULL, ERRCODE_T_R_DEADLOCK_DETECTED,
+	"Run the transaction again."},
+	{"Neo.TransientError.Transaction.", NULL, ERRCODE_T_R_SERIALIZATION_FAILURE, "Run the transaction again."},
 };
 
 void
@@ -97,7 +111,8 @@ neo4j_raise(const ChConn *conn)
 	const char *hint = NULL;
 
 	for (int i = 0; i < lengthof(failures); i++)
-		if (strncmp(bolt->code, failures[i].code, strlen(failures[i].code)) == 0)
+		if (strncmp(bolt->code, failures[i].code, strlen(failures[i].code)) == 0 &&
+			(failures[i].words == NULL || strstr(bolt->message, failures[i].words)))
 		{
 			sqlstate = failures[i].sqlstate;
 			hint = failures[i].hint;
@@ -172,15 +187,65 @@ neo4j_query(ChConn *conn, const char *text, const char *const *params, int npara
 				more = neo4j_bolt_has_more(&body);
 				break;
 			case BOLT_FAILURE:
+			case BOLT_IGNORED:	/* because BEGIN failed */
 				neo4j_raise(conn);
 				break;
 			default:
 				ch_failure_raise(conn, &fail);
 		}
 	}
-	if (more && !neo4j_bolt_reset(n->bolt, &fail))
+	if (more && !n->bolt->in_transaction && !neo4j_bolt_reset(n->bolt, &fail))
 		ch_failure_raise(conn, &fail);
 	return rows;
+}
+
+/* Read the answers to one query; what the last says is *summary, in the input buffer. */
+static void
+read_summary(ChConn *conn, ChValue *summary)
+{
+	Neo4jConn  *n = conn->handle;
+	ChFailure	fail = {0};
+
+	while (n->bolt->owed > 0)
+	{
+		PackReader	body;
+
+		switch (neo4j_bolt_next(n->bolt, &body, &fail))
+		{
+			case BOLT_RECORD:
+				break;
+			case BOLT_SUCCESS:
+				if (neo4j_unpack(&body, summary))
+					break;
+				ch_fail(&fail, CH_FAIL_PROTOCOL, "Bolt: %s", body.error);
+				ch_failure_raise(conn, &fail);
+				break;
+			case BOLT_BROKEN:
+				ch_failure_raise(conn, &fail);
+				break;
+			default:
+				neo4j_raise(conn);
+		}
+	}
+}
+
+void
+neo4j_check_reads(ChConn *conn, const BoltQuery *query)
+{
+	Neo4jConn  *n = conn->handle;
+	BoltQuery	explain = *query;
+	ChValue		summary = {.kind = CH_NULL};
+	const ChValue *type;
+	ChFailure	fail = {0};
+
+	explain.text = psprintf("EXPLAIN %s", query->text);
+	if (!neo4j_bolt_run(n->bolt, &explain, &fail))
+		ch_failure_raise(conn, &fail);
+	read_summary(conn, &summary);
+	type = neo4j_member(&summary, "type");
+	if (type == NULL || type->kind != CH_STRING || type->u.s.len != 1 || type->u.s.data[0] != 'r')
+		ch_store_error(conn, ERRCODE_READ_ONLY_SQL_TRANSACTION, NULL, "The query writes.",
+					   "The text of option cypher may only read.");
 }
 
 /* ---- check_store ------------------------------------------------------------------- */

@@ -80,6 +80,12 @@ extern void neo4j_probe(ChConn *conn, ChProbe step, StringInfo detail);
 pg_noreturn extern void neo4j_raise(const ChConn *conn);
 
 /*
+ * In a transaction that writes the server does not refuse a text that writes:
+ * raise if this one does, before it runs.
+ */
+extern void neo4j_check_reads(ChConn *conn, const BoltQuery *query);
+
+/*
  * Run a short query of our own, up to limit rows; each row's values (a CH_LIST)
  * are copied into the current memory context.  params: NULL or texts, as $p1 ...
  */
@@ -170,6 +176,98 @@ extern void neo4j_compile(ChScan *scan, Neo4jText *q, Neo4jForms *forms);
 extern void neo4j_send(ChScan *scan);
 extern bool neo4j_next(ChScan *scan, Datum *values, bool *nulls);
 extern bool neo4j_close(ChScan *scan, bool failed);
+
+/* ---- stored.c ---------------------------------------------------------------------- */
+
+/* Pack a value for a property of the column, or refuse it by name; v is changed. */
+extern void neo4j_pack_property(StringInfo out, const ChColumn *col, ChValue *v);
+
+/* ---- modify.c ------------------------------------------------------------------------ */
+
+/* What the answer to a statement must say; the statement returns it. */
+enum
+{
+	NEO4J_COUNTED = 1,			/* rows, and how many records they are of: no
+								 * record may have more than one */
+	NEO4J_EACH = 2,				/* each record has one */
+	NEO4J_CREATED = 4			/* each made a node or relationship */
+};
+
+/*
+ * ChWrite.priv.  A record of rows is a uint32, ends, then a packed map, which a
+ * statement calls q: of INSERT of nodes the properties, else c0, c1, ... of
+ * columns that nodes or rows are found by and, but for DELETE, p, the properties.
+ */
+typedef struct Neo4jWrite
+{
+	Neo4jForm	form;
+	List	   *key;			/* int list of attnos, of option key */
+	bool		merge;
+	const char *detach;			/* "DETACH " or "" */
+	char	  **names;			/* of properties, by w->columns */
+	int			checks;
+	uint32		ends;			/* INSERT of relationships: columns of the ends that
+								 * have a value, in order; text is for these */
+	char	   *text;			/* or NULL */
+} Neo4jWrite;
+
+extern bool neo4j_can_write(const ChTable *table, ChVerb verb, const char **reason, const char **hint);
+extern List *neo4j_row_identity(const ChTable *table);
+extern void neo4j_begin_write(ChWrite *w);
+extern void neo4j_encode_row(ChWrite *w, const ChValue *identity, const ChValue *values, StringInfo out);
+extern void neo4j_explain_write(const ChWrite *w, StringInfo out);
+
+/* Is the column one of option key? */
+extern bool neo4j_is_key(const ChTable *table, const ChColumn *col);
+
+/* The statement of records with these ends; it takes them as $rows. */
+extern const char *neo4j_statement(const ChWrite *w, uint32 ends);
+
+/*
+ * To name the record that is at fault: queries that return its number and how
+ * many rows it has.  Nodes that are not there or not alone; rows that one
+ * identity means; keys that exist, and those that another record has.
+ */
+extern char *neo4j_ends_text(const ChWrite *w, uint32 ends, Neo4jKind end);
+extern char *neo4j_rows_text(const ChWrite *w);
+extern char *neo4j_existing_text(const ChWrite *w, uint32 ends);
+extern char *neo4j_repeated_text(const ChWrite *w);
+
+/*
+ * "a = 1 and b = x": what a record looks for, a node by START or END; or, by PROPERTY, its own key or
+ * identity.
+ */
+extern char *neo4j_sought(const ChWrite *w, const ChValue *record, Neo4jKind end);
+
+/* ---- direct.c --------------------------------------------------------------------------- */
+
+/* A record of a direct write: the text and its parameters. */
+typedef struct Neo4jDirect
+{
+	const char *text;
+	int			nparams;
+	StringInfoData params;
+} Neo4jDirect;
+
+extern bool neo4j_ship_direct(const ChTable *table, const ChQuery *query, ChVerb verb, const char **reason);
+extern void neo4j_encode_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out);
+extern void neo4j_explain_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out);
+
+extern void neo4j_decode_direct(const char *data, uint32 len, Neo4jDirect *direct);
+
+/*
+ * Its answer: how many rows it changed; then, for each column that is computed,
+ * the number of rows whose value does not fit the column, before and after.
+ * Raises if there are any.
+ */
+extern int64 neo4j_take_direct(const ChWrite *w, const ChValue *answer);
+
+/* ---- apply.c ------------------------------------------------------------------------------ */
+
+extern void neo4j_apply(ChConn *conn, ChBatches *batches);
+extern void neo4j_begin_remote(ChConn *conn);
+extern void neo4j_commit_remote(ChConn *conn);
+extern bool neo4j_abort_remote(ChConn *conn);
 
 /* ---- stats.c --------------------------------------------------------------------------- */
 

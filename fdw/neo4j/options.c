@@ -7,6 +7,7 @@
 
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/varlena.h"
 
 #include "fdw/neo4j/neo4j.h"
 
@@ -20,6 +21,9 @@ const ChOptionDef neo4j_options[] = {
 	{"start_label", CH_ON_TABLE, CH_OPT_STRING, NULL, .help = "only relationships that start at a node with this label"},
 	{"end_label", CH_ON_TABLE, CH_OPT_STRING, NULL, .help = "only relationships that end at a node with this label"},
 	{"cypher", CH_ON_TABLE, CH_OPT_STRING, NULL, .help = "rows are what this Cypher text, which only reads, returns"},
+	{"key", CH_ON_TABLE, CH_OPT_STRING, NULL, .help = "columns, with commas between them, whose values only one row has: by them INSERT finds rows that exist, UPDATE and DELETE those that they change"},
+	{"merge", CH_ON_TABLE, CH_OPT_BOOL, "false", .help = "INSERT of a key that exists sets the properties of its node or relationship"},
+	{"detach_delete", CH_ON_TABLE, CH_OPT_BOOL, "false", .help = "DELETE and TRUNCATE of nodes also delete their relationships"},
 	{"property", CH_ON_COLUMN, CH_OPT_STRING, NULL, .help = "name of the property, or of the column that the Cypher text returns; default: the column's name"},
 	{"kind", CH_ON_COLUMN, CH_OPT_ENUM, "property", .values = kinds, .help = "property; start or end: property of that end of the relationship; id, labels, type; node: all properties"},
 	{0}
@@ -142,6 +146,35 @@ check_cypher(const char *text)
 					 errhint("Leave the condition out and write it in WHERE.")));
 }
 
+/* Options of writing; which columns there are is not known here. */
+static void
+check_written(List *options, const char *form)
+{
+	static const char *const names[] = {"key", "merge", "detach_delete"};
+	const char *key = ch_opt_string(&ch_neo4j_driver, options, "key");
+	List	   *columns;
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (ch_opt_given(options, names[i]) && strcmp(form, "cypher") == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("option \"%s\" needs the option \"label\" or \"relationship\"", names[i]),
+					 errdetail("What a Cypher text returns is only read.")));
+	if (ch_opt_given(options, "detach_delete") && strcmp(form, "label") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"detach_delete\" needs the option \"label\"")));
+	if (ch_opt_bool(&ch_neo4j_driver, options, "merge") && key == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"merge\" needs the option \"key\"")));
+	if (key && (!SplitIdentifierString(pstrdup(key), ',', &columns) || columns == NIL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid value for option \"key\""),
+				 errhint("Name columns of the table, as 'account_id' or 'follower_id, leader_id'.")));
+}
+
 static void
 check_table(List *options)
 {
@@ -171,6 +204,7 @@ check_table(List *options)
 				 errmsg("options \"start_label\" and \"end_label\" need the option \"relationship\"")));
 	if (cypher)
 		check_cypher(cypher);
+	check_written(options, form);
 }
 
 void
@@ -349,6 +383,8 @@ neo4j_describe_table(ChTable *table)
 					 errdetail("start, end and type belong to a relationship, labels to a node, "
 							   "and what a Cypher text returns has only properties.")));
 		col->unique = col->kind == NEO4J_ID;
+		col->generated = col->kind == NEO4J_ID || col->kind == NEO4J_LABELS || col->kind == NEO4J_TYPE ||
+			col->kind == NEO4J_NODE;
 		col->extra = expression_of(col, t->form, "");
 	}
 }

@@ -82,6 +82,8 @@ neo4j_send(ChScan *scan)
 	query.nparams = q.nparams;
 	query.params = &q.params;
 	query.pull = s->batch;
+	if (conn->bolt->in_transaction && !scan->njoins && ((const Neo4jTable *) scan->table->priv)->form == NEO4J_RESULT)
+		neo4j_check_reads(scan->conn, &query);
 	scan->requests++;
 	if (!neo4j_bolt_run(s->bolt, &query, &fail))
 		ch_failure_raise(scan->conn, &fail);
@@ -361,6 +363,8 @@ neo4j_next(ChScan *scan, Datum *values, bool *nulls)
 				neo4j_raise(scan->conn);
 				break;
 			case BOLT_IGNORED:
+				if (s->bolt->in_transaction)	/* what was before it failed */
+					neo4j_raise(scan->conn);
 				raise_protocol(scan, "a request was ignored");
 				break;
 			case BOLT_BROKEN:
@@ -375,8 +379,9 @@ neo4j_next(ChScan *scan, Datum *values, bool *nulls)
 /*
  * A scan that ends early leaves rows behind.  RESET stops the server's work on
  * them at once (a closed socket does after a second or more); what it still
- * sends is skipped before the next answer.  After an error the connection
- * goes, but the server is told all the same.
+ * sends is skipped before the next answer.  In a transaction, which RESET would
+ * end, the next query sees to what was left (neo4j_bolt_settle).  After an error
+ * the connection goes, but the server is told all the same.
  */
 bool
 neo4j_close(ChScan *scan, bool failed)
@@ -391,8 +396,10 @@ neo4j_close(ChScan *scan, bool failed)
 	if (s == NULL)
 		return !failed && conn->bolt->owed == 0;
 	count_bytes(scan);
+	if ((s->finished || conn->bolt->in_transaction) && !failed)
+		return true;
 	if (s->finished)
-		return !failed;
+		return false;
 	told = neo4j_bolt_abandon(conn->bolt);
 	return told && !failed;
 }

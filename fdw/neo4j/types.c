@@ -265,28 +265,64 @@ neo4j_structure(uint8 tag, int n, const ChValue *fields, ChValue *v)
 
 /* ---- parameters -------------------------------------------------------------- */
 
-/* Microseconds since 2000 as seconds since 1970 and nanoseconds. */
+/* Microseconds as whole seconds and the nanoseconds after them. */
 static void
-pack_seconds(StringInfo out, int64 t)
+pack_seconds(StringInfo out, int64 usecs, int64 epoch)
 {
-	int64		secs = t / USECS_PER_SEC;
-	int64		usecs = t % USECS_PER_SEC;
+	int64		secs = usecs / USECS_PER_SEC;
+	int64		rest = usecs % USECS_PER_SEC;
 
-	if (usecs < 0)
+	if (rest < 0)
 	{
-		usecs += USECS_PER_SEC;
+		rest += USECS_PER_SEC;
 		secs--;
 	}
-	neo4j_pack_int(out, secs + EPOCH_SECS);
-	neo4j_pack_int(out, usecs * 1000);
+	neo4j_pack_int(out, secs + epoch);
+	neo4j_pack_int(out, rest * 1000);
 }
 
 static void
-pack_list(StringInfo out, const ChValue *v)
+pack_instant(StringInfo out, int64 t, int offset)
+{
+	neo4j_pack_struct(out, 'I', 3);
+	pack_seconds(out, t, EPOCH_SECS);
+	neo4j_pack_int(out, offset);
+}
+
+static void
+pack_interval(StringInfo out, const Interval *interval)
+{
+	neo4j_pack_struct(out, 'E', 4);
+	neo4j_pack_int(out, interval->month);
+	neo4j_pack_int(out, interval->day);
+	pack_seconds(out, interval->time, 0);
+}
+
+void
+neo4j_pack_zoned_time(StringInfo out, int64 time, int offset)
+{
+	neo4j_pack_struct(out, 'T', 2);
+	neo4j_pack_int(out, time * 1000);
+	neo4j_pack_int(out, offset);
+}
+
+static void
+pack_list(StringInfo out, const ChValue *v, void (*pack) (StringInfo out, const ChValue *v))
 {
 	neo4j_pack_list(out, v->u.list.n);
 	for (int i = 0; i < v->u.list.n; i++)
-		neo4j_pack_value(out, &v->u.list.items[i]);
+		pack(out, &v->u.list.items[i]);
+}
+
+void
+neo4j_pack_stored(StringInfo out, const ChValue *v)
+{
+	if (v->kind == CH_INSTANT)
+		pack_instant(out, v->u.i, 0);
+	else if (v->kind == CH_LIST)
+		pack_list(out, v, neo4j_pack_stored);
+	else
+		neo4j_pack_value(out, v);
 }
 
 void
@@ -319,15 +355,16 @@ neo4j_pack_value(StringInfo out, const ChValue *v)
 			break;
 		case CH_LOCAL_DATETIME:
 			neo4j_pack_struct(out, 'd', 2);
-			pack_seconds(out, v->u.i);
+			pack_seconds(out, v->u.i, EPOCH_SECS);
 			break;
 		case CH_INSTANT:
-			neo4j_pack_struct(out, 'I', 3);
-			pack_seconds(out, v->u.i);
-			neo4j_pack_int(out, NEO4J_FIRST_OFFSET);
+			pack_instant(out, v->u.i, NEO4J_FIRST_OFFSET);
+			break;
+		case CH_INTERVAL:
+			pack_interval(out, &v->u.interval);
 			break;
 		case CH_LIST:
-			pack_list(out, v);
+			pack_list(out, v, neo4j_pack_value);
 			break;
 		default:
 			neo4j_pack_null(out);

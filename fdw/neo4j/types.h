@@ -24,4 +24,10 @@ extern const char *const neo4j_zoned_time;
 /* A value as a parameter of a query.  For kinds that compare.c makes. */
 extern void neo4j_pack_value(StringInfo out, const ChValue *v);
 
+/* A value as it is stored; a moment is in UTC. */
+extern void neo4j_pack_stored(StringInfo out, const ChValue *v);
+
+/* A time of day with an offset: microseconds since midnight, seconds east. */
+extern void neo4j_pack_zoned_time(StringInfo out, int64 time, int offset);
+
 #endif							/* NEO4J_TYPES_H */

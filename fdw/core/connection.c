@@ -301,9 +301,16 @@ ch_conn_acquire(Oid serverid, Oid userid)
 
 	register_callbacks();
 	conn = ch_remote_transaction(serverid, userid);
-	if (conn && !conn->in_use)
+	if (conn && conn->owner)
+	{
+		ch_park_scan(conn->owner);
+		conn = ch_remote_transaction(serverid, userid);
+	}
+	if (conn)
 	{
 		/* what this transaction has written is seen only there */
+		if (conn->in_use)
+			elog(ERROR, "the connection of a transaction of store \"%s\" is in use", conn->server_name);
 		conn->in_use = true;
 		return conn;
 	}

@@ -12,6 +12,8 @@
 #include "foreign/fdwapi.h"
 #include "nodes/execnodes.h"
 #include "nodes/pathnodes.h"
+#include "utils/resowner.h"
+#include "utils/tuplestore.h"
 
 /* fdw/drivers.c: which handler function belongs to which driver. */
 typedef struct ChDriverEntry
@@ -290,6 +292,11 @@ typedef struct ChScanState
 	struct ChPrefetch *prefetch;	/* of a batched join, or NULL */
 	bool		fresh;			/* no row was asked for since the last rescan */
 	bool		from_batch;		/* this run's rows were fetched ahead */
+	bool		reading;		/* the driver sends, or makes a row */
+	bool		broken;			/* the rest of the run could not be parked */
+	Tuplestorestate *parked;	/* the rest of the run, which is no longer running */
+	TupleTableSlot *parked_slot;
+	ResourceOwner resowner;		/* when the request was sent */
 	int64		batched;		/* parameter sets fetched ahead */
 	instr_time	sent;			/* for learnt costs */
 	bool		answered;		/* the run's first row, or that there is none, came */
@@ -468,6 +475,12 @@ extern void ch_remote_query_context(void *arg);
 
 /* End a run early: no further row is wanted. */
 extern void ch_stop_scan(ChScanState *state);
+
+/*
+ * Read the rest of a run ahead, into memory or beyond work_mem into a file, so
+ * that its connection is free for others: in a transaction of a store all use one.
+ */
+extern void ch_park_scan(ChScan *scan);
 
 /* The owner's connection goes away: free what the driver holds. */
 extern void ch_scan_abandon(ChScan *scan);

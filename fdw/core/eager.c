@@ -161,6 +161,7 @@ ch_starts_early(const ChScanState *state, int eflags)
 	return ch_enable_eager_start && !(eflags & EXEC_FLAG_EXPLAIN_ONLY) &&
 		estate->es_epq_active == NULL && estate->es_plannedstmt != NULL &&
 		server_is_known(&state->scan) &&
+		ch_remote_transaction(state->scan.table->serverid, state->scan.userid) == NULL &&
 		!ch_has_exec_param((Node *) plan->fdw_exprs) &&
 		runs(estate->es_plannedstmt->planTree, (Plan *) plan, false);
 }

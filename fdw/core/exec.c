@@ -46,19 +46,27 @@ ch_remote_query_context(void *arg)
 	errcontext("remote query: %s", text.data);
 }
 
+/*
+ * A transaction of the store survives an error that was not the driver's, for it
+ * may be that of a savepoint.
+ */
 void
 ch_scan_abandon(ChScan *scan)
 {
 	ChScanState *state = (ChScanState *) scan;
 	ChConn	   *conn = scan->conn;
+	bool		failed = state->reading || conn == NULL || !conn->remote;
+	bool		reusable;
 
 	if (!state->running)
 		return;
 	state->running = false;
-	(void) scan->driver->close(scan, true);
+	reusable = scan->driver->close(scan, failed);
 	scan->state = NULL;
 	scan->conn = NULL;
-	if (conn)
+	if (conn && reusable && !failed)
+		ch_conn_release(conn);
+	else if (conn)
 		ch_conn_drop(conn);
 }
 
@@ -82,6 +90,16 @@ watch_run(ChScan *scan)
 	MemoryContextRegisterResetCallback(scan->run_cxt, gone);
 }
 
+static void
+forget_parked(ChScanState *state)
+{
+	if (state->parked == NULL)
+		return;
+	tuplestore_end(state->parked);
+	state->parked = NULL;
+	ExecDropSingleTupleTableSlot(state->parked_slot);
+}
+
 void
 ch_stop_scan(ChScanState *state)
 {
@@ -89,6 +107,7 @@ ch_stop_scan(ChScanState *state)
 	ChConn	   *conn = scan->conn;
 	bool		reusable;
 
+	forget_parked(state);
 	if (!state->running)
 		return;
 	state->running = false;
@@ -151,11 +170,14 @@ ch_send(ChScanState *state)
 	scan->conn->owner = scan;
 	state->running = true;
 	state->begun = state->answered = false;
+	state->resowner = CurrentResourceOwner;
 	state->waited_us = state->pending_us = 0;
 	state->rows_before = scan->rows;
 	INSTR_TIME_SET_CURRENT(state->sent);
 	old = MemoryContextSwitchTo(scan->run_cxt);
+	state->reading = true;
 	scan->driver->send(scan);
+	state->reading = false;
 	MemoryContextSwitchTo(old);
 	stop_clock(state, start);
 }
@@ -315,7 +337,9 @@ ch_read_row(ChScanState *state, TupleTableSlot *slot)
 	bool		found;
 
 	scan->wait.events = 0;
+	state->reading = true;
 	found = fetch_row(state, slot);
+	state->reading = false;
 	stop_clock(state, start);
 	if (!found && ch_would_wait(scan))
 		return false;
@@ -330,6 +354,97 @@ ch_read_row(ChScanState *state, TupleTableSlot *slot)
 	return true;
 }
 
+/* ---- the rest of a run, read ahead ---------------------------------------------- */
+
+static Tuplestorestate *
+read_ahead(ChScanState *state, TupleDesc desc)
+{
+	MemoryContext row = AllocSetContextCreate(CurrentMemoryContext, "CipherHorizon parked row", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(state->scan.run_cxt);
+	ResourceOwner owner = CurrentResourceOwner;
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	Tuplestorestate *rows;
+
+	/* files of it may have to outlive what asks for the connection */
+	CurrentResourceOwner = state->resowner;
+	rows = tuplestore_begin_heap(false, false, work_mem);
+	CurrentResourceOwner = owner;
+	MemoryContextSwitchTo(row);
+	while (ch_read_row(state, ExecClearTuple(slot)))
+	{
+		tuplestore_puttupleslot(rows, ExecStoreVirtualTuple(slot));
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(row);
+	}
+	MemoryContextSwitchTo(old);
+	ExecDropSingleTupleTableSlot(slot);
+	MemoryContextDelete(row);
+	return rows;
+}
+
+void
+ch_park_scan(ChScan *scan)
+{
+	ChScanState *state = (ChScanState *) scan;
+	TupleDesc	desc = state->node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
+	ErrorContextCallback context = {error_context_stack, ch_remote_query_context, scan};
+	Tuplestorestate *rows;
+	MemoryContext old;
+
+	if (state->reading)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("store \"%s\" is asked while a row of foreign table %s is being read",
+						scan->conn->server_name, scan->table->name)));
+	error_context_stack = &context;
+	PG_TRY();
+	{
+		rows = read_ahead(state, desc);
+	}
+	PG_CATCH();
+	{
+		/* it may be caught where the scan goes on */
+		state->broken = true;
+		ch_scan_abandon(scan);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	error_context_stack = context.previous;
+	ch_stop_scan(state);
+	old = MemoryContextSwitchTo(scan->run_cxt);
+	state->parked = rows;
+	state->parked_slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	MemoryContextSwitchTo(old);
+}
+
+static bool
+read_parked(ChScanState *state, TupleTableSlot *slot)
+{
+	int			n = slot->tts_tupleDescriptor->natts;
+
+	if (!tuplestore_gettupleslot(state->parked, true, false, state->parked_slot))
+		return false;
+	slot_getallattrs(state->parked_slot);
+	memcpy(slot->tts_values, state->parked_slot->tts_values, n * sizeof(Datum));
+	memcpy(slot->tts_isnull, state->parked_slot->tts_isnull, n * sizeof(bool));
+	return true;
+}
+
+static bool
+read_row(ChScanState *state, TupleTableSlot *slot)
+{
+	if (state->broken)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("the rest of the rows of foreign table %s was lost", state->scan.table->name),
+				 errdetail("An error came up when they were read for another request in the same transaction of the store.")));
+	if (state->parked)
+		return read_parked(state, slot);
+	if (!state->running && !state->done)
+		start_run(state);
+	return !state->done && ch_read_row(state, slot);
+}
+
 static bool
 next_row(ChScanState *state, TupleTableSlot *slot)
 {
@@ -338,9 +453,7 @@ next_row(ChScanState *state, TupleTableSlot *slot)
 	state->fresh = false;
 	if (state->from_batch)
 		return ch_prefetch_next(state->prefetch, slot);
-	if (!state->running && !state->done)
-		start_run(state);
-	if (!state->done && ch_read_row(state, slot))
+	if (read_row(state, slot))
 	{
 		state->empty_group = false;
 		return true;

@@ -338,9 +338,9 @@ flush(ChPending *pending, int n)
 	if (pending->mode == CH_WRITE_TRANSACTION)
 	{
 		begin_remote(pending);
-		if (pending->conn->in_use)	/* by a scan that is being read */
-			return;
-		conn = pending->conn;
+		if (pending->conn->owner)
+			ch_park_scan(pending->conn->owner);
+		conn = ch_remote_transaction(pending->serverid, pending->userid);
 		apply_in(pending, conn, n);
 		conn->in_use = false;
 		return;

@@ -68,6 +68,11 @@ put_stored(Neo4jText *q, const ChColumn *col, const ChValue *value)
 {
 	ChValue		v = *value;
 
+	if (v.kind == CH_NULL)
+	{
+		appendStringInfoString(&q->text, "null");
+		return;
+	}
 	if (q->explain)
 	{
 		neo4j_put_value(q, &v);

@@ -66,7 +66,8 @@ store_decimal(const ChColumn *col, ChValue *v, bool as_float)
 	}
 	if (!is_float(numeric, text, &f))
 		ch_refuse_value(col, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-						psprintf("%s is neither an integer of 64 bits nor a float of 64 bits.", text),
+						psprintf("%.60s%s is neither an integer of 64 bits nor a float of 64 bits.",
+								 text, strlen(text) > 60 ? "..." : ""),
 						"Use a column of type text for numbers of more digits.");
 	v->kind = CH_FLOAT;
 	v->u.f = f;
@@ -186,6 +187,16 @@ pack_timetz(StringInfo out, const ChColumn *col, const ChValue *v)
 	neo4j_pack_zoned_time(out, t->time, -t->zone);
 }
 
+/* json is text until here, too, and stored as jsonb is. */
+static void
+parse_json(ChValue *v)
+{
+	char	   *text = pnstrdup(v->u.s.data, v->u.s.len);
+	Datum		jsonb = DirectFunctionCall1(jsonb_in, CStringGetDatum(pg_any_to_server(text, v->u.s.len, PG_UTF8)));
+
+	(void) ch_content_to_value(jsonb, JSONBOID, v);
+}
+
 void
 neo4j_pack_property(StringInfo out, const ChColumn *col, ChValue *v)
 {
@@ -194,6 +205,8 @@ neo4j_pack_property(StringInfo out, const ChColumn *col, ChValue *v)
 		pack_timetz(out, col, v);
 		return;
 	}
+	if (v->kind == CH_UNTYPED && col->basetype == JSONOID)
+		parse_json(v);
 	if (v->kind == CH_LIST)
 		store_list(col, v);
 	else

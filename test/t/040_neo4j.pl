@@ -66,6 +66,7 @@ sub proxy_loop
 				for my $s ($socket, $other)
 				{
 					delete $peer{$s};
+					delete $from_server{$s};    # the next socket may have the same name
 					$select->remove($s);
 					close $s;
 				}
@@ -346,6 +347,66 @@ refused('no version in common', qr/HV00N.*neither Bolt 5.0 to 5.8 nor 4.4/s, '',
 refused('a version that was not offered', qr/HV00N.*does not speak Bolt/s, '', 0, "\0\0\x09\x05");
 refused('HTTP', qr/HV00N.*speaks HTTP/s, '', 0, 'HTTP');
 refused('another protocol', qr/HV00N.*does not speak Bolt/s, '', 0, "-ERR");
+
+# ---- writing -----------------------------------------------------------------------------
+
+cypher("MATCH (n:TapNeoWrite) DETACH DELETE n");
+$node->safe_psql('postgres', qq{
+	CREATE FOREIGN TABLE w (k int, v int, id text OPTIONS (kind 'id')) SERVER neo OPTIONS (label 'TapNeoWrite');
+	INSERT INTO w VALUES (1, 0), (2, 0);
+});
+
+# A connection that ends before COMMIT is sent: nothing is kept, and that is certain.
+$out = session(qq{
+	BEGIN;
+	INSERT INTO w VALUES (3, 0);
+	\\! printf 0 > $cut_file
+	INSERT INTO w VALUES (4, 0);
+	COMMIT;
+	SELECT 'rows ' || count(k) FROM w;
+	SELECT 'in doubt ' || count(*) FROM cipherhorizon.in_doubt;
+});
+like($out, qr/08006: connection to store "neo" was lost/, 'a connection cut in the middle of a transaction');
+like($out, qr/^rows 2\nin doubt 0$/m, 'leaves nothing of it');
+
+# The answer to COMMIT is lost: what became of it is not known.
+$out = session(qq{
+	BEGIN;
+	INSERT INTO w VALUES (3, 0);
+	\\! printf 0 > $cut_file
+	COMMIT;
+	SELECT 'rows ' || count(k) FROM w;
+	SELECT 'in doubt ' || server || ' ' || outcome || ' ' || records FROM cipherhorizon.in_doubt;
+});
+like($out, qr/08006: connection to store "neo" was lost/, 'a connection cut after COMMIT was sent');
+like($out, qr/^rows 3$/m, 'has written');
+like($out, qr/^in doubt neo unknown 1$/m, 'and the transaction is in doubt');
+
+# Two transactions that wait for each other.
+{
+	my @sessions = map { $node->background_psql('postgres', on_error_stop => 0) } 1 .. 2;
+
+	$_->query("\\set VERBOSITY verbose") for @sessions;
+	$sessions[$_]->query("BEGIN; UPDATE w SET v = v + 1 WHERE k = " . ($_ + 1)) for 0, 1;
+	$sessions[0]->query_until(qr/asked/, "\\echo asked\nUPDATE w SET v = v + 1 WHERE k = 2;\nCOMMIT;\n");
+	$sessions[1]->query('UPDATE w SET v = v + 1 WHERE k = 1');
+	$sessions[1]->query('COMMIT');
+	$sessions[0]->query('SELECT 1');
+	like($sessions[0]->{stderr} . $sessions[1]->{stderr}, qr/40P01.*DeadlockDetected/s, 'a deadlock in Neo4j is one here');
+	is($node->safe_psql('postgres', 'SELECT k, v FROM w WHERE k < 3 ORDER BY k'), "1|1\n2|1", 'and the other transaction is whole');
+	$_->quit for @sessions;
+}
+
+# A cancel ends the work in Neo4j, and its transaction.
+{
+	my ($seen, $ms) = cancel_query("INSERT INTO w SELECT 1000 + i FROM generate_series(1, 5000000) i", sub { sleep 1 });
+	like($seen, qr/canceling statement due to user request/, 'pg_cancel_backend ends a statement that writes');
+	sleep 0.3;
+	like(cypher("SHOW TRANSACTIONS YIELD currentQuery WHERE currentQuery CONTAINS 'TapNeo' + 'Write' RETURN count(*) AS n"),
+		qr/\[\[0\]\]/, 'in Neo4j, too');
+	is($node->safe_psql('postgres', 'SELECT count(k) FROM w WHERE k > 1000'), '0', 'and nothing is kept');
+}
+cypher("MATCH (n:TapNeoWrite) DETACH DELETE n");
 
 # ---- large rows ------------------------------------------------------------------------
 

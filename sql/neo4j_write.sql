@@ -196,6 +196,14 @@ INSERT INTO pairs VALUES (3, 1, 3), (2, 1, 5) ON CONFLICT DO NOTHING;
 EXPLAIN (VERBOSE, COSTS OFF) UPDATE pairs SET weight = weight * 2 WHERE a = 1;
 UPDATE pairs SET weight = weight * 2 WHERE a = 1;
 DELETE FROM pairs WHERE b = 3 RETURNING *;
+-- of two relationships that exist neither is meant, but both are skipped
+CREATE FOREIGN TABLE loose (
+	a bigint OPTIONS (kind 'start', property 'account_id'), b bigint OPTIONS (kind 'end', property 'account_id'), weight int, id text OPTIONS (kind 'id')
+) SERVER t_neo4j_write OPTIONS (relationship 'TNODEW_PAIR', start_label 'TNodeWTrader', end_label 'TNodeWTrader');
+INSERT INTO loose (a, b) VALUES (2, 1);
+INSERT INTO pairs VALUES (2, 1, 6) ON CONFLICT DO NOTHING;
+UPDATE pairs SET weight = 7 WHERE a || ' ' || b = '2 1';
+DELETE FROM loose WHERE weight IS NULL;
 UPDATE pairs SET b = 9 WHERE a = 3;
 SELECT * FROM pairs ORDER BY a, b;
 

@@ -49,7 +49,11 @@ void
 neo4j_begin_remote(ChConn *conn)
 {
 	Neo4jConn  *n = conn->handle;
+	ChFailure	fail = {0};
 
+	/* a failure that is read from now on is of the transaction */
+	if (!neo4j_bolt_settle(n->bolt, &fail))
+		ch_failure_raise(conn, &fail);
 	neo4j_bolt_begin(n->bolt, n->database);
 }
 
@@ -319,9 +323,11 @@ check_answer(Applying *a, const Sent *sent, const Answer *answer)
 
 	if (!wrong && !missing && !existing)
 		return;
-	/* those under way are of no interest any more */
+	/* those under way are of no interest any more, unless Neo4j has refused one */
 	if (!neo4j_bolt_settle(a->bolt, &fail))
 		ch_failure_raise(a->conn, &fail);
+	if (a->bolt->code[0] != '\0')
+		neo4j_raise(a->conn);
 	if (sent->w->verb == CH_INSERT && (checks & NEO4J_EACH))
 	{
 		raise_end(a, sent, NEO4J_START);
@@ -329,7 +335,12 @@ check_answer(Applying *a, const Sent *sent, const Answer *answer)
 	}
 	if (existing)
 		raise_existing(a, sent);
-	raise_ambiguous(a, sent);
+	if (((const Neo4jWrite *) sent->w->priv)->key)
+		raise_ambiguous(a, sent);
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("nodes of foreign table %s changed while they were looked for", sent->w->table->name),
+			 errhint("Run the transaction again.")));
 }
 
 /* ---- sending -------------------------------------------------------------------------------------- */
@@ -350,9 +361,10 @@ take_answer(Applying *a)
 		check_answer(a, &sent, &answer);
 		return;
 	}
-	if (answer.row.kind != CH_LIST || answer.row.u.list.n == 0)
+	if (number(&answer, 0) < 0)
 		raise_protocol(a->conn, "a count is no number");
-	*sent.affected += neo4j_take_direct(sent.w, &answer.row);
+	neo4j_check_direct(sent.w, &answer.row);
+	*sent.affected += number(&answer, 0);
 }
 
 static void
@@ -416,6 +428,8 @@ apply_truncate(Applying *a, const ChBatch *batch)
 			ch_failure_raise(a->conn, &fail);
 		if (!read_answer(a, NEO4J_NODES, &answer))
 			neo4j_raise(a->conn);
+		if (number(&answer, 0) < 0)
+			raise_protocol(a->conn, "a count is no number");
 	} while (number(&answer, 0) > 0);
 }
 

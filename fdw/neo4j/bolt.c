@@ -411,7 +411,7 @@ bool
 neo4j_bolt_reset(BoltClient *c, ChFailure *fail)
 {
 	put_bare(c, MSG_RESET);
-	c->in_transaction = false;
+	c->in_transaction = c->more = false;
 	return flush_messages(c, c->timeout_ms, fail) && read_rest(c, fail);
 }
 
@@ -421,7 +421,7 @@ neo4j_bolt_abandon(BoltClient *c)
 	ChFailure	fail;
 
 	put_bare(c, MSG_RESET);
-	c->in_transaction = false;
+	c->in_transaction = c->more = false;
 	return flush_messages(c, 0, &fail);
 }
 

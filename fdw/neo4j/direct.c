@@ -215,7 +215,7 @@ neo4j_decode_direct(const char *data, uint32 len, Neo4jDirect *direct)
 }
 
 /* As the same expression's error in PostgreSQL. */
-static void
+pg_noreturn static void
 raise_overflow(const ChColumn *col)
 {
 	const char *type = col->basetype == INT2OID ? "smallint" : col->basetype == INT4OID ? "integer" : NULL;
@@ -226,8 +226,8 @@ raise_overflow(const ChColumn *col)
 			 errdetail("Column \"%s\" of foreign table %s is set to it.", col->name, col->table->name)));
 }
 
-int64
-neo4j_take_direct(const ChWrite *w, const ChValue *answer)
+void
+neo4j_check_direct(const ChWrite *w, const ChValue *answer)
 {
 	const ChValue *items = answer->u.list.items;
 
@@ -236,7 +236,7 @@ neo4j_take_direct(const ChWrite *w, const ChValue *answer)
 		const ChColumn *col;
 
 		if (items[i].kind != CH_INT || items[i].u.i < 0 || items[i].u.i >= w->ncolumns)
-			return -1;
+			elog(ERROR, "the answer to a write has another form than was asked for");
 		col = w->columns[items[i].u.i];
 		if (items[i + 1].kind != CH_INT || items[i + 1].u.i != 0)
 			ereport(ERROR,
@@ -247,5 +247,4 @@ neo4j_take_direct(const ChWrite *w, const ChValue *answer)
 		if (items[i + 2].kind != CH_INT || items[i + 2].u.i != 0)
 			raise_overflow(col);
 	}
-	return answer->u.list.n > 0 && items[0].kind == CH_INT ? items[0].u.i : -1;
 }

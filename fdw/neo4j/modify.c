@@ -23,7 +23,7 @@
 
 #define EACH_ROW	"UNWIND range(0, size($rows) - 1) AS i WITH i, $rows[i] AS q "
 #define COUNTS		" RETURN count(*) AS c, count(DISTINCT i) AS d"
-#define TRUNCATED_AT_ONCE 10000
+#define TRUNCATED_AT_ONCE 50000
 
 /* ---- keys ------------------------------------------------------------------------ */
 
@@ -321,6 +321,9 @@ neo4j_statement(const ChWrite *w, uint32 ends)
 							 ((const Neo4jTable *) w->table->priv)->from, var, TRUNCATED_AT_ONCE, nw->detach, var);
 			break;
 	}
+	/* relationships that exist are skipped, however many: the rows are those of the nodes */
+	if (w->verb == CH_INSERT && w->skip_existing && nw->form == NEO4J_RELATIONSHIPS)
+		appendStringInfoString(&out, " WITH DISTINCT i, s, e");
 	if (nw->checks & NEO4J_COUNTED)
 		appendStringInfoString(&out, COUNTS);
 	nw->ends = ends;

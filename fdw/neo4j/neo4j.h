@@ -257,10 +257,10 @@ extern void neo4j_decode_direct(const char *data, uint32 len, Neo4jDirect *direc
 
 /*
  * Its answer: how many rows it changed; then, for each column that is computed,
- * the number of rows whose value does not fit the column, before and after.
- * Raises if there are any.
+ * its number in w->columns, and how many rows have a value that does not fit it,
+ * before and after.  Raises if there are any.
  */
-extern int64 neo4j_take_direct(const ChWrite *w, const ChValue *answer);
+extern void neo4j_check_direct(const ChWrite *w, const ChValue *answer);
 
 /* ---- apply.c ------------------------------------------------------------------------------ */
 

@@ -16,8 +16,8 @@
 /* ---- names and values ---------------------------------------------------------- */
 
 /* One argument of a command, in quotes where redis-cli would need them. */
-static void
-show_bytes(StringInfo out, const char *data, int len)
+void
+redis_show_bytes(StringInfo out, const char *data, int len)
 {
 	bool		plain = len > 0;
 	char	   *local;
@@ -76,7 +76,7 @@ show_value(StringInfo out, const ChColumn *col, const ChValue *v)
 			break;
 		default:
 			if (redis_bytes_of(col, v, empty, &bytes))
-				show_bytes(out, bytes.data, bytes.len);
+				redis_show_bytes(out, bytes.data, bytes.len);
 			break;
 	}
 }
@@ -218,12 +218,12 @@ show_key(StringInfo out, RedisBytes prefix, const ChColumn *col, const ChValue *
 	if (v->kind == CH_PARAM)
 	{
 		if (prefix.len > 0)
-			show_bytes(out, prefix.data, prefix.len);
+			redis_show_bytes(out, prefix.data, prefix.len);
 		show_value(out, col, v);
 		return;
 	}
 	(void) redis_bytes_of(col, v, prefix, &bytes);
-	show_bytes(out, bytes.data, bytes.len);
+	redis_show_bytes(out, bytes.data, bytes.len);
 }
 
 /* Keys that are given. Returns how the commands name one. */
@@ -237,7 +237,7 @@ show_listed_keys(StringInfo out, const ChScan *scan, const char *condition)
 	initStringInfo(&name);
 	if (rt->mode == REDIS_BY_KEY)
 	{
-		show_bytes(&name, rt->key.data, rt->key.len);
+		redis_show_bytes(&name, rt->key.data, rt->key.len);
 		if (condition[0])
 			appendStringInfo(out, "if %s: ", condition);
 		return name.data;
@@ -257,7 +257,7 @@ show_listed_keys(StringInfo out, const ChScan *scan, const char *condition)
 		}
 	else
 	{
-		show_bytes(out, rt->prefix.data, rt->prefix.len);
+		redis_show_bytes(out, rt->prefix.data, rt->prefix.len);
 		appendStringInfo(out, "* where %s", condition);
 	}
 	appendStringInfoString(out, "): ");
@@ -278,14 +278,14 @@ show_source(StringInfo out, const ChScan *scan)
 		if (rt->mode == REDIS_BY_SET)
 		{
 			appendStringInfoString(out, "SISMEMBER ");
-			show_bytes(out, rt->key.data, rt->key.len);
+			redis_show_bytes(out, rt->key.data, rt->key.len);
 			appendStringInfo(out, " %s; ", key);
 		}
 	}
 	else if (rt->mode == REDIS_BY_SET)
 	{
 		appendStringInfoString(out, "SSCAN ");
-		show_bytes(out, rt->key.data, rt->key.len);
+		redis_show_bytes(out, rt->key.data, rt->key.len);
 		appendStringInfoString(out, "; ");
 	}
 	else
@@ -296,7 +296,7 @@ show_source(StringInfo out, const ChScan *scan)
 			char	   *pattern = redis_match_pattern(rt->prefix);
 
 			appendStringInfoString(out, " MATCH ");
-			show_bytes(out, pattern, strlen(pattern));
+			redis_show_bytes(out, pattern, strlen(pattern));
 		}
 		if (!rt->wrong_type_error)
 			appendStringInfo(out, " TYPE %s", redis_type_names[rt->type]);
@@ -327,7 +327,7 @@ show_hash(StringInfo out, const ChScan *scan, const char *key, bool scanned)
 			if (scan->columns[i]->kind == REDIS_FIELD)
 			{
 				appendStringInfoChar(out, ' ');
-				show_bytes(out, scan->columns[i]->remote, strlen(scan->columns[i]->remote));
+				redis_show_bytes(out, scan->columns[i]->remote, strlen(scan->columns[i]->remote));
 			}
 		appendStringInfoString(out, "; ");
 	}
@@ -404,4 +404,175 @@ redis_explain(ChScan *scan, StringInfo out)
 		out->len -= 2;
 		out->data[out->len] = '\0';
 	}
+}
+
+/* ---- writes ------------------------------------------------------------------------------ */
+
+/* A column in place of its value. */
+static void
+show_column(StringInfo out, const char *before, const ChColumn *col)
+{
+	appendStringInfo(out, " %s<%s>", before, col->name);
+}
+
+static const ChColumn *
+written_column(const ChWrite *w, RedisKind kind)
+{
+	for (int i = 0; i < w->ncolumns; i++)
+		if (w->columns[i]->kind == (int) kind)
+			return w->columns[i];
+	return NULL;
+}
+
+static const ChColumn *
+identity_column(const ChWrite *w, RedisKind kind)
+{
+	for (int i = 0; i < w->nidentity; i++)
+		if (w->identity[i]->kind == (int) kind)
+			return w->identity[i];
+	return NULL;
+}
+
+static void
+show_command(StringInfo out, const ChWrite *w, const char *command)
+{
+	const RedisTable *rt = redis_table(w->table);
+
+	appendStringInfo(out, "%s ", command);
+	if (rt->mode == REDIS_BY_KEY)
+		redis_show_bytes(out, rt->key.data, rt->key.len);
+	else
+	{
+		if (rt->prefix.len > 0)
+			redis_show_bytes(out, rt->prefix.data, rt->prefix.len);
+		appendStringInfo(out, "<%s>", rt->keycol->name);
+	}
+}
+
+static void
+show_kind(StringInfo out, const ChWrite *w, RedisKind kind, bool old)
+{
+	const ChColumn *col = old ? identity_column(w, kind) : written_column(w, kind);
+
+	if (col)
+		show_column(out, "", col);
+}
+
+static void
+show_fields(StringInfo out, const ChWrite *w)
+{
+	for (int i = 0; i < w->ncolumns; i++)
+		if (w->columns[i]->kind == REDIS_FIELD)
+		{
+			appendStringInfoChar(out, ' ');
+			redis_show_bytes(out, w->columns[i]->remote, strlen(w->columns[i]->remote));
+			show_column(out, "", w->columns[i]);
+		}
+	if (redis_table(w->table)->type != REDIS_STRING)
+		show_kind(out, w, REDIS_VALUE, false);
+}
+
+/* What is sent for the row but for its time to live. */
+static void
+show_row(StringInfo out, const ChWrite *w)
+{
+	static const char *const insert[] = {"HSET", "SET", "RPUSH", "SADD", "ZADD", "XADD"};
+	static const char *const update[] = {"HSET", "SET", "LSET", "SADD", "ZADD", ""};
+	static const char *const delete[] = {"UNLINK", "UNLINK", "LSET", "SREM", "ZREM", "XDEL"};
+	RedisType	type = redis_table(w->table)->type;
+	bool		old = w->verb != CH_INSERT;
+
+	show_command(out, w, (w->verb == CH_INSERT ? insert : w->verb == CH_UPDATE ? update : delete)[type]);
+	switch (type)
+	{
+		case REDIS_HASH:
+			show_fields(out, w);
+			break;
+		case REDIS_STRING:
+			show_kind(out, w, REDIS_VALUE, false);
+			break;
+		case REDIS_LIST:
+			show_kind(out, w, REDIS_INDEX, old);
+			show_kind(out, w, REDIS_VALUE, false);
+			break;
+		case REDIS_SET:
+		case REDIS_ZSET:
+			show_kind(out, w, REDIS_SCORE, false);
+			show_kind(out, w, REDIS_MEMBER, written_column(w, REDIS_MEMBER) == NULL);
+			break;
+		case REDIS_STREAM:
+			show_kind(out, w, REDIS_ID, old);
+			if (!old)
+				show_fields(out, w);
+			break;
+	}
+}
+
+void
+redis_explain_write(const ChWrite *w, StringInfo out)
+{
+	const ChColumn *ttl = written_column(w, REDIS_TTL);
+	bool		only_ttl = w->verb == CH_UPDATE && ttl && w->ncolumns == 1;
+
+	if (!only_ttl)
+		show_row(out, w);
+	if (ttl && w->verb != CH_DELETE)
+	{
+		appendStringInfoString(out, only_ttl ? "" : "; ");
+		show_command(out, w, "PEXPIRE");
+		show_column(out, "", ttl);
+	}
+}
+
+/* ---- direct UPDATE and DELETE --------------------------------------------------------------- */
+
+static char *
+text_of(const ChColumn *col, const ChValue *v)
+{
+	StringInfoData buf;
+	RedisBytes	text;
+
+	initStringInfo(&buf);
+	if (v->kind == CH_PARAM)
+		appendStringInfo(&buf, "$" INT64_FORMAT, v->u.i);
+	else
+	{
+		text = redis_text_of(col, v);
+		redis_show_bytes(&buf, text.data, text.len);
+	}
+	return buf.data;
+}
+
+static void
+show_assign(StringInfo out, const ChColumn *col, const ChBoundAssign *assign, const char *key)
+{
+	const ChValue *v = &assign->value;
+	StringInfoData field;
+
+	initStringInfo(&field);
+	if (col->kind == REDIS_FIELD)
+		redis_show_bytes(&field, col->remote, strlen(col->remote));
+	if (assign->kind != CH_ASSIGN_VALUE)
+		appendStringInfo(out, "HINCRBY %s %s %s%s; ", key, field.data, assign->kind == CH_ASSIGN_SUB ? "-" : "", text_of(col, v));
+	else if (col->kind == REDIS_TTL)
+		appendStringInfo(out, v->kind == CH_NULL ? "PERSIST %s; " : "PEXPIRE %s %s; ", key, v->kind == CH_NULL ? "" : text_of(col, v));
+	else if (col->kind == REDIS_VALUE)
+		appendStringInfo(out, "SET %s %s; ", key, v->kind == CH_NULL ? "NULL" : text_of(col, v));
+	else if (v->kind == CH_NULL)
+		appendStringInfo(out, "HDEL %s %s; ", key, field.data);
+	else
+		appendStringInfo(out, "HSET %s %s %s; ", key, field.data, text_of(col, v));
+}
+
+void
+redis_explain_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out)
+{
+	char	   *key = show_source(out, scan);
+
+	if (w->verb == CH_DELETE)
+		appendStringInfo(out, "UNLINK %s; ", key);
+	for (int i = 0; i < w->ncolumns; i++)
+		show_assign(out, w->columns[i], &assigns[i], key);
+	out->len -= 2;
+	out->data[out->len] = '\0';
 }

@@ -237,6 +237,7 @@ describe_column(ChTable *table, RedisTable *rt, ChColumn *col)
 		no_such_kind(table, col, rt->type);
 	check_type(table, col, rt->type);
 	col->unique = is_unique(rt, col);
+	col->generated = col->kind == REDIS_ID || col->kind == REDIS_INDEX || (col->kind == REDIS_KEY && rt->mode == REDIS_BY_KEY);
 	if (col->kind != REDIS_KEY)
 		return;
 	if (rt->keycol)

@@ -29,6 +29,21 @@ typedef int ReplyCount;
 
 /* ---- building replies: called by hiredis, must not raise ------------------ */
 
+/*
+ * What most commands of a transaction answer is shared, so that the answer of
+ * EXEC takes 8 bytes for each of them.
+ */
+#define SMALL_INTEGERS 10
+static RedisReply small_integers[SMALL_INTEGERS];
+static RedisReply ok_reply = {.type = REDIS_REPLY_STATUS,.str = "OK",.len = 2};
+
+static void *
+put_shared(const redisReadTask *task, RedisReply *reply)
+{
+	((RedisReply *) task->parent->obj)->items[task->idx] = reply;
+	return reply;
+}
+
 /* A reply and, behind it, extra bytes for what it holds. */
 static RedisReply *
 make_reply(const redisReadTask *task, size_t extra)
@@ -49,8 +64,11 @@ make_reply(const redisReadTask *task, size_t extra)
 static void *
 make_string(const redisReadTask *task, char *str, size_t len)
 {
-	RedisReply *reply = make_reply(task, len + 1);
+	RedisReply *reply;
 
+	if (task->parent && task->type == REDIS_REPLY_STATUS && len == 2 && memcmp(str, "OK", 2) == 0)
+		return put_shared(task, &ok_reply);
+	reply = make_reply(task, len + 1);
 	if (reply == NULL)
 		return NULL;
 	reply->str = (char *) (reply + 1);
@@ -75,8 +93,15 @@ make_array(const redisReadTask *task, ReplyCount n)
 static void *
 make_integer(const redisReadTask *task, long long value)
 {
-	RedisReply *reply = make_reply(task, 0);
+	RedisReply *reply;
 
+	if (task->parent && value >= 0 && value < SMALL_INTEGERS)
+	{
+		small_integers[value].type = REDIS_REPLY_INTEGER;
+		small_integers[value].integer = value;
+		return put_shared(task, &small_integers[value]);
+	}
+	reply = make_reply(task, 0);
 	if (reply)
 		reply->integer = value;
 	return reply;
@@ -148,6 +173,25 @@ put_header(char *at, char mark, uint64 n)
 	*at++ = '\r';
 	*at++ = '\n';
 	return at;
+}
+
+void
+redis_begin_command(StringInfo out, int argc)
+{
+	enlargeStringInfo(out, HEADER_MAX);
+	out->len = put_header(out->data + out->len, '*', argc) - out->data;
+}
+
+void
+redis_append_arg(StringInfo out, const char *data, size_t len)
+{
+	char	   *at;
+
+	enlargeStringInfo(out, HEADER_MAX + (int) len + 2);
+	at = put_header(out->data + out->len, '$', len);
+	memcpy(at, data, len);
+	memcpy(at + len, "\r\n", 2);
+	out->len = at + len + 2 - out->data;
 }
 
 /*

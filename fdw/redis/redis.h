@@ -18,6 +18,9 @@
 
 #include "fdw/core/driver.h"
 
+/* Room for a 64-bit integer as text, and its end. */
+#define REDIS_INT_TEXT 21
+
 /* ---- tables ------------------------------------------------------------- */
 
 typedef enum RedisType
@@ -136,12 +139,78 @@ extern bool redis_bytes_of(const ChColumn *col, const ChValue *v, RedisBytes pre
  */
 extern bool redis_range_of(const ChColumn *col, ChCmpOp op, const ChValue *v, RedisRange *range);
 
+/*
+ * For writing (text.c), in the current context.  The text that shows as this
+ * value, which is not NULL; the score, or the time to live in milliseconds, that
+ * does.  Values that Redis cannot hold are refused.
+ */
+extern RedisBytes redis_text_of(const ChColumn *col, const ChValue *v);
+extern double redis_score_of(const ChColumn *col, const ChValue *v);
+extern int64 redis_ttl_of(const ChColumn *col, const ChValue *v);
+
+/* A score as Redis reads it. */
+extern RedisBytes redis_score_text(double score);
+
+/* The fields of a jsonb or json object, whose values are strings: alternating names and values. */
+extern RedisBytes *redis_fields_of(const ChColumn *col, const ChValue *v, int *n);
+
+/* The id of an entry whose time a column of kind id shows as this value: ms-*. */
+extern RedisBytes redis_id_of(const ChColumn *col, const ChValue *v);
+
 extern ChValue redis_untyped(const char *data, size_t len);
 extern void redis_ttl_value(const ChColumn *col, int64 ms, ChValue *v);
 extern void redis_id_value(const ChColumn *col, const char *data, int len, ChValue *v);
 
 /* Bytes for a message (palloc'ed): escaped and cut where needed. */
 extern char *redis_printable(const char *data, int len);
+
+/* ---- writing ------------------------------------------------------------ */
+
+/*
+ * A record is one or more entries: what is written of one row.  Behind this are
+ * the key, what finds the row in it (member or id), another member, and commands
+ * as they are sent.
+ */
+typedef struct RedisEntry
+{
+	uint32		size;			/* all of it */
+	uint32		keylen;
+	uint32		memberlen;
+	uint32		otherlen;
+	uint16		ncommands;
+	uint16		flags;			/* REDIS_ENTRY_... */
+	int64		index;			/* of a list, -1: none */
+} RedisEntry;
+
+#define REDIS_ENTRY_ONLY_REMOVES 0x01	/* fields of a hash; other: their names, as arguments of a command */
+#define REDIS_ENTRY_MOVES 0x02	/* other is the member that it becomes */
+#define REDIS_ENTRY_KEEPTTL 0x04	/* needs Redis 6 */
+#define REDIS_ENTRY_PARTIAL_ID 0x08	/* needs Redis 7 */
+#define REDIS_ENTRY_ADDS 0x10	/* other: fields and numbers, a direct UPDATE that adds */
+
+/* What a direct UPDATE adds to a field whose name is behind it. */
+typedef struct RedisAdd
+{
+	int64		delta;
+	Oid			type;			/* of the column */
+	int			fieldlen;
+} RedisAdd;
+
+/* The next of them in an entry's other; *at starts with 0. */
+extern bool redis_next_add(RedisBytes adds, int *at, RedisAdd *add, RedisBytes *field);
+
+/* *now becomes the sum, or the error is raised that PostgreSQL would raise. */
+extern void redis_check_add(const ChTable *table, const RedisAdd *add, bool not_number, int64 *now);
+
+extern bool redis_can_write(const ChTable *table, ChVerb verb, const char **reason, const char **hint);
+extern List *redis_row_identity(const ChTable *table);
+extern void redis_begin_write(ChWrite *w);
+extern void redis_encode_row(ChWrite *w, const ChValue *identity, const ChValue *values, StringInfo out);
+extern void redis_explain_write(const ChWrite *w, StringInfo out);
+extern bool redis_ship_direct(const ChTable *table, const ChQuery *query, ChVerb verb, const char **reason);
+extern void redis_encode_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out);
+extern void redis_explain_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out);
+extern void redis_apply(ChConn *conn, ChBatches *batches);
 
 /* ---- the protocol (protocol.c) ------------------------------------------ */
 
@@ -173,7 +242,11 @@ typedef struct RedisConn
 
 extern bool redis_reader_create(RedisConn *rc);
 
-/* Add a command to those that redis_flush sends. */
+/* A command of argc arguments, each of which is appended after it. */
+extern void redis_begin_command(StringInfo out, int argc);
+extern void redis_append_arg(StringInfo out, const char *data, size_t len);
+
+/* Add a command to those that redis_flush sends; lens may be NULL. */
 extern void redis_command(RedisConn *rc, int argc, const char **argv, const size_t *lens);
 extern void redis_command_text(RedisConn *rc, int argc,...);	/* const char * */
 extern void redis_flush(ChConn *conn, int timeout_ms);
@@ -278,6 +351,7 @@ extern void redis_compile(const ChScan *scan, RedisAccess *access);
 extern bool redis_is_descending(const ChScan *scan);
 extern char *redis_match_pattern(RedisBytes prefix);
 extern void redis_explain(ChScan *scan, StringInfo out);
+extern void redis_show_bytes(StringInfo out, const char *data, int len);	/* as redis-cli needs them */
 
 extern double redis_count_rows(ChConn *conn, const ChTable *table);	/* stats.c */
 

@@ -509,6 +509,26 @@ redis_id_value(const ChColumn *col, const char *data, int len, ChValue *v)
 	}
 }
 
+/* The other way round: the first part of an id, for the second Redis counts. */
+RedisBytes
+redis_id_of(const ChColumn *col, const ChValue *v)
+{
+	bool		exact = true;
+	int64		ms;
+	char	   *text;
+
+	if (v->kind == CH_INSTANT && TIMESTAMP_NOT_FINITE(v->u.i))
+		ch_refuse_value(col, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, "The id of an entry is no infinite time.", NULL);
+	ms = v->kind == CH_INSTANT ? floor_ms(v->u.i, &exact) : v->u.i;
+	if (!exact)
+		ch_refuse_value(col, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, "The id of an entry has milliseconds, this time has microseconds.",
+						"Use date_trunc('milliseconds', ...), or leave the column out for the server's time.");
+	if (ms < 0)
+		ch_refuse_value(col, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, "The id of an entry is no time before 1970.", NULL);
+	text = psprintf(INT64_FORMAT "-*", ms);
+	return (RedisBytes) {text, strlen(text)};
+}
+
 /* ---- messages -------------------------------------------------------------------- */
 
 #define PRINTABLE_MAX 100

@@ -66,7 +66,8 @@ typedef struct Tail
 	RedisPoint	last_before;	/* last id of a stream */
 	RedisPoint	last;
 	bool		counted;		/* last has an id after it that Redis has made */
-	bool		not_number;		/* of a field */
+	bool		not_number;		/* of a field: neither before, */
+	bool		now_not_number; /* nor now */
 } Tail;
 
 /* A key, or something in it. */
@@ -74,10 +75,10 @@ typedef struct Slot
 {
 	Print		print;
 	uint32		status;
-	uint8		initial;		/* State before the first row; */
-	uint8		now;			/* and after the rows that were looked at */
+	uint8		initial:1;		/* State before the first row; */
+	uint8		now:1;			/* and after the rows that were looked at */
 	uint8		flags;
-	uint8		epoch;			/* how often the key was truncated */
+	uint16		epoch;			/* how often all that is in the key has gone */
 	Tail	   *tail;
 } Slot;
 
@@ -127,7 +128,7 @@ typedef struct Ask
 	AskKind		kind;
 	Print		print;
 	int			n;
-	const RedisTable *rt;		/* ASK_TYPE */
+	const RedisTable *rt;		/* of a direct write, else NULL */
 	StringInfoData key;			/* for errors */
 } Ask;
 
@@ -159,11 +160,12 @@ typedef struct Apply
 	MemoryContext cxt;			/* of one try */
 	MemoryContext reply_cxt;	/* of replies that are looked at */
 	int			nreplies;		/* in it */
-	const RedisTable *rt;		/* of the row that is looked at */
+	const RedisTable *rt;		/* of the row that is looked at, if it is a direct write */
 
 	slots_hash *slots;
 	int			watched;
 	bool		verify;			/* there are keys that are not */
+	bool		adds;			/* there are direct UPDATEs that add */
 	bool		mismatch;		/* some group is not as expected */
 	KeyGroup		groups[2];		/* by State that is expected */
 	Ask			asks[WINDOW + 2];	/* a ring */
@@ -370,16 +372,20 @@ read_reply(Apply *a)
 
 /* A number in the one spelling that HINCRBY takes. */
 static bool
-parse_number(const RedisReply *reply, int64 *out)
+parse_number(const char *data, int len, int64 *out)
 {
 	char		text[REDIS_INT_TEXT];
+	char		again[REDIS_INT_TEXT];
 
-	if (reply->len == 0 || reply->len >= REDIS_INT_TEXT)
+	*out = 0;
+	if (len <= 0 || len >= REDIS_INT_TEXT)
 		return false;
+	memcpy(text, data, len);
+	text[len] = '\0';
 	errno = 0;
-	*out = strtoi64(reply->str, NULL, 10);
-	pg_snprintf(text, sizeof(text), INT64_FORMAT, *out);
-	return errno == 0 && strcmp(text, reply->str) == 0;
+	*out = strtoi64(text, NULL, 10);
+	snprintf(again, sizeof(again), INT64_FORMAT, *out);
+	return errno == 0 && strcmp(again, text) == 0;
 }
 
 /* XINFO STREAM: names and values in turn; there is none if there is no stream. */
@@ -414,7 +420,7 @@ read_number(Slot *slot, const RedisReply *reply)
 {
 	slot->initial = reply->type == REDIS_REPLY_NIL ? ABSENT : PRESENT;
 	if (slot->initial == PRESENT)
-		slot->tail->not_number = !parse_number(reply, &slot->tail->before);
+		slot->tail->not_number = !parse_number(reply->str, (int) reply->len, &slot->tail->before);
 }
 
 /* A key of another type is no row, or an error, as for a scan. */
@@ -457,6 +463,8 @@ read_answer(Apply *a)
 	a->nasks--;
 	set_about(a, (RedisBytes) {ask->key.data, ask->key.len});
 	redis_expect(a->conn, reply, reply_type(ask->kind, reply));
+	if (ask->rt && redis_is_error(reply, "WRONGTYPE"))
+		*reply = (RedisReply) {.type = REDIS_REPLY_NIL};	/* ASK_TYPE has seen it */
 	if (reply->type == REDIS_REPLY_ERROR && ask->kind != ASK_STREAM)
 		refused(a, reply);
 	switch (ask->kind)
@@ -486,7 +494,7 @@ read_answer(Apply *a)
 			read_stream(a, reply, slot->tail);
 			break;
 		case ASK_FIELDS:
-			a->fields = reply->integer;
+			a->fields = reply->integer; /* 0 of nil */
 			break;
 		case ASK_REMOVED:
 			if (a->fields > 0 && count_not_nil(reply) == a->fields)
@@ -656,6 +664,7 @@ ask_numbers(Apply *a, const Row *r)
 	RedisBytes	field;
 	bool		found;
 
+	a->adds = true;
 	for (int at = 0; redis_next_add(r->other, &at, &add, &field);)
 	{
 		Slot	   *slot = slot_of(a, print_of_member(r->key, field), &found);
@@ -677,7 +686,6 @@ look_at_key(Apply *a, const Row *r)
 	if (!found && r->w->direct)
 	{
 		watch(a, slot, r->key);
-		a->rt = r->rt;
 		ask(a, ASK_TYPE, "TYPE", r->key, slot->print);
 	}
 	else if (!found && r->w->verb != CH_DELETE)
@@ -807,6 +815,7 @@ look_at_row(Apply *a, const Row *r)
 	bool		found;
 
 	check_version(a, r);
+	a->rt = r->w->direct ? r->rt : NULL;
 	if (r->rt->mode == REDIS_BY_SET && r->w->verb == CH_INSERT)
 	{
 		(void) slot_of(a, print_of_member(r->rt->key, r->rt->key), &found);
@@ -952,10 +961,10 @@ look_at_truncate(Apply *a, const ChWrite *w)
 	read_all_answers(a);
 	MemoryContextReset(a->reply_cxt);
 	a->truncated = lappend(a->truncated, t);
-	if (list_length(a->truncated) > PG_UINT8_MAX)
+	if (list_length(a->truncated) > PG_UINT16_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("more than %d TRUNCATE of foreign tables in one transaction", PG_UINT8_MAX)));
+				 errmsg("more than %d TRUNCATE of foreign tables in one transaction", PG_UINT16_MAX)));
 	if (rt->mode == REDIS_BY_KEY)
 		note_typed(a, t, rt, 1, &rt->key);
 	else
@@ -1099,28 +1108,85 @@ applies(Apply *a, const Row *r, Slot *slot)
 	return slot->now == PRESENT;
 }
 
+/* What was in the key before it was removed is gone. */
+static Slot *
+inner_slot(Slot *slot, uint16 epoch)
+{
+	if (slot->epoch != epoch)
+		slot->now = ABSENT;
+	slot->epoch = epoch;
+	return slot;
+}
+
 static void
-add_to_numbers(Apply *a, const Row *r, bool written)
+add_to_numbers(Apply *a, const Row *r, uint16 epoch)
 {
 	RedisAdd	add;
 	RedisBytes	field;
+	char		text[REDIS_INT_TEXT];
 
 	for (int at = 0; redis_next_add(r->other, &at, &add, &field);)
 	{
-		Slot	   *slot = known_slot(a, print_of_member(r->key, field));
-		char		text[REDIS_INT_TEXT];
+		Slot	   *slot = inner_slot(known_slot(a, print_of_member(r->key, field)), epoch);
 
-		if (written)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot add to a field of a row that the transaction has written before"),
-					 errdetail("Field \"%s\" of Redis key \"%s\".", redis_printable(field.data, field.len), redis_printable(r->key.data, r->key.len)),
-					 errhint("Write with the table's option write_mode 'immediate', or in two transactions.")));
 		if (slot->now == ABSENT)
 			continue;			/* NULL and a number is NULL */
-		redis_check_add(r->w->table, &add, slot->tail->not_number, &slot->tail->now);
+		redis_check_add(r->w->table, &add, slot->tail->now_not_number, &slot->tail->now);
 		snprintf(text, sizeof(text), INT64_FORMAT, add.delta);
 		put_four(a, "HINCRBY", r->key, field, (RedisBytes) {text, strlen(text)});
+	}
+}
+
+/* The next argument of a command: length, its bytes.  Or how many there are, of a new command. */
+static RedisBytes
+next_arg(const RedisBytes *commands, int *at)
+{
+	bool		is_count = commands->data[*at] == '*';
+	int			len = atoi(commands->data + *at + 1);
+	const char *data = (const char *) memchr(commands->data + *at, '\n', commands->len - *at) + 1;
+
+	*at = data - commands->data + (is_count ? 0 : len + 2);
+	return (RedisBytes) {is_count ? NULL : data, len};
+}
+
+static void
+set_field(Apply *a, RedisBytes key, RedisBytes field, const RedisBytes *value, uint16 epoch)
+{
+	Slot	   *slot = slots_lookup(a->slots, print_of_member(key, field));
+
+	if (slot == NULL)
+		return;
+	slot->epoch = epoch;
+	slot->now = value ? PRESENT : ABSENT;
+	if (value)
+		slot->tail->now_not_number = !parse_number(value->data, value->len, &slot->tail->now);
+}
+
+/* Fields to which another row adds: what this one makes of them. */
+static void
+follow_fields(Apply *a, const Row *r, uint16 epoch)
+{
+	for (int at = 0; at < r->commands.len;)
+	{
+		int			n = next_arg(&r->commands, &at).len;
+		RedisBytes	command = next_arg(&r->commands, &at);
+		bool		sets = command.len == 4 && memcmp(command.data, "HSET", 4) == 0;
+		bool		removes = command.len == 4 && memcmp(command.data, "HDEL", 4) == 0;
+
+		(void) next_arg(&r->commands, &at);
+		for (int i = 2; i < n; i++)
+		{
+			RedisBytes	field = next_arg(&r->commands, &at);
+			RedisBytes	value;
+
+			if (removes)
+				set_field(a, r->key, field, NULL, epoch);
+			if (!sets)
+				continue;
+			value = next_arg(&r->commands, &at);
+			set_field(a, r->key, field, &value, epoch);
+			i++;
+		}
 	}
 }
 
@@ -1132,33 +1198,33 @@ key_applies(Apply *a, const Row *r)
 
 	if (!applies(a, r, slot))
 		return false;
+	if (r->w->verb == CH_DELETE)
+	{
+		slot->epoch++;
+		remove_key(a, r->rt, r->key);
+		return true;
+	}
 	if ((r->head.flags & REDIS_ENTRY_ONLY_REMOVES) && !written && (slot->flags & SLOT_VANISHES))
 		left_empty(r);
-	if (r->head.flags & REDIS_ENTRY_ADDS)
-		add_to_numbers(a, r, written);
 	if (r->head.ncommands > 0 && !(r->head.flags & REDIS_ENTRY_ONLY_REMOVES))
 		slot->flags |= SLOT_WRITTEN;
-	if (r->w->verb == CH_DELETE)
-		remove_key(a, r->rt, r->key);
+	if (r->head.flags & REDIS_ENTRY_ADDS)
+		add_to_numbers(a, r, slot->epoch);
+	if (a->adds)
+		follow_fields(a, r, slot->epoch);
 	return true;
 }
 
-/* What was in the key before it was truncated is gone. */
 static Slot *
-member_slot(Apply *a, const Row *r, RedisBytes member, uint8 epoch)
+member_slot(Apply *a, const Row *r, RedisBytes member, uint16 epoch)
 {
-	Slot	   *slot = known_slot(a, print_of_member(r->key, member));
-
-	if (slot->epoch != epoch)
-		slot->now = ABSENT;
-	slot->epoch = epoch;
-	return slot;
+	return inner_slot(known_slot(a, print_of_member(r->key, member)), epoch);
 }
 
 static bool
 member_applies(Apply *a, const Row *r)
 {
-	uint8		epoch = known_slot(a, print_of_key(r->key))->epoch;
+	uint16		epoch = known_slot(a, print_of_key(r->key))->epoch;
 
 	if (!applies(a, r, member_slot(a, r, r->member, epoch)))
 		return false;
@@ -1195,18 +1261,16 @@ list_applies(Apply *a, const Row *r)
 {
 	Slot	   *list = known_slot(a, print_of_key(r->key));
 	Tail	   *tail = tail_of(a, list);
-	uint8		epoch = list->epoch;
+	uint16		epoch = list->epoch;
 	Slot	   *slot;
 	RedisBytes *holed;
 	char		index[REDIS_INT_TEXT];
 
 	if (r->w->verb == CH_INSERT)
 		return append_applies(r, tail);
-	slot = known_slot(a, print_of_index(r));
-	tail = known_slot(a, print_of_key(r->key))->tail;
-	if (slot->epoch != epoch || r->head.index >= tail->now)
+	slot = inner_slot(known_slot(a, print_of_index(r)), epoch);
+	if (r->head.index >= tail->now)
 		slot->now = ABSENT;
-	slot->epoch = epoch;
 	if (!applies(a, r, slot) || r->w->verb == CH_UPDATE)
 		return slot->now == PRESENT;
 	if (tail->holes++ == 0)
@@ -1308,7 +1372,7 @@ put_truncate(Apply *a, const ChWrite *w)
 			remove_key(a, redis_table(w->table), key);
 			slot = known_slot(a, print_of_key(key));
 			slot->now = ABSENT;
-			slot->epoch = a->next_truncated;
+			slot->epoch++;
 			if (slot->tail)
 			{
 				slot->tail->now = slot->tail->holes = 0;
@@ -1369,6 +1433,7 @@ reset_slots(Apply *a)
 			slot->tail->holes = 0;
 			slot->tail->last = slot->tail->last_before;
 			slot->tail->counted = false;
+			slot->tail->now_not_number = slot->tail->not_number;
 		}
 	}
 }

@@ -535,6 +535,8 @@ text_of(const ChColumn *col, const ChValue *v)
 	initStringInfo(&buf);
 	if (v->kind == CH_PARAM)
 		appendStringInfo(&buf, "$" INT64_FORMAT, v->u.i);
+	else if (col->kind == REDIS_TTL)
+		appendStringInfo(&buf, INT64_FORMAT, redis_ttl_of(col, v));
 	else
 	{
 		text = redis_text_of(col, v);

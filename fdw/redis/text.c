@@ -47,7 +47,10 @@ timestamp_text(Timestamp t, bool zone)
 	if (TIMESTAMP_NOT_FINITE(t))
 		EncodeSpecialTimestamp(t, text);
 	else if (timestamp2tm(t, NULL, &tm, &fsec, NULL, NULL) == 0)
+	{
+		tm.tm_isdst = 0;		/* else no zone is printed */
 		EncodeDateTime(&tm, fsec, zone, 0, NULL, USE_ISO_DATES, text);
+	}
 	else
 		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
 	return text;

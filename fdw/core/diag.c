@@ -25,9 +25,8 @@ PG_FUNCTION_INFO_V1(ch_disconnect);
 PG_FUNCTION_INFO_V1(ch_disconnect_all);
 PG_FUNCTION_INFO_V1(ch_version);
 
-/* A server that the caller may use, by name. */
-static Oid
-usable_server(const char *name)
+Oid
+ch_usable_server(const char *name)
 {
 	Oid			serverid = get_foreign_server_oid(name, false);
 
@@ -227,7 +226,7 @@ ch_check_store(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	check->rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	check->going = true;
-	check->conn = ch_conn_describe(usable_server(text_to_cstring(PG_GETARG_TEXT_PP(0))), GetUserId());
+	check->conn = ch_conn_describe(ch_usable_server(text_to_cstring(PG_GETARG_TEXT_PP(0))), GetUserId());
 	/* a cancel in the middle must not leave the connection open */
 	callback->func = finish_check;
 	callback->arg = check;

@@ -517,4 +517,7 @@ extern const ChDriver ch_neo4j_driver;
 /* The driver of a foreign server (by its wrapper's handler). */
 extern const ChDriver *ch_driver_of_server(Oid serverid);
 
+/* The server of this name, which the caller has the right to use, or an error. */
+extern Oid	ch_usable_server(const char *name);
+
 #endif							/* CH_DRIVER_H */

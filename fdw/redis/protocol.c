@@ -452,6 +452,8 @@ static const struct
 	{"NOAUTH", ERRCODE_FDW_ERROR, "Set the password in the user mapping."},
 	{"LOADING", ERRCODE_FDW_ERROR, "Redis is still reading its data from disk: try again in a moment."},
 	{"BUSY", ERRCODE_FDW_ERROR, "A script runs in Redis: wait, or stop it with SCRIPT KILL."},
+	{"READONLY", ERRCODE_FDW_ERROR, "The server is a replica: set host and port to its primary."},
+	{"OOM", ERRCODE_FDW_ERROR, "Redis has used the memory that its setting maxmemory allows."},
 	{"MASTERDOWN", ERRCODE_FDW_ERROR, "The replica has lost its primary: set host and port to another server."},
 	{"MOVED", ERRCODE_FDW_ERROR, "Redis Cluster is not supported: set host and port to a server that holds all keys."},
 	{"ASK", ERRCODE_FDW_ERROR, "Redis Cluster is not supported: set host and port to a server that holds all keys."},

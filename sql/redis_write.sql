@@ -337,6 +337,35 @@ SELECT * FROM named ORDER BY 1;
 TRUNCATE named;
 \! test/load/redis.sh redis_write cli EXISTS t_redis_write:names t_redis_write:n2
 
+-- ---- versions ----
+CREATE FOREIGN TABLE versioned (id int OPTIONS (kind 'key'), n int, v bigint) SERVER t_redis_write
+	OPTIONS (type 'hash', key_prefix 't_redis_write:versioned:', version_field 'v');
+INSERT INTO versioned VALUES (1, 10, 1), (2, 20, NULL);
+EXPLAIN (VERBOSE, COSTS OFF) UPDATE versioned SET n = n + 1 WHERE id = 1;
+UPDATE versioned SET n = n + 1;
+UPDATE versioned SET n = NULL WHERE id = 2;
+SELECT * FROM versioned ORDER BY id;
+BEGIN;
+UPDATE versioned SET n = 12 WHERE id = 1;
+\! test/load/redis.sh redis_write cli HINCRBY t_redis_write:versioned:1 v 1
+COMMIT;
+BEGIN;
+DELETE FROM versioned WHERE id = 1;
+\! test/load/redis.sh redis_write cli HDEL t_redis_write:versioned:1 v
+COMMIT;
+UPDATE versioned SET v = 9 WHERE id = 2;
+BEGIN;
+UPDATE versioned SET n = 13 WHERE id = 1;
+UPDATE versioned SET n = 14 WHERE id = 1;
+COMMIT;
+SELECT * FROM versioned ORDER BY id;
+DELETE FROM versioned;
+SELECT count(*) FROM versioned;
+CREATE FOREIGN TABLE versionless (id int OPTIONS (kind 'key'), n int) SERVER t_redis_write
+	OPTIONS (type 'hash', key_prefix 't_redis_write:versioned:', version_field 'v');
+SELECT * FROM versionless;
+CREATE FOREIGN TABLE versionless2 (member text) SERVER t_redis_write OPTIONS (type 'set', key 'x', version_field 'v');
+
 -- ---- errors ----
 \! test/load/redis.sh redis_write cli RPUSH t_redis_write:tags:9 x
 INSERT INTO tags VALUES (8, 'a'), (9, 'a');

@@ -677,6 +677,18 @@ ask_numbers(Apply *a, const Row *r)
 }
 
 static void
+ask_version(Apply *a, const Row *r)
+{
+	bool		found;
+	Slot	   *slot = slot_of(a, print_of_member(r->key, r->rt->version_field), &found);
+
+	if (found)
+		return;
+	(void) tail_of(a, slot);
+	ask_member(a, ASK_NUMBER, "HGET", r->key, r->rt->version_field, slot->print);
+}
+
+static void
 look_at_key(Apply *a, const Row *r)
 {
 	bool		found;
@@ -688,7 +700,7 @@ look_at_key(Apply *a, const Row *r)
 		watch(a, slot, r->key);
 		ask(a, ASK_TYPE, "TYPE", r->key, slot->print);
 	}
-	else if (!found && r->w->verb != CH_DELETE)
+	else if (!found && (r->w->verb != CH_DELETE || r->rt->version))
 	{
 		watch(a, slot, r->key);
 		slot->flags |= SLOT_ASKED;
@@ -700,6 +712,8 @@ look_at_key(Apply *a, const Row *r)
 		ask_removed(a, r, slot);
 	else if (r->head.ncommands > 0)
 		slot->flags |= SLOT_WRITTEN;
+	if (r->head.flags & REDIS_ENTRY_VERSION)
+		ask_version(a, r);
 	if (r->head.flags & REDIS_ENTRY_ADDS)
 		ask_numbers(a, r);
 }
@@ -1190,6 +1204,23 @@ follow_fields(Apply *a, const Row *r, uint16 epoch)
 	}
 }
 
+/* The version that was read is the one before this transaction, whatever it has written since. */
+static void
+check_row_version(Apply *a, const Row *r)
+{
+	const Slot *slot = known_slot(a, print_of_member(r->key, r->rt->version_field));
+
+	if (r->head.index == REDIS_NO_VERSION ? slot->initial == ABSENT :
+		slot->initial == PRESENT && !slot->tail->not_number && slot->tail->before == r->head.index)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("row of foreign table %s was changed by others since it was read", r->w->table->name),
+			 errdetail("Field \"%s\" of Redis key \"%s\", its version, has another value.", r->rt->version->remote,
+					   redis_printable(r->key.data, r->key.len)),
+			 errhint("Run the transaction again.")));
+}
+
 static bool
 key_applies(Apply *a, const Row *r)
 {
@@ -1198,6 +1229,11 @@ key_applies(Apply *a, const Row *r)
 
 	if (!applies(a, r, slot))
 		return false;
+	if (r->head.flags & REDIS_ENTRY_VERSION)
+	{
+		check_row_version(a, r);
+		slot = known_slot(a, print_of_key(r->key));
+	}
 	if (r->w->verb == CH_DELETE)
 	{
 		slot->epoch++;

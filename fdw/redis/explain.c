@@ -516,6 +516,14 @@ redis_explain_write(const ChWrite *w, StringInfo out)
 
 	if (!only_ttl)
 		show_row(out, w);
+	if (w->verb == CH_UPDATE && redis_table(w->table)->version)
+	{
+		appendStringInfoString(out, only_ttl ? "" : "; ");
+		show_command(out, w, "HINCRBY");
+		appendStringInfoString(out, " ");
+		redis_show_bytes(out, redis_table(w->table)->version_field.data, redis_table(w->table)->version_field.len);
+		appendStringInfoString(out, only_ttl ? " 1; " : " 1");
+	}
 	if (ttl && w->verb != CH_DELETE)
 	{
 		appendStringInfoString(out, only_ttl ? "" : "; ");

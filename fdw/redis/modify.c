@@ -38,6 +38,7 @@ typedef struct Encoder
 	RedisEntry	entry;
 	size_t		start;			/* of the entry in out */
 	RedisBytes	key;
+	int			version;		/* number of the column, 0: none */
 	const bool *computed;		/* direct: columns to which adds are made, by w->columns */
 	RedisBytes	adds;
 } Encoder;
@@ -148,6 +149,8 @@ redis_row_identity(const ChTable *table)
 		if (col)
 			attnos = lappend_int(attnos, col->attno);
 	}
+	if (rt->version)
+		attnos = lappend_int(attnos, rt->version->attno);
 	return attnos;
 }
 
@@ -376,10 +379,11 @@ static const RedisBytes nothing = {"", 0};
 
 /* ---- fields --------------------------------------------------------------------------- */
 
+/* Is the field written by a command of its own? */
 static bool
 is_computed(const Encoder *e, int i)
 {
-	return e->computed && e->computed[i];
+	return (e->computed && e->computed[i]) || (e->w->verb == CH_UPDATE && e->w->columns[i]->attno == e->version);
 }
 
 /* Fields and values of the row: fields that are not NULL, and those of the object of all. */
@@ -446,26 +450,47 @@ collect_removed(const Encoder *e, RedisBytes **args)
 	return n;
 }
 
+/* The version must be this one, and an UPDATE counts it on. */
+static void
+set_version(Encoder *e)
+{
+	const ChValue *v;
+
+	if (e->rt->version == NULL)
+		return;
+	v = &e->identity[e->rw->old[REDIS_FIELD]];
+	e->version = e->rt->version->attno;
+	e->entry.flags |= REDIS_ENTRY_VERSION;
+	e->entry.index = v->kind == CH_NULL ? REDIS_NO_VERSION : v->u.i;
+	for (int i = 0; e->w->verb == CH_UPDATE && i < e->w->ncolumns; i++)
+		if (e->w->columns[i]->attno == e->version &&
+			(e->values[i].kind != v->kind || (v->kind != CH_NULL && e->values[i].u.i != v->u.i)))
+			ch_refuse_value(e->w->columns[i], ERRCODE_FEATURE_NOT_SUPPORTED, "It is the row's version, which counts its changes.", NULL);
+}
+
 static void
 update_hash(Encoder *e)
 {
 	RedisBytes *set;
 	RedisBytes *removed;
 	StringInfoData other;
+	RedisBytes	next[2];
 	int			nset;
-	int			nremoved = collect_removed(e, &removed);
+	int			nremoved;
 
 	if (e->rw->at[REDIS_VALUE] >= 0)
 		ch_refuse_value(new_column(e, REDIS_VALUE), ERRCODE_FEATURE_NOT_SUPPORTED,
 						"All fields at once are written by INSERT only.", "UPDATE columns of single fields.");
+	set_version(e);
 	nset = collect_fields(e, &set);
+	nremoved = collect_removed(e, &removed);
 	initStringInfo(&other);
 	if (e->adds.len > 0)
 	{
 		e->entry.flags |= REDIS_ENTRY_ADDS;
 		appendBinaryStringInfo(&other, e->adds.data, e->adds.len);
 	}
-	else if (nset == 0 && nremoved > 0)
+	else if (nset == 0 && nremoved > 0 && e->rt->version == NULL)
 	{
 		e->entry.flags |= REDIS_ENTRY_ONLY_REMOVES;
 		for (int i = 0; i < nremoved; i++)
@@ -477,6 +502,12 @@ update_hash(Encoder *e)
 		put(e, WORD("HSET"), nset, set);
 	if (nremoved > 0)
 		put(e, WORD("HDEL"), nremoved, removed);
+	if (e->rt->version)
+	{
+		next[0] = e->rt->version_field;
+		next[1] = WORD("1");
+		put(e, WORD("HINCRBY"), 2, next);
+	}
 	put_ttl(e);
 }
 
@@ -687,6 +718,7 @@ delete_row(Encoder *e)
 	{
 		case REDIS_HASH:
 		case REDIS_STRING:
+			set_version(e);
 			begin_entry(e, nothing, nothing);
 			break;
 		case REDIS_LIST:
@@ -830,6 +862,8 @@ redis_ship_direct(const ChTable *table, const ChQuery *query, ChVerb verb, const
 		return ch_refuse(reason, "only a hash or a string is written without looking at it");
 	if (rt->mode == REDIS_BY_SET)
 		return ch_refuse(reason, "which keys are rows is known by the set that names them");
+	if (rt->version)
+		return ch_refuse(reason, "the version of each row is looked at");
 	if (table->mismatch_null)
 		return ch_refuse(reason, "a value that does not fit the column's type is NULL here");
 	if (rt->mode != REDIS_BY_KEY && !names_keys(table, query->filter))

@@ -22,6 +22,7 @@ const ChOptionDef redis_options[] = {
 	{"key_set", CH_ON_TABLE, CH_OPT_STRING, NULL, .help = "the table is every key that is a member of this set"},
 	{"key", CH_ON_TABLE, CH_OPT_STRING, NULL, .help = "the table is this one key"},
 	{"on_wrong_type", CH_ON_TABLE, CH_OPT_ENUM, NULL, .values = wrong_type_values, .help = "a key of another type: skip it, or error; default: skip, and error for a table of one key"},
+	{"version_field", CH_ON_TABLE, CH_OPT_STRING, NULL, .help = "field of a hash that counts its changes: UPDATE and DELETE fail if it is not as it was read"},
 	{"kind", CH_ON_COLUMN, CH_OPT_ENUM, NULL, .values = redis_kind_names, .help = "what the column shows: key, field, value, member, score, index, id or ttl"},
 	{"field", CH_ON_COLUMN, CH_OPT_TEXT, NULL, .help = "name of the field in the hash or stream entry; default: the column's name"},
 	{0}
@@ -53,6 +54,10 @@ check_table(List *options)
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
 				 errmsg("option \"type\" is required for a foreign table of cipherhorizon_redis"),
 				 errhint("Allowed values: hash, string, list, set, zset, stream.")));
+	if (ch_opt_given(options, "version_field") && strcmp(ch_opt_string(&ch_redis_driver, options, "type"), "hash") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"version_field\" goes with type 'hash' only")));
 	if (given == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
@@ -249,6 +254,28 @@ describe_column(ChTable *table, RedisTable *rt, ChColumn *col)
 	rt->keycol = col;
 }
 
+static void
+find_version(const ChTable *table, RedisTable *rt)
+{
+	const char *name = ch_opt_string(table->driver, table->options, "version_field");
+
+	if (name == NULL)
+		return;
+	rt->version_field = bytes_of_option(table, "version_field");
+	for (int i = 0; i < table->natts; i++)
+	{
+		const ChColumn *col = table->columns[i];
+
+		if (col && col->kind == REDIS_FIELD && ch_is_int(col->basetype) && strcmp(col->remote, name) == 0)
+			rt->version = col;
+	}
+	if (rt->version == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
+				 errmsg("foreign table %s has no column for field \"%s\", which its option version_field names", table->name, name),
+				 errhint("Add a column of type bigint for that field.")));
+}
+
 void
 redis_describe_table(ChTable *table)
 {
@@ -265,6 +292,7 @@ redis_describe_table(ChTable *table)
 	for (int i = 0; i < table->natts; i++)
 		if (table->columns[i])
 			describe_column(table, rt, table->columns[i]);
+	find_version(table, rt);
 	if (rt->mode == REDIS_BY_KEY && rt->keycol && !redis_is_canonical(rt->keycol, rt->key.data, rt->key.len))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),

@@ -68,6 +68,8 @@ typedef struct RedisTable
 	RedisBytes	key;			/* by key: the key; by set: the set's key */
 	bool		wrong_type_error;	/* else such keys are passed over */
 	const ChColumn *keycol;		/* NULL if the table shows no key */
+	const ChColumn *version;	/* NULL: rows have none */
+	RedisBytes	version_field;
 } RedisTable;
 
 static inline const RedisTable *
@@ -186,6 +188,8 @@ typedef struct RedisEntry
 #define REDIS_ENTRY_MOVES 0x02	/* other is the member that it becomes */
 #define REDIS_ENTRY_KEEPTTL 0x04	/* needs Redis 6 */
 #define REDIS_ENTRY_PARTIAL_ID 0x08	/* needs Redis 7 */
+#define REDIS_ENTRY_VERSION 0x20	/* index: the version that was read; REDIS_NO_VERSION: none */
+#define REDIS_NO_VERSION PG_INT64_MIN
 #define REDIS_ENTRY_ADDS 0x10	/* other: fields and numbers, a direct UPDATE that adds */
 
 /* What a direct UPDATE adds to a field whose name is behind it. */

@@ -334,7 +334,8 @@ BEGIN
 	END LOOP;
 END $$;
 SELECT count(*) FROM t;
--- two scans at once, and writes between the rows of a scan
+-- two scans at once, and writes between the rows of a scan; what is read ahead goes to a file
+SET work_mem = '64kB';
 SET cipherhorizon.enable_join_pushdown = off;
 SET enable_hashjoin = off;
 SET enable_nestloop = off;
@@ -357,6 +358,7 @@ BEGIN
 	END LOOP;
 	RAISE NOTICE '% rows read, % rows now', n, c;
 END $$;
+RESET work_mem;
 -- a Cypher text only reads, here too
 SELECT * FROM committed;
 CREATE FOREIGN TABLE evil (x int) SERVER t_neo4j_write OPTIONS (cypher 'CREATE (n:TNodeWEvil) RETURN 1 AS x');
@@ -386,6 +388,31 @@ INSERT INTO t VALUES (-4, 0);
 SELECT k FROM t WHERE k < 0 ORDER BY k;
 COMMIT;
 SELECT k FROM t WHERE k < 0 ORDER BY k;
+-- nor does it cost rows that a savepoint's scan had read ahead
+BEGIN;
+INSERT INTO t VALUES (-10, 0);
+DECLARE c CURSOR FOR SELECT k FROM t ORDER BY k;
+FETCH 2 FROM c;
+SAVEPOINT one;
+SET LOCAL work_mem = '64kB';
+DECLARE d CURSOR FOR SELECT k FROM t ORDER BY k DESC;
+FETCH 2 FROM d;
+SELECT count(*) FROM t WHERE k / 0 = 1;
+ROLLBACK TO one;
+FETCH 3 FROM c;
+MOVE ALL FROM c;
+ROLLBACK;
+-- rows that cannot be read ahead are missed by an error, not without a word
+CREATE FOREIGN TABLE fails_late (x int) SERVER t_neo4j_write OPTIONS (cypher 'UNWIND range(1, 5000) AS i RETURN 1 / (i - 4000) AS x', fetch_size '10');
+BEGIN;
+INSERT INTO t VALUES (-11, 0);
+DECLARE c CURSOR FOR SELECT x FROM fails_late;
+FETCH 1 FROM c;
+SAVEPOINT one;
+SELECT count(*) FROM t;
+ROLLBACK TO one;
+FETCH 1 FROM c;
+ROLLBACK;
 -- one of Neo4j does: nothing of it is kept, and a later statement says so
 CREATE FOREIGN TABLE fails (x int) SERVER t_neo4j_write OPTIONS (cypher 'UNWIND range(1, 5) AS i RETURN 1 / (i - 3) AS x');
 BEGIN;

@@ -421,8 +421,12 @@ static bool
 read_parked(ChScanState *state, TupleTableSlot *slot)
 {
 	int			n = slot->tts_tupleDescriptor->natts;
+	MemoryContext old = MemoryContextSwitchTo(state->scan.run_cxt);
+	bool		found = tuplestore_gettupleslot(state->parked, true, false, state->parked_slot);
 
-	if (!tuplestore_gettupleslot(state->parked, true, false, state->parked_slot))
+	/* a row from a file is the slot's, which lives longer than a row */
+	MemoryContextSwitchTo(old);
+	if (!found)
 		return false;
 	slot_getallattrs(state->parked_slot);
 	memcpy(slot->tts_values, state->parked_slot->tts_values, n * sizeof(Datum));

@@ -65,6 +65,14 @@ RESET plan_cache_mode;
 
 -- Sorts and limits.
 EXPLAIN (VERBOSE, COSTS OFF) SELECT i FROM points WHERE i > 0 ORDER BY time DESC LIMIT 3 OFFSET 2;
+-- InfluxQL's OFFSET without a LIMIT returns one row
+EXPLAIN (VERBOSE, COSTS OFF) SELECT i FROM points WHERE i > 0 ORDER BY time DESC LIMIT NULL OFFSET 2;
+SELECT count(*) FROM (SELECT i FROM points ORDER BY time DESC OFFSET 2) x;
+PREPARE no_limit (bigint, bigint) AS SELECT count(*) FROM (SELECT i FROM points ORDER BY time DESC LIMIT $1 OFFSET $2) x;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE no_limit(NULL, 2);
+EXECUTE no_limit(3, 2);
+RESET plan_cache_mode;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT i FROM points WHERE i > 0 ORDER BY time, ns LIMIT 3;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT i FROM points WHERE i > 0 ORDER BY time, ns DESC LIMIT 3;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT i FROM points WHERE i > 0 ORDER BY i LIMIT 3;

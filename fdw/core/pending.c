@@ -64,6 +64,7 @@ struct ChPending
 	ChBatches	queue;
 	size_t		memory;			/* of batches that wait in memory */
 	ChConn	   *conn;			/* with a transaction of the store, or NULL */
+	ChConn	   *ready;			/* to be used at the commit, or NULL */
 	bool		lost;			/* it had one, which is gone */
 	int64		sent;			/* records that were applied in it */
 	bool		committed;		/* all that it had is done */
@@ -345,7 +346,8 @@ flush(ChPending *pending, int n)
 		conn->in_use = false;
 		return;
 	}
-	conn = ch_conn_acquire(pending->serverid, pending->userid);
+	conn = pending->ready ? pending->ready : ch_conn_acquire(pending->serverid, pending->userid);
+	pending->ready = NULL;
 	apply_in(pending, conn, n);
 	ch_conn_release(conn);
 }
@@ -703,6 +705,21 @@ commit_failed(void)
 	ReThrowError(error);
 }
 
+/* A store that is not there fails the transaction before another one has committed. */
+static void
+connect_stores(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &pendings)
+	{
+		ChPending  *pending = dlist_container(ChPending, node, iter.cur);
+
+		if (pending->mode != CH_WRITE_TRANSACTION && !dlist_is_empty(&pending->queue.batches))
+			pending->ready = ch_conn_acquire(pending->serverid, pending->userid);
+	}
+}
+
 static void
 commit_stores(void)
 {
@@ -711,6 +728,7 @@ commit_stores(void)
 
 	PG_TRY();
 	{
+		connect_stores();
 		for (int i = 0; i < lengthof(order); i++)
 			dlist_foreach(iter, &pendings)
 			{
@@ -732,7 +750,9 @@ abort_store(ChPending *pending)
 {
 	ChConn	   *conn = pending->conn;
 
-	pending->conn = NULL;
+	if (pending->ready)
+		ch_conn_release(pending->ready);	/* it was not used */
+	pending->ready = pending->conn = NULL;
 	if (conn == NULL)
 		return;
 	conn->gone = NULL;

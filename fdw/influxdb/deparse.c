@@ -839,6 +839,8 @@ append_where_sql(const ChScan *scan, InfluxQuery *q)
 static void
 append_order(const ChScan *scan, StringInfo buf)
 {
+	const InfluxTable *t = table_of(scan->table);
+
 	for (int i = 0; i < scan->ndistinct; i++)
 	{
 		appendStringInfoString(buf, i == 0 ? " GROUP BY " : ", ");
@@ -848,8 +850,9 @@ append_order(const ChScan *scan, StringInfo buf)
 		appendStringInfo(buf, " ORDER BY time %s", scan->sort[scan->ndistinct]->descending ? "DESC" : "ASC");
 	if (scan->ndistinct > 0)
 		appendStringInfoString(buf, " LIMIT 1");
-	if (scan->limit != -1)
-		appendStringInfo(buf, " LIMIT %s", ch_count_text(scan->limit));
+	/* an OFFSET alone takes all rows but one away; NULL is no limit */
+	if (scan->limit != -1 || (scan->offset != 0 && !t->sql))
+		appendStringInfo(buf, " LIMIT %s", ch_count_text(scan->limit != -1 ? scan->limit : PG_INT64_MAX / 2));
 	if (scan->offset != 0)
 		appendStringInfo(buf, " OFFSET %s", ch_count_text(scan->offset));
 }

@@ -184,6 +184,8 @@ plan_direct(PlannerInfo *root, ModifyTable *plan, Index rti, int subplan)
 	query->columns = NIL;
 	scan->operation = plan->operation;
 	scan->resultRelation = rti;
+	/* an Append asks it as it asks any other node */
+	scan->scan.plan.async_capable = false;
 	return true;
 }
 

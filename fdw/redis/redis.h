@@ -150,6 +150,9 @@ extern RedisBytes redis_text_of(const ChColumn *col, const ChValue *v);
 extern double redis_score_of(const ChColumn *col, const ChValue *v);
 extern int64 redis_ttl_of(const ChColumn *col, const ChValue *v);
 
+/* The integer that a text is in the one spelling that HINCRBY takes; *out is 0 if it is none. */
+extern bool redis_parse_number(const char *data, int len, int64 *out);
+
 /* A score as Redis reads it. */
 extern RedisBytes redis_score_text(double score);
 
@@ -181,16 +184,16 @@ typedef struct RedisEntry
 	uint32		otherlen;
 	uint16		ncommands;
 	uint16		flags;			/* REDIS_ENTRY_... */
-	int64		index;			/* of a list, -1: none */
+	int64		index;			/* of a list, -1: none; or as a flag says */
 } RedisEntry;
 
-#define REDIS_ENTRY_ONLY_REMOVES 0x01	/* fields of a hash; other: their names, as arguments of a command */
+#define REDIS_ENTRY_ONLY_REMOVES 0x01	/* index fields of a hash; other: their names, as arguments of a command */
 #define REDIS_ENTRY_MOVES 0x02	/* other is the member that it becomes */
 #define REDIS_ENTRY_KEEPTTL 0x04	/* needs Redis 6 */
 #define REDIS_ENTRY_PARTIAL_ID 0x08	/* needs Redis 7 */
+#define REDIS_ENTRY_ADDS 0x10	/* other: fields and numbers, a direct UPDATE that adds */
 #define REDIS_ENTRY_VERSION 0x20	/* index: the version that was read; REDIS_NO_VERSION: none */
 #define REDIS_NO_VERSION PG_INT64_MIN
-#define REDIS_ENTRY_ADDS 0x10	/* other: fields and numbers, a direct UPDATE that adds */
 
 /* What a direct UPDATE adds to a field whose name is behind it. */
 typedef struct RedisAdd

@@ -165,6 +165,24 @@ redis_bytes_of(const ChColumn *col, const ChValue *v, RedisBytes prefix, RedisBy
 	return true;
 }
 
+/* As HINCRBY reads it: in the one spelling. */
+bool
+redis_parse_number(const char *data, int len, int64 *out)
+{
+	char		text[REDIS_INT_TEXT];
+	char		again[REDIS_INT_TEXT];
+
+	*out = 0;
+	if (len <= 0 || len >= REDIS_INT_TEXT)
+		return false;
+	memcpy(text, data, len);
+	text[len] = '\0';
+	errno = 0;
+	*out = strtoi64(text, NULL, 10);
+	snprintf(again, sizeof(again), INT64_FORMAT, *out);
+	return errno == 0 && strcmp(again, text) == 0;
+}
+
 /* ---- scores, indexes and ids as points ------------------------------------- */
 
 RedisPoint

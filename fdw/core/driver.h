@@ -469,6 +469,12 @@ typedef struct ChDriver
 	size_t		batch_bytes;	/* a batch is full with this; 0: 1 MB */
 	int			batch_records;	/* or with so many records */
 
+	/*
+	 * The value of a generated column where INSERT gives NULL, in the current
+	 * memory context.  NULL: only the store knows it, and RETURNING shows NULL.
+	 */
+	void		(*make_value) (const ChColumn *col, ChValue *v);
+
 	/* Check w->columns and prepare w->priv, in w->cxt, which is current. */
 	void		(*begin_write) (ChWrite *w);
 

@@ -239,8 +239,10 @@ ch_value_to_write(const ChColumn *col, Datum d, bool isnull, ChValue *v)
 	{
 		if (OidIsValid(col->elemtype))
 			check_array(col, DatumGetArrayTypeP(d));
-		if (ch_content_to_value(d, type, v))
+		if (ch_content_to_value(d, type, v) && v->kind != CH_NULL)
 			return;
+		if (v->kind == CH_NULL)
+			ch_refuse_value(col, ERRCODE_NULL_VALUE_NOT_ALLOWED, "JSON's null would be read as NULL.", "Write NULL.");
 		ch_refuse_value(col, ERRCODE_FEATURE_NOT_SUPPORTED,
 						psprintf("Values of type %s have no form there.", format_type_be(type)), NULL);
 	}
@@ -256,6 +258,31 @@ ch_value_to_write(const ChColumn *col, Datum d, bool isnull, ChValue *v)
 	text = pg_server_to_any(text, strlen(text), PG_UTF8);
 	*v = ch_string(text, strlen(text));
 	v->kind = CH_UNTYPED;
+}
+
+/* Fill in what the driver makes for columns without a value; the tuple is in the per-tuple memory. */
+static void
+make_values(EState *estate, ChWrite *w, TupleTableSlot *slot)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	bool		made = false;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < w->ncolumns; i++)
+	{
+		ChColumn   *col = w->columns[i];
+		int			at = col->attno - 1;
+		ChValue		v;
+
+		if (!col->generated || !slot->tts_isnull[at])
+			continue;
+		w->driver->make_value(col, &v);
+		slot->tts_isnull[at] = !ch_value_to_datum(col, &v, &slot->tts_values[at]);
+		made = true;
+	}
+	if (made)
+		ExecForceStoreHeapTuple(heap_form_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull), slot, false);
+	MemoryContextSwitchTo(old);
 }
 
 static void
@@ -407,6 +434,8 @@ write_row(EState *estate, ModifyState *state, TupleTableSlot *slot, TupleTableSl
 	}
 	if (w->verb == CH_UPDATE && w->driver->wants_nulls)
 		note_nulls(state, plan_slot, slot->tts_tupleDescriptor);
+	if (w->verb == CH_INSERT && w->driver->make_value)
+		make_values(estate, w, slot);
 	if (w->verb != CH_DELETE)
 		values_of_slot(w, slot, state->values);
 	w->driver->encode_row(w, state->identity, state->values, ch_begin_record(w));

@@ -249,9 +249,8 @@ mongo_ship_sort(const ChTable *table, List *keys, const char **reason)
 
 /* ---- EXPLAIN -------------------------------------------------------------------------------------------------- */
 
-/* Relaxed extended JSON, with parameters as $n. */
-static void
-append_json(StringInfo out, const bson_t *doc)
+void
+mongo_append_json(StringInfo out, const bson_t *doc)
 {
 	static const char mark[] = "\\u0001";
 	size_t		len = sizeof(mark) - 1;
@@ -285,7 +284,7 @@ append_member(StringInfo out, const bson_t *doc, const char *name)
 	{
 		bson_iter_document(&it, &len, &data);
 		bson_init_static(&part, data, len);
-		append_json(out, &part);
+		mongo_append_json(out, &part);
 		return;
 	}
 	appendStringInfoChar(out, '[');
@@ -293,7 +292,7 @@ append_member(StringInfo out, const bson_t *doc, const char *name)
 	{
 		bson_iter_document(&stage, &len, &data);
 		bson_init_static(&part, data, len);
-		append_json(out, &part);
+		mongo_append_json(out, &part);
 		more = bson_iter_next(&stage);
 		if (more)
 			appendStringInfoString(out, ", ");
@@ -305,7 +304,7 @@ static void
 explain_find(const ChScan *scan, const MongoRequest *request, StringInfo out)
 {
 	appendStringInfoString(out, ".find(");
-	append_json(out, request->query);
+	mongo_append_json(out, request->query);
 	if (bson_has_field(request->opts, "projection"))
 		appendStringInfoString(out, ", ");
 	append_member(out, request->opts, "projection");

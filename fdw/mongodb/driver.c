@@ -40,4 +40,11 @@ const ChDriver ch_mongodb_driver = {
 	.import_schema = mongo_import_schema,
 	.count_rows = mongo_count_rows,
 	.probe = mongo_probe,
+	.can_write = mongo_can_write,
+	.row_identity = mongo_row_identity,
+	.make_value = mongo_make_value,
+	.begin_write = mongo_begin_write,
+	.encode_row = mongo_encode_row,
+	.explain_write = mongo_explain_write,
+	.apply = mongo_apply,
 };

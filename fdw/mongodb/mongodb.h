@@ -136,6 +136,7 @@ typedef struct MongoConn
 	size_t		in_size;
 	size_t		in_got;
 	List	   *collections;	/* "database.collection" known to exist */
+	int64		max_records;	/* of one write, as the store said; 0: not known yet */
 } MongoConn;
 
 /* Streams of the client are ours from now on. */
@@ -210,12 +211,55 @@ extern bool mongo_uuid_of_text(const char *text, int len, char *out);
 /* Types as $type names them. */
 extern const char *mongo_type_name(bson_type_t type);
 
+/* ---- encode.c ----------------------------------------------------------- */
+
+/* Bytes of a document at most. */
+#define MONGO_MAX_DOCUMENT	(16 * 1024 * 1024)
+
+/*
+ * A value of a column on its way to the store, not CH_NULL; its strings are
+ * those of v.  Refuses by the column's name what the store, or the column when
+ * it is read again, does not hold.  *size counts the bytes of a row's values.
+ */
+extern MongoNode *mongo_encode(const ChColumn *col, const ChValue *v, size_t *size);
+
+/* Refuse a value because of what other columns say. */
+pg_noreturn extern void mongo_contradicts(const ChColumn *col, const char *detail);
+
+/* The document's bytes at the end of out. */
+extern void mongo_append_bson(const MongoNode *doc, StringInfo out);
+
+/* Are both read as the same JSON? */
+extern bool mongo_reads_alike(MongoNode *a, MongoNode *b);
+
+/* ---- modify.c ----------------------------------------------------------- */
+
+extern bool mongo_can_write(const ChTable *table, ChVerb verb, const char **reason, const char **hint);
+extern List *mongo_row_identity(const ChTable *table);
+extern void mongo_make_value(const ChColumn *col, ChValue *v);
+extern void mongo_begin_write(ChWrite *w);
+extern void mongo_encode_row(ChWrite *w, const ChValue *identity, const ChValue *values, StringInfo out);
+extern void mongo_explain_write(const ChWrite *w, StringInfo out);
+
+/* ---- direct.c ----------------------------------------------------------- */
+
+extern bool mongo_ship_direct(const ChTable *table, const ChQuery *query, ChVerb verb, const char **reason);
+extern void mongo_encode_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out);
+extern void mongo_explain_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out);
+
+/* ---- apply.c ------------------------------------------------------------ */
+
+extern void mongo_apply(ChConn *conn, ChBatches *batches);
+
 /* ---- deparse.c ---------------------------------------------------------- */
 
 extern ChShip mongo_ship_leaf(const ChTable *table, const ChExpr *leaf, const char **reason);
 extern bool mongo_ship_sort(const ChTable *table, List *keys, const char **reason);
 
 extern void mongo_explain(ChScan *scan, StringInfo out);
+
+/* Relaxed extended JSON, with parameters as $n. */
+extern void mongo_append_json(StringInfo out, const bson_t *doc);
 
 /* ---- request.c ---------------------------------------------------------- */
 
@@ -283,6 +327,14 @@ typedef struct MongoBound
 } MongoBound;
 
 extern void mongo_numeric_bound(const char *text, int len, MongoBound *out);
+
+/*
+ * The decimal, or the double that a numeric column shows as this, of what
+ * numeric_out prints; false: there is none.  A decimal has the same scale, if
+ * there is room for it.
+ */
+extern bool mongo_exact_decimal(const char *text, int len, bson_decimal128_t *out);
+extern bool mongo_exact_double(const char *text, int len, double *out);
 
 /* The least ObjectId whose text is >= the string; false if there is none. */
 extern bool mongo_object_id_bound(const char *text, int len, bson_oid_t *out, bool *exact);

@@ -199,6 +199,39 @@ mongo_key(const MongoNode *doc, int i)
 	return doc->keys[i];
 }
 
+int
+mongo_find(const MongoNode *doc, const char *key)
+{
+	for (int i = 0; i < doc->n; i++)
+		if (strcmp(doc->keys[i], key) == 0)
+			return i;
+	return -1;
+}
+
+bool
+mongo_is_doc(const MongoNode *node)
+{
+	return node->kind == NODE_DOC;
+}
+
+bool
+mongo_is_list(const MongoNode *node)
+{
+	return node->kind == NODE_LIST;
+}
+
+bool
+mongo_is_null(const MongoNode *node)
+{
+	return node->kind == NODE_VALUE && node->value.value_type == BSON_TYPE_NULL;
+}
+
+void
+mongo_replace(MongoNode *whole, int i, MongoNode *item)
+{
+	whole->items[i] = item;
+}
+
 /* ---- from libbson --------------------------------------------------------------- */
 
 static MongoNode *

@@ -152,6 +152,13 @@ extern const char *mongo_key(const MongoNode *doc, int i);
 /* The path of an expression that is a field, or NULL. */
 extern const char *mongo_field(const MongoNode *node);
 
+/* Where a document has a member, or -1. */
+extern int	mongo_find(const MongoNode *doc, const char *key);
+extern bool mongo_is_doc(const MongoNode *node);
+extern bool mongo_is_list(const MongoNode *node);
+extern bool mongo_is_null(const MongoNode *node);
+extern void mongo_replace(MongoNode *whole, int i, MongoNode *item);
+
 extern bool mongo_same(const MongoNode *a, const MongoNode *b);
 
 /*

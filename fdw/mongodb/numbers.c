@@ -90,16 +90,63 @@ cut(Digits *d)
 }
 
 static void
+read_decimal(const char *form, bson_decimal128_t *out)
+{
+	if (!bson_decimal128_from_string(form, out))
+		elog(ERROR, "libbson does not read decimal %s", form);
+}
+
+static char *
+form_of(const Digits *d, bool negative)
+{
+	return d->n == 0 ? pstrdup("0") : psprintf("%s%.*sE%d", negative ? "-" : "", d->n, d->digits, d->exponent);
+}
+
+static void
 set_decimal(const char *text, int len, MongoBound *out)
 {
 	Digits		d = digits_of(text, len);
-	char	   *form;
 
 	out->decimal_exact = cut(&d);
-	form = d.n == 0 ? pstrdup("0")
-		: psprintf("%s%.*sE%d", out->negative ? "-" : "", d.n, d.digits, d.exponent);
-	if (!bson_decimal128_from_string(form, &out->decimal))
-		elog(ERROR, "libbson does not read decimal %s", form);
+	read_decimal(form_of(&d, out->negative), &out->decimal);
+}
+
+/* Digits with the zeros at the end, and those after the point. */
+static void
+count_digits(const char *text, int len, int *digits, int *scale)
+{
+	bool		fraction = false;
+
+	*digits = *scale = 0;
+	for (int i = 0; i < len; i++)
+	{
+		fraction = fraction || text[i] == '.';
+		if (text[i] < '0' || text[i] > '9')
+			continue;
+		*digits += *digits > 0 || text[i] != '0';
+		*scale += fraction;
+	}
+}
+
+bool
+mongo_exact_decimal(const char *text, int len, bson_decimal128_t *out)
+{
+	Digits		d;
+	int			digits,
+				scale;
+	char	   *copy = pnstrdup(text, len);
+
+	if (strchr(copy, 'N') || strchr(copy, 'I'))
+	{
+		read_decimal(copy, out);
+		return true;
+	}
+	d = digits_of(text, len);
+	if (!cut(&d))
+		return false;
+	count_digits(text, len, &digits, &scale);
+	read_decimal(digits <= DECIMAL128_DIGITS && scale <= -DECIMAL128_MIN_EXP ? copy : form_of(&d, text[0] == '-'), out);
+	return true;
 }
 
 /* ---- doubles ------------------------------------------------------------------ */
@@ -143,6 +190,16 @@ set_double(const char *text, MongoBound *out)
 	out->at_least = f;
 	out->double_exact = isfinite(f) && compare_shown(f, value) == 0;
 	out->same = out->double_exact && out->decimal_exact && equals_exactly(f, value);
+}
+
+bool
+mongo_exact_double(const char *text, int len, double *out)
+{
+	char	   *copy = pnstrdup(text, len);
+
+	*out = strtod(copy, NULL);
+	return !isfinite(*out) ? strchr(copy, 'N') || strchr(copy, 'I')
+		: compare_shown(*out, numeric_of_text(copy)) == 0;
 }
 
 /* text is what numeric_out prints, finite */

@@ -26,10 +26,12 @@ const ChOptionDef mongo_options[] = {
 	{"auth_source", CH_ON_SERVER, CH_OPT_STRING, NULL, .help = "database that knows the user; default: admin"},
 	{"read_preference", CH_ON_SERVER, CH_OPT_ENUM, NULL, .values = preferences, .help = "members of the replica set that may be read; default: primary"},
 	{"read_concern", CH_ON_SERVER, CH_OPT_ENUM, NULL, .values = concerns, .help = "how durable the data read must be; default: the store's"},
+	{"write_concern", CH_ON_SERVER, CH_OPT_STRING, NULL, .help = "how many members must have what is written: a number from 1, majority, or a name that the replica set defines; default: the store's"},
 	{"auth_mechanism", CH_ON_USER, CH_OPT_ENUM, NULL, .values = mechanisms, .help = "how to log in; default: the best SCRAM that the store offers"},
 	{"collection", CH_ON_TABLE, CH_OPT_STRING, NULL, .help = "collection or view (required)"},
 	{"unwind", CH_ON_TABLE, CH_OPT_STRING, NULL, .help = "path of an array: the table has one row for each of its elements"},
 	{"pipeline", CH_ON_TABLE, CH_OPT_JSON, NULL, .help = "read-only aggregation stages, a JSON array, whose result is the table"},
+	{"upsert", CH_ON_TABLE, CH_OPT_BOOL, "false", .help = "INSERT of an _id that exists sets the document's values"},
 	{"path", CH_ON_COLUMN, CH_OPT_STRING, NULL, .help = "where the value is in the document: field names and array positions with dots between; default: the column's name"},
 	{"kind", CH_ON_COLUMN, CH_OPT_ENUM, "value", .values = kinds, .help = "value: what path leads to; document: the whole document; index: position in the unwound array, from 0"},
 	{"bson_type", CH_ON_COLUMN, CH_OPT_ENUM, NULL, .values = types, .help = "the one BSON type of the column's values; another one is a mismatch"},
@@ -168,12 +170,19 @@ static void
 check_server(List *options)
 {
 	static const char *const parts[] = {"host", "port", "socket", "replica_set"};
+	const char *concern;
 
 	for (int i = 0; i < lengthof(parts); i++)
 		if (ch_opt_given(options, "uri") && ch_opt_given(options, parts[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 					 errmsg("options \"uri\" and \"%s\" exclude each other", parts[i])));
+	concern = ch_opt_string(&ch_mongodb_driver, options, "write_concern");
+	if (concern && (strcmp(concern, "0") == 0 || (strspn(concern, "0123456789") == strlen(concern) && strlen(concern) > 2)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid value for option \"%s\": \"%s\"", "write_concern", concern),
+				 errhint("It must be a number from 1 to 50, majority, or a name that the replica set defines.")));
 	mongoc_uri_destroy(mongo_make_uri(options));
 }
 
@@ -386,6 +395,9 @@ describe_column(ChTable *table, ChColumn *col)
 				 errhint("Set the table's option unwind to the path of an array.")));
 	mongo_parse_path(col->kind == MONGO_INDEX ? MONGO_POSITION_FIELD :
 			   col->kind == MONGO_DOCUMENT ? "_id" : col->remote, 0, &mc->path);
+	col->generated = col->kind == MONGO_VALUE && strcmp(col->remote, "_id") == 0 &&
+		(col->basetype == TEXTOID || (col->basetype == VARCHAROID && (col->typmod < 0 || col->typmod - VARHDRSZ >= 24))) &&
+		(mc->type == MONGO_ANY || mc->type == MONGO_OBJECT_ID);
 	col->unique = col->kind == MONGO_VALUE && strcmp(col->remote, "_id") == 0 &&
 		mt->unwind == NULL && mt->pipeline == NULL;
 	mc->indexed = strcmp(col->remote, "_id") == 0 || ch_opt_bool(d, col->options, "indexed");

@@ -1,0 +1,46 @@
+/*
+ * write.h
+ *	  What the files that write share: modify.c, direct.c and apply.c.
+ */
+#ifndef CH_MONGODB_WRITE_H
+#define CH_MONGODB_WRITE_H
+
+#include "fdw/mongodb/node.h"
+
+/* A column that is written. */
+typedef struct MongoField
+{
+	ChColumn   *col;
+	int			at;				/* in ChWrite.columns */
+	const MongoPath *path;
+	bool		is_id;
+	int			upper;			/* first field whose value has this path in it, or -1 */
+	const char *unwritable;		/* why no value can be stored there, or NULL */
+} MongoField;
+
+/* ChWrite.priv */
+typedef struct MongoWrite
+{
+	int			nfields;
+	MongoField *fields;			/* what is above a path before what is below it */
+	ChColumn   *id;				/* of the path _id, or NULL */
+	bool		has_document;	/* a field is the whole document */
+	bool		upsert;			/* INSERT changes what exists */
+} MongoWrite;
+
+extern ChColumn *mongo_id_column(const ChTable *table);
+
+/* The value of a column that may be written, NULL for CH_NULL; size as in mongo_encode. */
+extern MongoNode *mongo_encode_field(const MongoField *f, const ChValue *v, size_t *size);
+
+/* The members q and u, or q and limit, of an UPDATE or DELETE. */
+extern MongoNode *mongo_change_record(MongoNode *q, MongoNode *set, MongoNode *unset);
+extern MongoNode *mongo_delete_record(MongoNode *q, int limit);
+
+/* Add a record; MongoDB takes none that is larger than a document. */
+extern void mongo_append_record(const ChWrite *w, const MongoNode *record, StringInfo out);
+
+/* database.collection.method(part, part, ...) as text; a NULL ends the parts. */
+extern void mongo_explain_call(const ChTable *table, const char *method, StringInfo out,...) __attribute__((sentinel));
+
+#endif							/* CH_MONGODB_WRITE_H */

@@ -45,6 +45,9 @@ const ChDriver ch_mongodb_driver = {
 	.make_value = mongo_make_value,
 	.begin_write = mongo_begin_write,
 	.encode_row = mongo_encode_row,
+	.ship_direct = mongo_ship_direct,
+	.encode_direct = mongo_encode_direct,
+	.explain_direct = mongo_explain_direct,
 	.explain_write = mongo_explain_write,
 	.apply = mongo_apply,
 };

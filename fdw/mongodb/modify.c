@@ -546,6 +546,28 @@ mongo_encode_row(ChWrite *w, const ChValue *identity, const ChValue *values, Str
 
 /* ---- EXPLAIN ----------------------------------------------------------------------------------------- */
 
+/* A document, or a list of documents. */
+static void
+append_node(StringInfo out, const MongoNode *node)
+{
+	bson_t		bson = BSON_INITIALIZER;
+
+	if (mongo_is_list(node))
+	{
+		appendStringInfoChar(out, '[');
+		for (int i = 0; i < mongo_length(node); i++)
+		{
+			appendStringInfoString(out, i > 0 ? ", " : "");
+			append_node(out, mongo_item(node, i));
+		}
+		appendStringInfoChar(out, ']');
+		return;
+	}
+	mongo_write(node, &bson);
+	mongo_append_json(out, &bson);
+	bson_destroy(&bson);
+}
+
 void
 mongo_explain_call(const ChTable *table, const char *method, StringInfo out,...)
 {
@@ -558,12 +580,8 @@ mongo_explain_call(const ChTable *table, const char *method, StringInfo out,...)
 	va_start(parts, out);
 	while ((part = va_arg(parts, const MongoNode *)) != NULL)
 	{
-		bson_t		bson = BSON_INITIALIZER;
-
 		appendStringInfoString(out, separator);
-		mongo_write(part, &bson);
-		mongo_append_json(out, &bson);
-		bson_destroy(&bson);
+		append_node(out, part);
 		separator = ", ";
 	}
 	va_end(parts);

@@ -537,6 +537,8 @@ write_item(const MongoNode *node, const char *key, int keylen, bson_t *out)
 void
 mongo_write(const MongoNode *doc, bson_t *out)
 {
+	if (doc->kind == NODE_FILTER)
+		mongo_filter_write(doc->filter, out);
 	for (int i = 0; i < doc->n; i++)
 		write_item(doc->items[i], doc->keys[i], -1, out);
 }

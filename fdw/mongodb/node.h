@@ -175,7 +175,7 @@ extern MongoNode *mongo_generalize(int n, MongoNode *const *expressions, List **
  */
 extern MongoNode *mongo_rebase(MongoNode *node, const char *table, MongoNode *vars);
 
-/* Add the members of a document. */
+/* Add the members of a document or filter. */
 extern void mongo_write(const MongoNode *doc, bson_t *out);
 
 #endif							/* CH_MONGODB_NODE_H */

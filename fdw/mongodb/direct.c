@@ -1,0 +1,394 @@
+/*
+ * direct.c
+ *	  UPDATE and DELETE of all documents that a condition describes.
+ *
+ * A condition is exact for values that fit their columns.  A scan looks at the
+ * others and raises; here they are not seen, so documents that have one are
+ * left out by an expression, unless the comparison itself leaves them out.
+ *
+ * A column plus a value is computed by a pipeline: $inc makes a value where
+ * there is none, and a larger type where a sum does not fit.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "fdw/mongodb/predicate.h"
+#include "fdw/mongodb/request.h"
+#include "fdw/mongodb/write.h"
+
+#include "catalog/pg_type.h"
+
+/* ---- what the condition leaves out ------------------------------------------------------ */
+
+/* Is nothing but what fits the column equal to a value of it? */
+static bool
+equals_what_fits(const ChColumn *col, bool is_equality)
+{
+	if (!is_equality || col->kind != MONGO_VALUE || col->domain)
+		return false;
+	switch (col->basetype)
+	{
+		case BOOLOID:
+		case UUIDOID:
+			return true;
+		case TEXTOID:
+		case VARCHAROID:
+		case TIMESTAMPTZOID:
+		case TIMESTAMPOID:
+		case DATEOID:
+			return col->typmod < 0;
+		default:
+			return false;
+	}
+}
+
+/* jsonb takes every value. */
+static bool
+takes_all(const ChColumn *col)
+{
+	return col->basetype == JSONBOID && (col->kind == MONGO_VALUE || col->kind == MONGO_JSON);
+}
+
+/* The columns of the document that a column is made of: *n of them. */
+static ChColumn **
+sources(ChColumn *col, int *n)
+{
+	List	   *of = col->kind == MONGO_COMPUTED ? mongo_column(col)->of : list_make1(col);
+	ChColumn  **columns = palloc(Max(list_length(of), 1) * sizeof(ChColumn *));
+	ListCell   *lc;
+
+	*n = 0;
+	foreach(lc, of)
+		columns[(*n)++] = lfirst(lc);
+	return columns;
+}
+
+static bool
+can_leave_out(ChColumn *col, const char **reason)
+{
+	int			n;
+	ChColumn  **of = sources(col, &n);
+
+	for (int i = 0; i < n; i++)
+		if (!takes_all(of[i]) && of[i]->kind != MONGO_JSON_TEXT && !mongo_has_fit(of[i], reason))
+			return false;
+	return true;
+}
+
+/*
+ * Can documents be left out that have values which do not fit?  always: the
+ * condition is true of every document that passes.
+ */
+static bool
+can_guard(const ChTable *table, const ChExpr *expr, bool always, const char **reason)
+{
+	ListCell   *lc;
+
+	if (expr->kind == CH_COND_AND || expr->kind == CH_COND_OR)
+	{
+		foreach(lc, expr->args)
+			if (!can_guard(table, lfirst(lc), always && expr->kind == CH_COND_AND, reason))
+				return false;
+		return true;
+	}
+	if (always && (expr->kind == CH_COND_IS_NULL ||
+				   equals_what_fits(ch_column(table, expr->attno),
+									expr->kind == CH_COND_IN || (expr->kind == CH_COND_CMP && expr->op == CH_EQ))))
+		return true;
+	return can_leave_out(ch_column(table, expr->attno), reason) &&
+		(expr->kind != CH_COND_CMP_COLUMN || can_leave_out(ch_column(table, expr->other), reason));
+}
+
+static MongoNode *
+fits_or_null(const ChColumn *col)
+{
+	return mongo_call("$or", mongo_call("$not", mongo_is_some(mongo_raw(col)), NULL), mongo_fit(col), NULL);
+}
+
+static void
+guard_column(ChColumn *col, List **guarded, MongoNode *guards)
+{
+	int			n;
+	ChColumn  **of = sources(col, &n);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (takes_all(of[i]) || of[i]->kind == MONGO_JSON_TEXT || list_member_ptr(*guarded, of[i]))
+			continue;
+		*guarded = lappend(*guarded, of[i]);
+		mongo_add(guards, fits_or_null(of[i]));
+	}
+}
+
+static void
+guard_condition(const ChCond *cond, bool always, List **guarded, MongoNode *guards)
+{
+	if (cond->kind == CH_COND_AND || cond->kind == CH_COND_OR)
+	{
+		for (int i = 0; i < cond->nargs; i++)
+			guard_condition(cond->args[i], always && cond->kind == CH_COND_AND, guarded, guards);
+		return;
+	}
+	if (always && (cond->kind == CH_COND_IS_NULL ||
+				   equals_what_fits(cond->col, cond->kind == CH_COND_IN || (cond->kind == CH_COND_CMP && cond->op == CH_EQ))))
+		return;
+	guard_column(cond->col, guarded, guards);
+	if (cond->kind == CH_COND_CMP_COLUMN)
+		guard_column(cond->other, guarded, guards);
+}
+
+/* The documents that are changed. */
+static MongoNode *
+direct_filter(const ChScan *scan)
+{
+	MongoFilter *filter = scan->filter ? mongo_filter_make(scan->filter) : NULL;
+	MongoFilter *expression;
+	MongoNode  *guards = mongo_list();
+	List	   *guarded = NIL;
+
+	if (scan->filter == NULL)
+		return mongo_doc();
+	if (filter == NULL)
+		return NULL;
+	/* where what does not fit is NULL, the filter says so itself */
+	if (!scan->table->mismatch_null)
+		guard_condition(scan->filter, true, &guarded, guards);
+	if (mongo_length(guards) > 0)
+	{
+		expression = new_test(TEST_NODE);
+		expression->node = mongo_doc1("$expr", mongo_length(guards) == 1 ? mongo_item(guards, 0) : mongo_doc1("$and", guards));
+		filter = both(filter, expression);
+	}
+	return mongo_filter_node(filter);
+}
+
+/* ---- what may be set ------------------------------------------------------------------------ */
+
+static bool
+can_add(const ChColumn *col, const ChAssign *assign, const char **reason)
+{
+	MongoType	type = mongo_column(col)->type;
+	bool		floats = col->basetype == FLOAT8OID && (type == MONGO_ANY || type == MONGO_DOUBLE);
+	bool		ints = ch_is_int(col->basetype) && (type == MONGO_ANY || type == (col->basetype == INT8OID ? MONGO_LONG : MONGO_INT));
+
+	if (col->basetype == NUMERICOID)
+		return ch_refuse(reason, "MongoDB rounds sums of decimals to 34 digits");
+	if (!(floats && (ch_is_float(assign->valtype) || ch_is_int(assign->valtype))) && !(ints && ch_is_int(assign->valtype)))
+		return ch_refuse(reason, "MongoDB does not add values of this type as PostgreSQL does");
+	return mongo_has_fit(col, reason);
+}
+
+static bool
+can_assign(const ChTable *table, const ChAssign *assign, const char **reason)
+{
+	const ChColumn *col = ch_column(table, assign->attno);
+
+	if (col->kind != MONGO_VALUE || strcmp(mongo_column(col)->path.parts[0], "_id") == 0)
+		return ch_refuse(reason, "the column is checked row by row");
+	if (assign->kind == CH_ASSIGN_VALUE)
+		return true;
+	if (assign->kind == CH_ASSIGN_COLUMN)
+		return ch_refuse(reason, "MongoDB is asked to set values and to add to columns only");
+	return can_add(col, assign, reason);
+}
+
+/* A pipeline sets a path through an array in each of its elements. */
+static bool
+fits_pipeline(const ChTable *table, const ChQuery *query, const char **reason)
+{
+	bool		adds = false;
+	bool		nested = false;
+	ListCell   *lc;
+
+	foreach(lc, query->assigns)
+	{
+		const ChAssign *assign = lfirst(lc);
+
+		adds |= assign->kind != CH_ASSIGN_VALUE;
+		nested |= mongo_column(ch_column(table, assign->attno))->path.nparts > 1;
+	}
+	return !(adds && nested) || ch_refuse(reason, "MongoDB adds to fields at the top of a document only");
+}
+
+bool
+mongo_ship_direct(const ChTable *table, const ChQuery *query, ChVerb verb, const char **reason)
+{
+	ListCell   *lc,
+			   *lc2;
+
+	if (query->filter && !table->mismatch_null && !can_guard(table, query->filter, true, reason))
+		return false;
+	foreach(lc, query->assigns)
+	{
+		const ChAssign *assign = lfirst(lc);
+		const char *path = mongo_column(ch_column(table, assign->attno))->path.text;
+
+		if (!can_assign(table, assign, reason))
+			return false;
+		foreach(lc2, query->assigns)
+			if (lc2 != lc && mongo_is_below(mongo_column(ch_column(table, ((ChAssign *) lfirst(lc2))->attno))->path.text, path))
+				return ch_refuse(reason, "one of the paths that are set is within another");
+	}
+	return fits_pipeline(table, query, reason);
+}
+
+/* ---- a column plus a value ---------------------------------------------------------------------- */
+
+/* An error of the store, about too large a number, of a finite x. */
+static MongoNode *
+overflow(MongoNode *x)
+{
+	return mongo_doc1("$toInt", mongo_call("$add", mongo_call("$multiply", x, mongo_int(0), NULL), mongo_double(1e300), NULL));
+}
+
+static MongoNode *
+number_node(const ChValue *v, bool as_double)
+{
+	if (v->kind == CH_PARAM)
+		return mongo_value(value_of_param(v->u.i));
+	if (as_double)
+		return mongo_double(v->kind == CH_FLOAT ? v->u.f : (double) v->u.i);
+	return mongo_long(v->u.i);
+}
+
+static MongoNode *
+add_ints(const ChColumn *col, const char *operator, MongoNode *x, const ChValue *v)
+{
+	MongoNode  *n = number_node(v, false);
+	MongoNode  *sum;
+
+	/* a sum of longs may become a double, so decimals are added */
+	if (col->basetype == INT8OID)
+		return mongo_doc1("$toLong", mongo_call(operator, mongo_doc1("$toDecimal", x), mongo_doc1("$toDecimal", n), NULL));
+	sum = mongo_call(operator, mongo_doc1("$toLong", x), n, NULL);
+	if (col->basetype == INT2OID)
+		sum = mongo_call("$cond", mongo_call("$and", mongo_call("$gte", sum, mongo_int(PG_INT16_MIN), NULL),
+											 mongo_call("$lte", sum, mongo_int(PG_INT16_MAX), NULL), NULL), sum, overflow(x), NULL);
+	return mongo_doc1("$toInt", sum);
+}
+
+static MongoNode *
+is_infinite(MongoNode *x)
+{
+	return mongo_call("$eq", mongo_doc1("$abs", x), mongo_double(INFINITY), NULL);
+}
+
+static MongoNode *
+add_floats(const char *operator, MongoNode *x, const ChValue *v)
+{
+	MongoNode  *sum = mongo_call(operator, x, number_node(v, true), NULL);
+
+	if (v->kind == CH_FLOAT && !isfinite(v->u.f))
+		return sum;
+	return mongo_call("$cond", mongo_call("$and", is_infinite(sum), mongo_call("$not", is_infinite(x), NULL), NULL),
+					  overflow(x), sum, NULL);
+}
+
+/* NULL stays what it is; a value that does not fit is an error. */
+static MongoNode *
+sum_of(const ChColumn *col, const ChBoundAssign *assign)
+{
+	const char *operator = assign->kind == CH_ASSIGN_ADD ? "$add" : "$subtract";
+	MongoNode  *raw = mongo_raw(col);
+	MongoNode  *sum = col->basetype == FLOAT8OID ? add_floats(operator, raw, &assign->value) : add_ints(col, operator, raw, &assign->value);
+	MongoNode  *unfit = mongo_doc1("$toInt", mongo_call("$concat", mongo_text("the field has a value of type "), mongo_doc1("$type", raw), NULL));
+
+	return mongo_call("$cond", mongo_fit(col), sum, mongo_call("$cond", mongo_is_some(raw), unfit, mongo_text("$$REMOVE"), NULL), NULL);
+}
+
+/* ---- records ---------------------------------------------------------------------------------------- */
+
+static MongoNode *
+value_node(const MongoField *f, const ChValue *v, size_t *size)
+{
+	return v->kind == CH_PARAM ? mongo_value(value_of_param(v->u.i)) : mongo_encode_field(f, v, size);
+}
+
+/* As a pipeline of one $set. */
+static MongoNode *
+pipeline_update(const ChWrite *w, const ChBoundAssign *assigns)
+{
+	const MongoWrite *mw = w->priv;
+	MongoNode  *set = mongo_doc();
+	MongoNode  *pipeline = mongo_list();
+	size_t		size = 0;
+
+	for (int i = 0; i < mw->nfields; i++)
+	{
+		const MongoField *f = &mw->fields[i];
+		const ChBoundAssign *assign = &assigns[f->at];
+		MongoNode  *value;
+
+		/* NULL + value, value + NULL */
+		if (assign->kind != CH_ASSIGN_VALUE && assign->value.kind != CH_NULL)
+			value = sum_of(f->col, assign);
+		else
+			value = value_node(f, &assign->value, &size);
+		mongo_put(set, f->path->text, assign->kind != CH_ASSIGN_VALUE && value ? value :
+				  value ? mongo_doc1("$literal", value) : mongo_text("$$REMOVE"));
+	}
+	mongo_add(pipeline, mongo_doc1("$set", set));
+	return pipeline;
+}
+
+static MongoNode *
+operator_update(const ChWrite *w, const ChBoundAssign *assigns)
+{
+	const MongoWrite *mw = w->priv;
+	MongoNode  *set = mongo_doc();
+	MongoNode  *unset = mongo_doc();
+	size_t		size = 0;
+
+	for (int i = 0; i < mw->nfields; i++)
+	{
+		const MongoField *f = &mw->fields[i];
+		MongoNode  *value = value_node(f, &assigns[f->at].value, &size);
+
+		if (value == NULL && f->unwritable)
+			ch_refuse_value(f->col, ERRCODE_FEATURE_NOT_SUPPORTED, f->unwritable, NULL);
+		mongo_put(value ? set : unset, f->path->text, value ? value : mongo_text(""));
+	}
+	return mongo_change_record(mongo_doc(), set, unset);
+}
+
+static MongoNode *
+direct_update(const ChWrite *w, const ChBoundAssign *assigns)
+{
+	for (int i = 0; i < w->ncolumns; i++)
+		if (assigns[i].kind != CH_ASSIGN_VALUE)
+			return pipeline_update(w, assigns);
+	return mongo_item(operator_update(w, assigns), 1);
+}
+
+void
+mongo_encode_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out)
+{
+	MongoNode  *q = direct_filter(scan);
+	MongoNode  *record;
+
+	if (q == NULL)
+		return;
+	if (w->verb == CH_DELETE)
+		record = mongo_delete_record(q, 0);
+	else
+	{
+		record = mongo_doc1("q", q);
+		mongo_put(record, "u", direct_update(w, assigns));
+		mongo_put(record, "multi", mongo_bool(true));
+	}
+	mongo_append_record(w, record, out);
+}
+
+void
+mongo_explain_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out)
+{
+	MongoNode  *q = direct_filter(scan);
+
+	if (q == NULL)
+		appendStringInfoString(out, "none: no document can match");
+	else if (w->verb == CH_DELETE)
+		mongo_explain_call(w->table, "deleteMany", out, q, NULL);
+	else
+		mongo_explain_call(w->table, "updateMany", out, q, direct_update(w, assigns), NULL);
+}

@@ -25,8 +25,9 @@
 #define COMMAND_HEAD	4096
 #define MEMBER_HEAD		16
 
-/* Larger commands were not faster. */
+/* Larger commands were not faster; FerretDB takes no more than 25000, whatever it says. */
 #define COMMAND_BYTES	(4 * 1024 * 1024)
+#define COMMAND_RECORDS	10000
 
 /* What is sent, one command after the other.  What libbson allocates is freed by end_apply. */
 typedef struct Apply
@@ -315,7 +316,7 @@ add_member(Apply *a, const ChWrite *w, const char *data, uint32 len)
 	const char *key;
 	char		buffer[16];
 	bson_t		member;
-	int64		most = w->batch_size > 0 ? Min(w->batch_size, a->mc->max_records) : a->mc->max_records;
+	int64		most = Min(w->batch_size > 0 ? w->batch_size : COMMAND_RECORDS, a->mc->max_records);
 
 	if (len == 0)
 		return;

@@ -17,7 +17,6 @@
 #define MONGO_UNAUTHORIZED			13
 #define MONGO_INVALID_VALIDATION	121
 #define MONGO_VIEW					166
-#define MONGO_CONVERSION			241
 #define MONGO_TOO_LARGE				10334
 #define MONGO_DUPLICATE_KEY			11000
 
@@ -106,10 +105,8 @@ sqlstate_of(int code, const char *message)
 			return ERRCODE_FEATURE_NOT_SUPPORTED;
 		case MONGO_TOO_LARGE:
 			return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-		case MONGO_CONVERSION:
-			return ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE;
 		default:
-			/* FerretDB has another number for it */
+			/* of $toInt and $toLong, whose code means other failures, too */
 			return strstr(message, "overflow target type") ? ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE : ERRCODE_FDW_ERROR;
 	}
 }

@@ -115,7 +115,7 @@ put_run(BoltClient *c, const BoltQuery *query)
 	if (c->in_transaction)
 		neo4j_pack_map(&c->out, 0);
 	else
-		put_scope(c, query->database, query->writes);
+		put_scope(c, query->database, false);
 	end_message(c);
 	put_take(c, MSG_PULL, query->pull);
 }
@@ -160,8 +160,6 @@ neo4j_bolt_begin(BoltClient *c, const char *database)
 bool
 neo4j_bolt_commit(BoltClient *c, ChFailure *fail)
 {
-	if (!neo4j_bolt_settle(c, fail))
-		return false;
 	c->stale = c->owed;
 	put_bare(c, MSG_COMMIT);
 	c->in_transaction = false;

@@ -39,14 +39,16 @@ typedef struct BoltLogin
 	const char *token;			/* instead of the two */
 } BoltLogin;
 
-/* Where a query runs; in a transaction of the client, in that. */
+/*
+ * Where a query runs: in a transaction of the client if there is one; else by
+ * itself, and the server refuses it if it writes.
+ */
 typedef struct BoltQuery
 {
 	const char *text;
 	int			nparams;
 	const StringInfoData *params;	/* packed keys and values; NULL if none */
 	const char *database;		/* NULL: the user's home database */
-	bool		writes;			/* else the server refuses a query that does */
 	int64		pull;			/* records to ask for at once */
 } BoltQuery;
 
@@ -100,10 +102,9 @@ extern bool neo4j_bolt_pull(BoltClient *c, int64 n, ChFailure *fail);
 extern bool neo4j_bolt_run_next(BoltClient *c, const BoltQuery *query, ChFailure *fail);
 
 /*
- * A transaction that writes.  BEGIN goes out with the first query, and is
- * answered before it.  What ends it is sent at once; its answer is the last
- * that neo4j_bolt_next gives.  Also neo4j_bolt_reset and neo4j_bolt_abandon end
- * it: nothing of it is kept.
+ * A transaction that writes.  BEGIN goes out with the first query.  COMMIT is
+ * sent at once, after neo4j_bolt_settle; neo4j_bolt_next has its answer.  Also
+ * neo4j_bolt_reset and neo4j_bolt_abandon end it: nothing of it is kept.
  */
 extern void neo4j_bolt_begin(BoltClient *c, const char *database);
 extern bool neo4j_bolt_commit(BoltClient *c, ChFailure *fail);

@@ -133,6 +133,17 @@ SELECT * FROM merged ORDER BY k;
 CREATE FOREIGN TABLE merged_all (everything jsonb OPTIONS (kind 'node')) SERVER t_neo4j_write OPTIONS (label 'TNodeWMerged');
 SELECT * FROM merged_all WHERE everything ->> 'k' = '1';
 
+-- Names are quoted.
+CREATE FOREIGN TABLE odd ("a b" int, "q`uote" text, "back\u0060slash" int, "é😀" int) SERVER t_neo4j_write
+	OPTIONS (label 'TNodeW od`d\u0060 "name"', key '"a b", "q`uote"');
+INSERT INTO odd VALUES (1, 'x', 2, 3);
+INSERT INTO odd VALUES (2, 'x', 2, 3), (1, 'x', 2, 3);
+UPDATE odd SET "é😀" = "é😀" + length("q`uote") WHERE "a b" = 1;
+UPDATE odd SET "é😀" = "é😀" + 1, "back\u0060slash" = "é😀";
+SELECT * FROM odd;
+DELETE FROM odd WHERE "q`uote" || '' = 'x';
+SELECT count(*) FROM odd;
+
 -- A constraint of the store
 CREATE FOREIGN TABLE guarded (k bigint, v int) SERVER t_neo4j_write OPTIONS (label 'TNodeWGuarded');
 INSERT INTO guarded VALUES (1, 1);

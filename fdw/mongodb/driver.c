@@ -45,6 +45,7 @@ const ChDriver ch_mongodb_driver = {
 	.make_value = mongo_make_value,
 	.begin_write = mongo_begin_write,
 	.encode_row = mongo_encode_row,
+	.tells_affected = true,
 	.ship_direct = mongo_ship_direct,
 	.encode_direct = mongo_encode_direct,
 	.explain_direct = mongo_explain_direct,

@@ -44,6 +44,7 @@ const ChDriver ch_neo4j_driver = {
 	.batch_records = 2000,
 	.begin_write = neo4j_begin_write,
 	.encode_row = neo4j_encode_row,
+	.tells_affected = true,
 	.ship_direct = neo4j_ship_direct,
 	.encode_direct = neo4j_encode_direct,
 	.explain_direct = neo4j_explain_direct,

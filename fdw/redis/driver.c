@@ -39,6 +39,7 @@ const ChDriver ch_redis_driver = {
 	.encode_row = redis_encode_row,
 	.apply = redis_apply,
 	.explain_write = redis_explain_write,
+	.tells_affected = true,
 	.ship_direct = redis_ship_direct,
 	.encode_direct = redis_encode_direct,
 	.explain_direct = redis_explain_direct,

@@ -302,6 +302,16 @@ DELETE FROM odd WHERE n > 5;
 EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM odd WHERE n > 5;
 ALTER FOREIGN TABLE odd OPTIONS (ADD on_type_mismatch 'null');
 SELECT * FROM odd ORDER BY _id;
+-- an array is not what it holds
+CREATE FOREIGN TABLE lists (_id integer NOT NULL, t text, u integer, b text OPTIONS (path 'a.b')) SERVER t_mongodb_write OPTIONS (collection 'lists', write_mode 'immediate');
+CREATE FOREIGN TABLE all_lists (_id integer NOT NULL, t jsonb, u jsonb, a jsonb) SERVER t_mongodb_write OPTIONS (collection 'lists');
+EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM lists WHERE t = 'x' AND u = 5;
+DELETE FROM lists WHERE t = 'x';
+DELETE FROM lists WHERE u IN (1, 5);
+EXPLAIN (VERBOSE, COSTS OFF) UPDATE lists SET u = 7 WHERE t IS NULL;
+UPDATE lists SET u = 7 WHERE t IS NULL;
+UPDATE lists SET u = 8 WHERE b IS NULL AND _id > 4;
+SELECT * FROM all_lists ORDER BY _id;
 
 -- Sums that do not fit fail in the store.
 CREATE FOREIGN TABLE counters (_id text NOT NULL, s smallint, i integer, b bigint, f float8) SERVER t_mongodb_write OPTIONS (collection 'counters');

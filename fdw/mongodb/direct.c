@@ -21,26 +21,37 @@
 
 /* ---- what the condition leaves out ------------------------------------------------------ */
 
-/* Is nothing but what fits the column equal to a value of it? */
+/* Types whose values the filter tells from all others that are equal to one of them. */
 static bool
-equals_what_fits(const ChColumn *col, bool is_equality)
+has_equality(const ChColumn *col)
 {
-	if (!is_equality || col->kind != MONGO_VALUE || col->domain)
+	if (col->kind != MONGO_VALUE || col->domain || col->typmod >= 0)
 		return false;
 	switch (col->basetype)
 	{
 		case BOOLOID:
-		case UUIDOID:
-			return true;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT8OID:
+		case NUMERICOID:
 		case TEXTOID:
 		case VARCHAROID:
+		case UUIDOID:
 		case TIMESTAMPTZOID:
 		case TIMESTAMPOID:
 		case DATEOID:
-			return col->typmod < 0;
+			return true;
 		default:
 			return false;
 	}
+}
+
+/* Nothing is above it that might be an array. */
+static bool
+is_top_field(const ChColumn *col)
+{
+	return col->kind == MONGO_VALUE && mongo_column(col)->path.nparts == 1;
 }
 
 /* jsonb takes every value. */
@@ -50,29 +61,25 @@ takes_all(const ChColumn *col)
 	return col->basetype == JSONBOID && (col->kind == MONGO_VALUE || col->kind == MONGO_JSON);
 }
 
-/* The columns of the document that a column is made of: *n of them. */
-static ChColumn **
-sources(ChColumn *col, int *n)
+/* The columns that a column is made of. */
+static List *
+sources(ChColumn *col)
 {
-	List	   *of = col->kind == MONGO_COMPUTED ? mongo_column(col)->of : list_make1(col);
-	ChColumn  **columns = palloc(Max(list_length(of), 1) * sizeof(ChColumn *));
-	ListCell   *lc;
-
-	*n = 0;
-	foreach(lc, of)
-		columns[(*n)++] = lfirst(lc);
-	return columns;
+	return col->kind == MONGO_COMPUTED ? mongo_column(col)->of : list_make1(col);
 }
 
 static bool
 can_leave_out(ChColumn *col, const char **reason)
 {
-	int			n;
-	ChColumn  **of = sources(col, &n);
+	ListCell   *lc;
 
-	for (int i = 0; i < n; i++)
-		if (!takes_all(of[i]) && of[i]->kind != MONGO_JSON_TEXT && !mongo_has_fit(of[i], reason))
+	foreach(lc, sources(col))
+	{
+		const ChColumn *source = lfirst(lc);
+
+		if (!takes_all(source) && source->kind != MONGO_JSON_TEXT && !mongo_has_fit(source, reason))
 			return false;
+	}
 	return true;
 }
 
@@ -83,6 +90,7 @@ can_leave_out(ChColumn *col, const char **reason)
 static bool
 can_guard(const ChTable *table, const ChExpr *expr, bool always, const char **reason)
 {
+	ChColumn   *col;
 	ListCell   *lc;
 
 	if (expr->kind == CH_COND_AND || expr->kind == CH_COND_OR)
@@ -92,13 +100,22 @@ can_guard(const ChTable *table, const ChExpr *expr, bool always, const char **re
 				return false;
 		return true;
 	}
-	if (always && (expr->kind == CH_COND_IS_NULL ||
-				   equals_what_fits(ch_column(table, expr->attno),
-									expr->kind == CH_COND_IN || (expr->kind == CH_COND_CMP && expr->op == CH_EQ))))
+	col = ch_column(table, expr->attno);
+	if (always && expr->kind == CH_COND_IS_NULL && is_top_field(col))
 		return true;
-	return can_leave_out(ch_column(table, expr->attno), reason) &&
+	if (always && has_equality(col) && (expr->kind == CH_COND_IN || (expr->kind == CH_COND_CMP && expr->op == CH_EQ)))
+		return true;
+	return can_leave_out(col, reason) &&
 		(expr->kind != CH_COND_CMP_COLUMN || can_leave_out(ch_column(table, expr->other), reason));
 }
+
+/* What a filter has besides its conditions. */
+typedef struct Guards
+{
+	MongoFilter *filter;
+	List	   *columns;		/* that expressions look at */
+	MongoNode  *expressions;
+} Guards;
 
 static MongoNode *
 fits_or_null(const ChColumn *col)
@@ -107,60 +124,81 @@ fits_or_null(const ChColumn *col)
 }
 
 static void
-guard_column(ChColumn *col, List **guarded, MongoNode *guards)
+guard_column(Guards *g, ChColumn *col, bool always)
 {
-	int			n;
-	ChColumn  **of = sources(col, &n);
+	ListCell   *lc;
 
-	for (int i = 0; i < n; i++)
+	foreach(lc, sources(col))
 	{
-		if (takes_all(of[i]) || of[i]->kind == MONGO_JSON_TEXT || list_member_ptr(*guarded, of[i]))
+		ChColumn   *source = lfirst(lc);
+
+		if (takes_all(source) || source->kind == MONGO_JSON_TEXT || list_member_ptr(g->columns, source))
 			continue;
-		*guarded = lappend(*guarded, of[i]);
-		mongo_add(guards, fits_or_null(of[i]));
+		g->columns = lappend(g->columns, source);
+		mongo_add(g->expressions, always ? mongo_fit(source) : fits_or_null(source));
 	}
+}
+
+/* Values that a smallint or integer column holds, so that what is equal to them fits. */
+static bool
+are_in_range(const ChCond *cond)
+{
+	int64		most = cond->col->basetype == INT2OID ? PG_INT16_MAX : cond->col->basetype == INT4OID ? PG_INT32_MAX : PG_INT64_MAX;
+
+	for (int i = 0; i < cond->nvalues; i++)
+		if (cond->values[i].kind == CH_INT && (cond->values[i].u.i > most || cond->values[i].u.i < -most - 1))
+			return false;
+	return true;
 }
 
 static void
-guard_condition(const ChCond *cond, bool always, List **guarded, MongoNode *guards)
+guard_condition(Guards *g, const ChCond *cond, bool always)
 {
+	bool		is_equality = cond->kind == CH_COND_IN || (cond->kind == CH_COND_CMP && cond->op == CH_EQ);
+
 	if (cond->kind == CH_COND_AND || cond->kind == CH_COND_OR)
 	{
 		for (int i = 0; i < cond->nargs; i++)
-			guard_condition(cond->args[i], always && cond->kind == CH_COND_AND, guarded, guards);
+			guard_condition(g, cond->args[i], always && cond->kind == CH_COND_AND);
 		return;
 	}
-	if (always && (cond->kind == CH_COND_IS_NULL ||
-				   equals_what_fits(cond->col, cond->kind == CH_COND_IN || (cond->kind == CH_COND_CMP && cond->op == CH_EQ))))
-		return;
-	guard_column(cond->col, guarded, guards);
-	if (cond->kind == CH_COND_CMP_COLUMN)
-		guard_column(cond->other, guarded, guards);
+	/* an array with a null passes as NULL */
+	if (always && cond->kind == CH_COND_IS_NULL && is_top_field(cond->col))
+		g->filter = both(g->filter, no_array(mongo_column(cond->col)->path.text));
+	else if (always && is_equality && has_equality(cond->col) && are_in_range(cond))
+		g->filter = mongo_without_misfits(cond->col, g->filter);
+	else
+	{
+		guard_column(g, cond->col, always && cond->kind != CH_COND_IS_NULL);
+		if (cond->kind == CH_COND_CMP_COLUMN)
+			guard_column(g, cond->other, always);
+	}
 }
 
-/* The documents that are changed. */
+/* The documents that are changed; NULL: none. */
 static MongoNode *
 direct_filter(const ChScan *scan)
 {
-	MongoFilter *filter = scan->filter ? mongo_filter_make(scan->filter) : NULL;
+	Guards		g = {0};
 	MongoFilter *expression;
-	MongoNode  *guards = mongo_list();
-	List	   *guarded = NIL;
 
 	if (scan->filter == NULL)
 		return mongo_doc();
-	if (filter == NULL)
+	g.filter = mongo_filter_make(scan->filter);
+	if (g.filter == NULL)
 		return NULL;
+	g.expressions = mongo_list();
 	/* where what does not fit is NULL, the filter says so itself */
 	if (!scan->table->mismatch_null)
-		guard_condition(scan->filter, true, &guarded, guards);
-	if (mongo_length(guards) > 0)
+		guard_condition(&g, scan->filter, true);
+	if (mongo_length(g.expressions) > 0)
 	{
 		expression = new_test(TEST_NODE);
-		expression->node = mongo_doc1("$expr", mongo_length(guards) == 1 ? mongo_item(guards, 0) : mongo_doc1("$and", guards));
-		filter = both(filter, expression);
+		expression->node = mongo_doc1("$expr", mongo_length(g.expressions) == 1 ? mongo_item(g.expressions, 0)
+									  : mongo_doc1("$and", g.expressions));
+		g.filter = both(g.filter, expression);
 	}
-	return mongo_filter_node(filter);
+	return mongo_filter_node(g.filter);
 }
 
 /* ---- what may be set ------------------------------------------------------------------------ */

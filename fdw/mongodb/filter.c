@@ -483,9 +483,8 @@ none_of(const ChCond *cond)
 	return both(t, nor);
 }
 
-/* Where a value that does not fit is NULL, it must not pass by being equal. */
-static Test *
-guarded(const ChColumn *col, Test *t)
+Test *
+mongo_without_misfits(const ChColumn *col, Test *t)
 {
 	static const char *const names[] = {
 		[MONGO_STRING] = "string",[MONGO_OBJECT_ID] = "objectId",[MONGO_UUID] = "binData",
@@ -494,9 +493,6 @@ guarded(const ChColumn *col, Test *t)
 	const char *path = mongo_column(col)->path.text;
 	MongoType	type = mongo_column(col)->type;
 
-	/* of the values that an array position leads to, some may be anything */
-	if (!col->table->mismatch_null || t->kind == TEST_NONE || has_position(col))
-		return t;
 	if (type != MONGO_ANY)
 		t = both(t, of_type(path, names[type]));
 	else if (ch_is_int(col->basetype) || ch_is_float(col->basetype))
@@ -504,6 +500,16 @@ guarded(const ChColumn *col, Test *t)
 	else if (ch_is_text(col->basetype))
 		t = both(t, of_types(path, column_texts));
 	return both(t, no_array(path));
+}
+
+/* Where a value that does not fit is NULL, it must not pass by being equal. */
+static Test *
+guarded(const ChColumn *col, Test *t)
+{
+	/* of the values that an array position leads to, some may be anything */
+	if (!col->table->mismatch_null || t->kind == TEST_NONE || has_position(col))
+		return t;
+	return mongo_without_misfits(col, t);
 }
 
 /* An array that holds a null is no null. */

@@ -221,6 +221,9 @@ outside_arrays(const ChColumn *col, MongoFilter *t)
 /* A value of a condition; nvalues may be 0. */
 extern MongoFilter *mongo_test_one_of(const ChCond *cond);
 extern MongoFilter *mongo_test_object_id(const char *path, ChCmpOp op, const ChValue *v);
+
+/* ... t is true of values equal to some of the column: not of others that do not fit it. */
+extern MongoFilter *mongo_without_misfits(const ChColumn *col, MongoFilter *t);
 extern MongoFilter *mongo_test_null(const ChColumn *col);
 extern MongoFilter *mongo_test_not_null(const ChColumn *col);
 

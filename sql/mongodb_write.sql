@@ -288,6 +288,19 @@ UPDATE nested SET a = NULL, b = 7 WHERE _id = 2;
 UPDATE nested SET a = '{"b": 1}', b = NULL WHERE _id = 2;
 SELECT _id, a, b FROM nested ORDER BY _id;
 
+-- An _id of several fields, and names that a path cannot set.
+CREATE FOREIGN TABLE keyed (k1 integer OPTIONS (path '_id.a'), k2 text OPTIONS (path '_id.b'), v integer, dollar integer OPTIONS (path 'x.$y'))
+	SERVER t_mongodb_write OPTIONS (collection 'keyed', upsert 'true');
+INSERT INTO keyed VALUES (1, 'x', 5, NULL), (1, 'y', 6, NULL), (1, 'x', 7, NULL);
+SELECT * FROM keyed ORDER BY v;
+INSERT INTO keyed VALUES (1, 'z', 5, 1);
+CREATE FOREIGN TABLE keyed_id (_id text OPTIONS (bson_type 'string') NOT NULL, a integer OPTIONS (path '_id.a'), dollar integer OPTIONS (path 'x.$y'), v integer)
+	SERVER t_mongodb_write OPTIONS (collection 'keyed_id');
+INSERT INTO keyed_id VALUES ('x', 1);
+INSERT INTO keyed_id VALUES ('x');
+UPDATE keyed_id SET a = NULL;
+UPDATE keyed_id SET dollar = 1 WHERE length(_id) > 0;
+
 -- Ids that look alike, and values that do not fit.
 CREATE FOREIGN TABLE odd (_id text NOT NULL, n integer) SERVER t_mongodb_write OPTIONS (collection 'odd');
 UPDATE odd SET n = length(_id) WHERE _id LIKE '64a1%';

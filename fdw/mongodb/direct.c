@@ -381,10 +381,11 @@ operator_update(const ChWrite *w, const ChBoundAssign *assigns)
 	for (int i = 0; i < mw->nfields; i++)
 	{
 		const MongoField *f = &mw->fields[i];
-		MongoNode  *value = value_node(f, &assigns[f->at].value, &size);
+		MongoNode  *value;
 
-		if (value == NULL && f->unwritable)
+		if (f->unwritable)
 			ch_refuse_value(f->col, ERRCODE_FEATURE_NOT_SUPPORTED, f->unwritable, NULL);
+		value = value_node(f, &assigns[f->at].value, &size);
 		mongo_put(value ? set : unset, f->path->text, value ? value : mongo_text(""));
 	}
 	return mongo_change_record(mongo_doc(), set, unset);

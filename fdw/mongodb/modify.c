@@ -413,14 +413,16 @@ static void
 set_fields(const ChWrite *w, const ChValue *values, MongoNode *set, MongoNode *unset)
 {
 	const MongoWrite *mw = w->priv;
-	MongoNode **nodes = palloc(Max(mw->nfields, 1) * sizeof(MongoNode *));
+	MongoNode **nodes = palloc0(Max(mw->nfields, 1) * sizeof(MongoNode *));
 	size_t		size = 0;
 
 	for (int i = 0; i < mw->nfields; i++)
 	{
 		const MongoField *f = &mw->fields[i];
 
-		if (f->is_id)
+		if (f->unwritable && w->verb == CH_UPDATE)
+			ch_refuse_value(f->col, ERRCODE_FEATURE_NOT_SUPPORTED, f->unwritable, NULL);
+		if (strcmp(f->path->parts[0], "_id") == 0)
 			continue;
 		nodes[i] = mongo_encode_field(f, &values[f->at], &size);
 		if (f->upper >= 0)
@@ -429,8 +431,6 @@ set_fields(const ChWrite *w, const ChValue *values, MongoNode *set, MongoNode *u
 			mongo_put(set, f->path->text, nodes[i]);
 		else if (f->unwritable == NULL)
 			mongo_put(unset, f->path->text, mongo_text(""));
-		else if (w->verb == CH_UPDATE)
-			ch_refuse_value(f->col, ERRCODE_FEATURE_NOT_SUPPORTED, f->unwritable, NULL);
 	}
 }
 

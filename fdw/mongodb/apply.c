@@ -20,8 +20,7 @@
 #define MONGO_TOO_LARGE				10334
 #define MONGO_DUPLICATE_KEY			11000
 
-/* Room beside a command's members, and for the key of each. */
-#define COMMAND_HEAD	4096
+/* Room for the key of a member. */
 #define MEMBER_HEAD		16
 
 /* Larger commands were not faster; FerretDB takes no more than 25000, whatever it says. */
@@ -36,7 +35,6 @@ typedef struct Apply
 	const ChWrite *write;		/* of the command at hand, NULL: there is none */
 	bson_t		command;
 	bson_t		members;		/* its list, while it is made */
-	bool		open;			/* it is being made */
 	uint32		nmembers;
 	bson_t		reply;
 	bool		has_reply;
@@ -140,7 +138,8 @@ row_text(const Apply *a, int64 index)
 	char	   *text;
 
 	snprintf(key, sizeof(key), INT64_FORMAT, index);
-	if (bson_iter_init_find(&it, &a->command, list_names[kind_of(a->write)]) && bson_iter_recurse(&it, &members) && bson_iter_find(&members, key) && bson_iter_recurse(&members, &it))
+	if (bson_iter_init_find(&it, &a->command, list_names[kind_of(a->write)]) && bson_iter_recurse(&it, &members) &&
+		bson_iter_find(&members, key) && bson_iter_recurse(&members, &it))
 		while (bson_iter_next(&it))
 		{
 			if (strcmp(bson_iter_key(&it), "_id") == 0)
@@ -241,7 +240,6 @@ begin_command(Apply *a, const ChWrite *w)
 	a->write = w;
 	a->nmembers = 0;
 	bson_init(&a->command);
-	a->open = true;
 	bson_append_utf8(&a->command, command_names[kind_of(w)], -1, collection, -1);
 	bson_append_bool(&a->command, "ordered", -1, !w->skip_existing);
 	append_write_concern(a);
@@ -262,15 +260,16 @@ end_command(Apply *a)
 
 /*
  * The command failed as a whole.  An answer without "ok" is none of the
- * store's; one with "ok" and "writeConcernError" has written, if not as widely
- * as asked for.
+ * store's; one with "writeConcernError" has written, if not as widely as asked
+ * for.
  */
 pg_noreturn static void
 raise_failure(Apply *a, const bson_error_t *error, bool sent)
 {
-	bool		answered = bson_has_field(&a->reply, "ok");
-
-	a->conn->unsure = answered ? a->done > 0 || bson_has_field(&a->reply, "writeConcernError") : sent || a->done > 0;
+	if (!bson_has_field(&a->reply, "ok"))
+		a->conn->unsure = sent || a->done > 0;
+	else if (bson_has_field(&a->reply, "writeConcernError"))
+		a->conn->unsure = true;
 	if (error->code == MONGO_UNAUTHORIZED || error->code == MONGO_VIEW)
 		ch_store_error(a->conn, sqlstate_of(error->code, error->message), psprintf("code %u", error->code),
 					   psprintf("%s%s", error->message, written_before(a)), hint_of(error->code, a->write));
@@ -290,7 +289,6 @@ send_command(Apply *a)
 		return 0;
 	CHECK_FOR_INTERRUPTS();
 	bson_append_array_end(&a->command, &a->members);
-	a->open = false;
 	a->conn->unsure = true;
 	mongo_begin(a->mc);
 	ok = mongoc_client_write_command_with_opts(a->mc->client, mongo_table(a->write->table)->database, &a->command,
@@ -298,11 +296,12 @@ send_command(Apply *a)
 	a->has_reply = true;
 	n = reply_number(&a->reply, "n");
 	a->done += n;
-	if (!ok)
-		raise_failure(a, &error, a->mc->requests > before);
-	/* if there is an error yet, what is done stays */
-	a->conn->unsure = a->done > 0;
+	/* if there is an error from here on, what is done stays */
+	if (bson_has_field(&a->reply, "ok"))
+		a->conn->unsure = a->done > 0;
 	check_members(a);
+	if (!ok && (!bson_has_field(&a->reply, "writeErrors") || bson_has_field(&a->reply, "writeConcernError")))
+		raise_failure(a, &error, a->mc->requests > before);
 	end_command(a);
 	return n;
 }

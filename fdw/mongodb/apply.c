@@ -370,6 +370,7 @@ mongo_apply(ChConn *conn, ChBatches *batches)
 	const ChBatch *batch;
 
 	learn_limits(a.mc);
+	mongo_check_absent(conn, batches);
 	PG_TRY();
 	{
 		while ((batch = ch_next_batch(batches)) != NULL)

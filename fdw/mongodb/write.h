@@ -40,6 +40,9 @@ extern MongoNode *mongo_delete_record(MongoNode *q, int limit);
 /* Add a record; MongoDB takes none that is larger than a document. */
 extern void mongo_append_record(const ChWrite *w, const MongoNode *record, StringInfo out);
 
+/* Raise if a key that is to be inserted exists (absent.c). */
+extern void mongo_check_absent(ChConn *conn, ChBatches *batches);
+
 /* database.collection.method(part, part, ...) as text; a NULL ends the parts. */
 extern void mongo_explain_call(const ChTable *table, const char *method, StringInfo out,...) __attribute__((sentinel));
 

@@ -361,6 +361,9 @@ take_answer(Applying *a)
 		check_answer(a, &sent, &answer);
 		return;
 	}
+	/* the numbers beside the counts are keys of groups to Cypher: no rows, no record */
+	if (answer.row.kind == CH_NULL)
+		return;
 	if (number(&answer, 0) < 0)
 		raise_protocol(a->conn, "a count is no number");
 	neo4j_check_direct(sent.w, &answer.row);

@@ -367,8 +367,12 @@ look_at_list(Apply *a, const Row *r)
 	Slot	   *slot = slot_of(a, print_of_key(r->key), &found);
 
 	(void) tail_of(a, slot);
-	if (slot->epoch == 0 && r->head.index >= 0)
+	if (slot->epoch == 0 && r->head.index >= 0 && !(slot->flags & SLOT_WATCHED))
+	{
+		/* what was measured before it was watched may have changed */
+		slot->flags &= ~SLOT_MEASURED;
 		watch(a, slot, r->key);
+	}
 	if (!is_measured(slot))
 		ask(a, ASK_LENGTH, "LLEN", r->key, slot->print);
 }

@@ -162,17 +162,16 @@ cmp_ok($after - $before, '<', 50 * 1024, 'take less than 50 MB of memory');
 # Nothing is known of what was sent last.
 $out = session(qq{
 	INSERT INTO kv VALUES (1, 0, 0);
-	\\! kill -STOP $redis
-	SET statement_timeout = '200ms';
+	SET cipherhorizon.request_timeout = '300ms';
 	BEGIN;
 	INSERT INTO local VALUES (1);
-	DELETE FROM kv WHERE id = 1;
+	DELETE FROM kv WHERE n = 0;
+	\\! kill -STOP $redis
 	COMMIT;
 	\\! kill -CONT $redis
-	RESET statement_timeout;
 	SELECT 'rows ' || count(*) FROM local;
 });
-like($out, qr/57014/, 'statement_timeout ends a commit');
+like($out, qr/08006: store "r" did not answer/, 'request_timeout ends a commit');
 like($out, qr/^rows 0$/m, 'which did not happen here');
 ok($node->poll_query_until('postgres', "SELECT string_agg(server || ' ' || outcome, ',') = 'r unknown' FROM cipherhorizon.in_doubt"),
 	'and what became of it in Redis is said to be unknown');

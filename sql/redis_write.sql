@@ -76,6 +76,8 @@ UPDATE risk SET max_notional = NULL, used = NULL, note = NULL WHERE account_id =
 EXPLAIN (VERBOSE, COSTS OFF) UPDATE risk SET ttl = '1 day', note = NULL WHERE account_id = 4;
 UPDATE risk SET ttl = '1 day', note = NULL WHERE account_id = 4;
 SELECT account_id, note, ttl > '23:59:00' AS expires FROM risk WHERE account_id = 4;
+UPDATE risk SET used = used + 1, max_notional = NULL, ttl = '2 days' WHERE account_id = 2;
+SELECT account_id, max_notional, used, ttl > '47:59:00' AS expires FROM risk WHERE account_id = 2;
 UPDATE risk SET used = 1 WHERE account_id = 12345;
 \! test/load/redis.sh redis_write cli EXISTS t_redis_write:risk:12345
 EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM risk WHERE account_id = ANY ('{4,5}');
@@ -133,6 +135,9 @@ UPDATE risk SET used = used + 1 WHERE account_id = 31;
 UPDATE risk SET used = used + 1 WHERE account_id = 40;
 COMMIT;
 SELECT used FROM risk WHERE account_id = 31;
+INSERT INTO risk (account_id, used, note) VALUES (42, NULL, 'only');
+UPDATE risk SET used = used + 1, note = NULL WHERE account_id = 42;
+SELECT account_id, used, note FROM risk WHERE account_id = 42;
 -- With immediate, what is sent stays.
 CREATE FOREIGN TABLE now (id int OPTIONS (kind 'key'), v text) SERVER t_redis_write
 	OPTIONS (type 'hash', key_prefix 't_redis_write:now:', write_mode 'immediate');

@@ -319,7 +319,7 @@ redis_put_row(Apply *a, const Row *r)
 		return;
 	if (r->head.ncommands > 0)
 		appendBinaryStringInfo(redis_put(a, r->key, r->head.ncommands), r->commands.data, r->commands.len);
-	if (a->counting)
+	if (a->counting && !(r->head.flags & REDIS_ENTRY_CONTINUES))
 		a->counting->n++;
 }
 

@@ -508,7 +508,8 @@ update_hash(Encoder *e)
 		next[1] = WORD("1");
 		put(e, WORD("HINCRBY"), 2, next);
 	}
-	put_ttl(e);
+	if (e->adds.len == 0)
+		put_ttl(e);
 }
 
 /* ---- strings ---------------------------------------------------------------------------- */
@@ -900,12 +901,36 @@ append_assign(StringInfo adds, const ChColumn *col, RedisBytes field, const ChBo
 	}
 }
 
+/*
+ * Additions are an entry of their own, for a field that is missing is not made:
+ * what is removed besides must not leave the hash empty.
+ */
+static void
+encode_direct_hash(Encoder e, const bool *all)
+{
+	if (e.adds.len > 0)
+	{
+		Encoder		first = e;
+
+		first.computed = all;
+		update_hash(&first);
+		end_entry(&first);
+		if (memcmp(e.computed, all, e.w->ncolumns * sizeof(bool)) == 0)
+			return;
+		e.adds.len = 0;
+		e.entry.flags = REDIS_ENTRY_CONTINUES;
+	}
+	update_hash(&e);
+	end_entry(&e);
+}
+
 void
 redis_encode_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, StringInfo out)
 {
 	const RedisWrite *rw = w->priv;
 	ChValue    *values = palloc0(Max(w->ncolumns, 1) * sizeof(ChValue));
 	bool	   *computed = palloc0(Max(w->ncolumns, 1) * sizeof(bool));
+	bool	   *all = palloc0(Max(w->ncolumns, 1) * sizeof(bool));
 	StringInfoData adds;
 	RedisAccess access;
 
@@ -914,6 +939,7 @@ redis_encode_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, Stri
 	{
 		values[i] = assigns[i].value;
 		computed[i] = assigns[i].kind != CH_ASSIGN_VALUE;
+		all[i] = true;
 		if (computed[i])
 			append_assign(&adds, w->columns[i], rw->names[i], &assigns[i]);
 	}
@@ -925,10 +951,13 @@ redis_encode_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, Stri
 			.key = access.keys[i],.computed = computed,.adds = {adds.data, adds.len}
 		};
 
+		if (w->verb == CH_UPDATE && e.rt->type == REDIS_HASH)
+		{
+			encode_direct_hash(e, all);
+			continue;
+		}
 		if (w->verb == CH_DELETE)
 			delete_row(&e);
-		else if (e.rt->type == REDIS_HASH)
-			update_hash(&e);
 		else
 			write_string(&e);
 		end_entry(&e);

@@ -194,6 +194,7 @@ typedef struct RedisEntry
 #define REDIS_ENTRY_ADDS 0x10	/* other: fields and numbers, a direct UPDATE that adds */
 #define REDIS_ENTRY_VERSION 0x20	/* index: the version that was read; REDIS_NO_VERSION: none */
 #define REDIS_NO_VERSION PG_INT64_MIN
+#define REDIS_ENTRY_CONTINUES 0x40	/* of the same row as the entry before */
 
 /* What a direct UPDATE adds to a field whose name is behind it. */
 typedef struct RedisAdd

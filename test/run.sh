@@ -75,11 +75,11 @@ whole() {
   local name=$1
   shift
   note "$name"
-  if "$@" >"$LOG/$(basename "$1" .sh).log" 2>&1; then
+  if "$@" >"$LOG/${name// /_}.log" 2>&1; then
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
-    tail -n 40 "$LOG/$(basename "$1" .sh).log"
+    tail -n 40 "$LOG/${name// /_}.log"
   fi
 }
 
@@ -116,6 +116,7 @@ fi
 for script in "${scripts[@]}"; do tap "$script"; done
 
 if [ $# = 0 ]; then
+  whole "sessions that write one key" test/isolation/run.sh
   whole "Neo4j stopped by a signal" test/frozen_neo4j.sh
   whole "random queries on foreign tables and their twins" test/twin/run.sh
   whole "what is pushed is what docs/pushdown.md says" test/pushdown_table.sh

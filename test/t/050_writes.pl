@@ -137,7 +137,7 @@ $out = session(qq{
 	BEGIN;
 	INSERT INTO a VALUES (21, 1);
 	INSERT INTO b VALUES (21, 1);
-	\\! kill -KILL $redis{b}
+	\\! kill -KILL $redis{b}; sleep 0.3
 	COMMIT;
 });
 like($out, qr/could not connect to store "b"|connection to store "b" was lost/, 'the second store dies before the commit');
@@ -189,9 +189,10 @@ is(cli('a', 'EXISTS', 'k:40'), '1', 'for the store has it');
 $node->append_conf('postgresql.conf', "max_worker_processes = 0\nmax_parallel_workers = 0\nmax_logical_replication_workers = 0\n");
 $node->restart;
 $out = session(q{
+	INSERT INTO b VALUES (50, 1);
 	BEGIN;
 	INSERT INTO a VALUES (50, 1);
-	INSERT INTO b VALUES (1, 99);
+	INSERT INTO b VALUES (50, 99);
 	COMMIT;
 });
 like($out, qr/WARNING:.*could not be recorded/, 'without a worker a warning has the rows');
@@ -213,7 +214,7 @@ $out = session(qq{
 	COMMIT;
 	SELECT 'rows ' || count(*) FROM b WHERE n >= 1000;
 });
-like($out, qr/^rows 200000$.*^rows 2000$/ms, 'what waits in a file is written, what a savepoint took back is not');
+like($out, qr/rows 200000\nrows 2000\n/, 'what waits in a file is written, what a savepoint took back is not');
 unlike($out, qr/WARNING|ERROR/, 'without a word');
 my ($before, $after) = kb_of($out);
 cmp_ok($after - $before, '<', 60_000, '200,000 rows that wait take less than 60 MB');

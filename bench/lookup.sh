@@ -40,32 +40,16 @@ seq $all | awk '{ printf "bench_lookup,symbol=S%d n=%di 1767225600000000000\n", 
 dropdb --if-exists --force $DB 2>/dev/null
 createdb $DB
 psql -XqAt -v ON_ERROR_STOP=1 -d $DB -v keys=$keys <<'SQL'
-\getenv redis_host REDIS_HOST
-\getenv redis_port REDIS_PORT
-\getenv redis_password REDIS_PASSWORD
-\getenv influx_url INFLUXDB_URL
-\getenv influx_user INFLUXDB_USER
-\getenv influx_password INFLUXDB_PASSWORD
-\getenv mongo_host MONGODB_HOST
-\getenv mongo_port MONGODB_PORT
-\getenv mongo_user MONGODB_USER
-\getenv mongo_password MONGODB_PASSWORD
-\getenv neo4j_url NEO4J_URL
-\getenv neo4j_user NEO4J_USER
-\getenv neo4j_password NEO4J_PASSWORD
-CREATE EXTENSION cipherhorizon;
-CREATE SERVER redis FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host :'redis_host', port :'redis_port');
-CREATE USER MAPPING FOR CURRENT_USER SERVER redis OPTIONS (password :'redis_password');
-CREATE SERVER influx FOREIGN DATA WRAPPER cipherhorizon_influxdb OPTIONS (url :'influx_url', dbname 't_influx');
-CREATE USER MAPPING FOR CURRENT_USER SERVER influx OPTIONS (user :'influx_user', password :'influx_password');
-CREATE SERVER mongo FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (host :'mongo_host', port :'mongo_port', database 'bench');
-CREATE USER MAPPING FOR CURRENT_USER SERVER mongo OPTIONS (user :'mongo_user', password :'mongo_password');
-CREATE SERVER neo4j FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'neo4j_url');
-CREATE USER MAPPING FOR CURRENT_USER SERVER neo4j OPTIONS (user :'neo4j_user', password :'neo4j_password');
-CREATE FOREIGN TABLE redis (k bigint OPTIONS (kind 'key'), n bigint, s text) SERVER redis OPTIONS (type 'hash', key_prefix 'bench_lookup:');
-CREATE FOREIGN TABLE mongodb (k bigint OPTIONS (path '_id'), n bigint, s text) SERVER mongo OPTIONS (collection 'lookup');
-CREATE FOREIGN TABLE neo4j (k bigint, n bigint, s text) SERVER neo4j OPTIONS (label 'TNodeLookup');
-CREATE FOREIGN TABLE influxdb (time timestamptz NOT NULL, k text OPTIONS (field 'symbol', kind 'tag'), n bigint NOT NULL) SERVER influx OPTIONS (measurement 'bench_lookup');
+\set suite bench
+\set servers bench
+\set who CURRENT_USER
+\i test/four_stores.sql
+ALTER SERVER bench_mongo OPTIONS (SET database 'bench');
+SET search_path = public;
+CREATE FOREIGN TABLE redis (k bigint OPTIONS (kind 'key'), n bigint, s text) SERVER bench_redis OPTIONS (type 'hash', key_prefix 'bench_lookup:');
+CREATE FOREIGN TABLE mongodb (k bigint OPTIONS (path '_id'), n bigint, s text) SERVER bench_mongo OPTIONS (collection 'lookup');
+CREATE FOREIGN TABLE neo4j (k bigint, n bigint, s text) SERVER bench_neo4j OPTIONS (label 'TNodeLookup');
+CREATE FOREIGN TABLE influxdb (time timestamptz NOT NULL, k text OPTIONS (field 'symbol', kind 'tag'), n bigint NOT NULL) SERVER bench_influx OPTIONS (measurement 'bench_lookup');
 CREATE TABLE keys AS SELECT g::bigint AS k, 'S' || g AS symbol FROM generate_series(1, :keys) g;
 ANALYZE redis, mongodb, neo4j, influxdb, keys;
 SQL

@@ -42,34 +42,19 @@ echo 'bench_write,symbol=S,exchange=binance price=1,qty=1 1' | test/load/influx.
 dropdb --if-exists --force $DB 2>/dev/null
 createdb $DB
 psql -XqAt -v ON_ERROR_STOP=1 -d $DB <<'SQL'
-\getenv redis_host REDIS_HOST
-\getenv redis_port REDIS_PORT
-\getenv redis_password REDIS_PASSWORD
-\getenv influx_url INFLUXDB_URL
-\getenv influx_user INFLUXDB_USER
-\getenv influx_password INFLUXDB_PASSWORD
-\getenv mongo_host MONGODB_HOST
-\getenv mongo_port MONGODB_PORT
-\getenv mongo_user MONGODB_USER
-\getenv mongo_password MONGODB_PASSWORD
-\getenv neo4j_url NEO4J_URL
-\getenv neo4j_user NEO4J_USER
-\getenv neo4j_password NEO4J_PASSWORD
-CREATE EXTENSION cipherhorizon;
-CREATE SERVER redis FOREIGN DATA WRAPPER cipherhorizon_redis OPTIONS (host :'redis_host', port :'redis_port');
-CREATE USER MAPPING FOR CURRENT_USER SERVER redis OPTIONS (password :'redis_password');
-CREATE SERVER influx FOREIGN DATA WRAPPER cipherhorizon_influxdb OPTIONS (url :'influx_url', dbname 'bench_write');
-CREATE USER MAPPING FOR CURRENT_USER SERVER influx OPTIONS (user :'influx_user', password :'influx_password');
-CREATE SERVER mongo FOREIGN DATA WRAPPER cipherhorizon_mongodb OPTIONS (host :'mongo_host', port :'mongo_port', database 'bench');
-CREATE USER MAPPING FOR CURRENT_USER SERVER mongo OPTIONS (user :'mongo_user', password :'mongo_password');
-CREATE SERVER neo4j FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'neo4j_url');
-CREATE USER MAPPING FOR CURRENT_USER SERVER neo4j OPTIONS (user :'neo4j_user', password :'neo4j_password');
+\set suite bench
+\set servers bench
+\set who CURRENT_USER
+\i test/four_stores.sql
+ALTER SERVER bench_influx OPTIONS (SET dbname 'bench_write');
+ALTER SERVER bench_mongo OPTIONS (SET database 'bench');
+SET search_path = public;
 CREATE FOREIGN TABLE influxdb (time timestamptz NOT NULL, ns bigint OPTIONS (kind 'time_ns'), symbol text OPTIONS (kind 'tag'), exchange text OPTIONS (kind 'tag'), price float8, qty float8)
-  SERVER influx OPTIONS (measurement 'bench_write');
-CREATE FOREIGN TABLE mongodb (_id bigint, n bigint, s text, p float8) SERVER mongo OPTIONS (collection 'write');
-CREATE FOREIGN TABLE redis (k bigint OPTIONS (kind 'key'), n bigint, s text, p float8) SERVER redis OPTIONS (type 'hash', key_prefix 'bench_write:');
-CREATE FOREIGN TABLE neo4j (a bigint OPTIONS (kind 'start', property 'id'), b bigint OPTIONS (kind 'end', property 'id'), w bigint)
-  SERVER neo4j OPTIONS (relationship 'BENCH_WRITE', start_label 'TBenchWrite', end_label 'TBenchWrite');
+  SERVER bench_influx OPTIONS (measurement 'bench_write');
+CREATE FOREIGN TABLE mongodb (_id bigint, n bigint, s text, p float8) SERVER bench_mongo OPTIONS (collection 'write');
+CREATE FOREIGN TABLE redis (k bigint OPTIONS (kind 'key'), n bigint, s text, p float8) SERVER bench_redis OPTIONS (type 'hash', key_prefix 'bench_write:');
+CREATE FOREIGN TABLE neo4j (a bigint OPTIONS (kind 'start', property 'id'), b bigint OPTIONS (kind 'end', property 'id'), w bigint, id text OPTIONS (kind 'id'))
+  SERVER bench_neo4j OPTIONS (relationship 'BENCH_WRITE', start_label 'TBenchWrite', end_label 'TBenchWrite');
 CREATE TABLE ticks (time timestamptz NOT NULL, symbol text, exchange text, price float8, qty float8);
 CREATE INDEX ON ticks (symbol, time);
 
@@ -95,7 +80,12 @@ for f in influxdb mongodb redis; do mv "$work/$f" "$work/$f.copy"; done
 [ -x "$work/neo4j" ]
 chmod 644 "$work"/*.copy
 
-columns() { if [ "$1" = influxdb ]; then echo '(time, symbol, exchange, price, qty)'; fi; }
+columns() {
+	case $1 in
+	influxdb) echo '(time, symbol, exchange, price, qty)' ;;
+	neo4j) echo '(a, b, w)' ;;
+	esac
+}
 # seconds of one COPY in one transaction, in a session that has connected
 copied() {
 	psql -XqAt -d $DB <<-SQL | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'
@@ -107,7 +97,7 @@ copied() {
 insert_one() {
 	case $1 in
 	influxdb) echo "INSERT INTO influxdb (time, symbol, exchange, price, qty) VALUES (''2027-01-01''::timestamptz + \$1 * interval ''1 ms'', ''S1'', ''binance'', 1.25, 2.5)" ;;
-	neo4j) echo "INSERT INTO neo4j VALUES (\$1 % 1000, \$1 * 7 % 1000, \$1)" ;;
+	neo4j) echo "INSERT INTO neo4j (a, b, w) VALUES (\$1 % 1000, \$1 * 7 % 1000, \$1)" ;;
 	*) echo "INSERT INTO $1 VALUES (\$1, \$1 * 3, ''row'', 1.5)" ;;
 	esac
 }

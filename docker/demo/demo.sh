@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One SQL statement, answered from five stores.
-#   demo.sh          load what is missing, ask, show how it was answered
+# One SQL statement, answered from five stores, and one transaction that writes to all of them.
+#   demo.sh          load what is missing, ask, show how it was answered, write
 #   demo.sh load     only load what is missing
 #   demo.sh reload   load all of it anew, moved so that it ends now
 #   demo.sh drop     remove the demo's database (the other stores keep their data)
@@ -71,6 +71,14 @@ prove() {
 	fi
 }
 
+write() {
+	title "A transaction that writes to PostgreSQL and to all four stores (docker/demo/writing.sql)"
+	cat "$HERE/writing.sql"
+
+	title "What the stores have then"
+	psql -Xq -v ON_ERROR_STOP=1 -P pager=off -P footer=off -f "$HERE/writing.sql"
+}
+
 farewell() {
 	title "Your turn"
 	cat <<-END
@@ -89,7 +97,7 @@ farewell() {
 }
 
 case ${1:-} in
-'') connect; set_up; load; ask; farewell ;;
+'') connect; set_up; load; ask; write; farewell ;;
 load) connect; set_up; load ;;
 reload) connect; set_up; load --again ;;
 drop) connect; PGDATABASE=postgres in_database -c "DROP DATABASE IF EXISTS $DATABASE" ;;

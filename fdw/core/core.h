@@ -496,6 +496,9 @@ extern void ch_set_direct_routines(FdwRoutine *routine);
 /* A Datum on its way to the store, in the current memory context. */
 extern void ch_value_to_write(const ChColumn *col, Datum d, bool isnull, ChValue *v);
 
+/* What EXPLAIN VERBOSE says of a write. */
+extern void ch_explain_write(const ChWrite *w, const char *text, ExplainState *es);
+
 /* Raise if there is a reason against writing the table so. */
 extern void ch_check_writable(const ChTable *table, ChVerb verb);
 

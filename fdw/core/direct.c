@@ -313,8 +313,7 @@ explain_direct(ForeignScanState *node, ExplainState *es)
 		appendStringInfoString(&text, "none: no row can match");
 	else
 		w->driver->explain_direct(w, scan, ch_bind_assigns(direct->scan, true), &text);
-	ExplainPropertyText("Remote Write", text.data, es);
-	ExplainPropertyText("Write Mode", ch_write_mode_names[ch_write_mode(w->table)], es);
+	ch_explain_write(w, text.data, es);
 }
 
 void

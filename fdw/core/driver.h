@@ -113,6 +113,9 @@ ch_column(const ChTable *table, int attno)
 /* The column that an option of the table names; raises if there is none. */
 extern const ChColumn *ch_column_named(const ChTable *table, const char *name, const char *option);
 
+/* columns (ChColumn) and those that a condition looks at, without duplicates. */
+extern List *ch_columns_of(const ChTable *table, const ChExpr *expr, List *columns);
+
 /*
  * For EXPLAIN, a LIMIT or OFFSET that has no value yet is the number of a
  * parameter: CH_COUNT_PARAM minus its index.

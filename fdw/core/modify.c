@@ -533,6 +533,13 @@ truncate_tables(List *rels, DropBehavior behavior, bool restart_seqs)
 
 /* ---- EXPLAIN -------------------------------------------------------------------------------- */
 
+void
+ch_explain_write(const ChWrite *w, const char *text, ExplainState *es)
+{
+	ExplainPropertyText("Remote Write", text, es);
+	ExplainPropertyText("Write Mode", ch_write_mode_names[ch_write_mode(w->table)], es);
+}
+
 static void
 explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *private, int subplan, ExplainState *es)
 {
@@ -543,8 +550,7 @@ explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *private, i
 		return;
 	initStringInfo(&text);
 	state->write->driver->explain_write(state->write, &text);
-	ExplainPropertyText("Remote Write", text.data, es);
-	ExplainPropertyText("Write Mode", ch_write_mode_names[ch_write_mode(state->write->table)], es);
+	ch_explain_write(state->write, text.data, es);
 }
 
 void

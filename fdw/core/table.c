@@ -207,6 +207,18 @@ ch_table_groups(ChTable *rows, const ChQuery *query)
 	return groups;
 }
 
+List *
+ch_columns_of(const ChTable *table, const ChExpr *expr, List *columns)
+{
+	ListCell   *lc;
+
+	foreach(lc, expr->args)
+		columns = ch_columns_of(table, lfirst(lc), columns);
+	if (expr->attno)
+		columns = list_append_unique_ptr(columns, ch_column(table, expr->attno));
+	return expr->other ? list_append_unique_ptr(columns, ch_column(table, expr->other)) : columns;
+}
+
 bool
 ch_pushdown_enabled(const ChTable *table, bool guc, const char *option)
 {

@@ -464,19 +464,6 @@ can_express(const ChTable *table, const ChExpr *expr, const char **reason)
 	return expr->kind == CH_COND_AND || expr->kind == CH_COND_OR || mongo_can_express_leaf(table, expr, reason);
 }
 
-/* Every column of a condition is looked at. */
-static List *
-columns_of(const ChTable *table, const ChExpr *expr, List *columns)
-{
-	ListCell   *lc;
-
-	foreach(lc, expr->args)
-		columns = columns_of(table, lfirst(lc), columns);
-	if (expr->attno)
-		columns = list_append_unique_ptr(columns, ch_column(table, expr->attno));
-	return expr->other ? list_append_unique_ptr(columns, ch_column(table, expr->other)) : columns;
-}
-
 /* A result, which may be NULL. */
 static MongoNode *
 result(const ChTable *table, const ChColumn *col, int n, List **of, const char **reason)
@@ -500,7 +487,7 @@ ship_case(const ChTable *table, ChColumn *col, const char **reason)
 
 		if (then == NULL || !can_express(table, expr, reason))
 			return false;
-		of = columns_of(table, expr, of);
+		of = ch_columns_of(table, expr, of);
 		cond = ch_bind_constants(table, expr);
 		value = cond ? mongo_call("$cond", mongo_filter_expression(cond), then, value, NULL) : then;
 	}

@@ -231,18 +231,6 @@ neo4j_ship_func(const ChTable *table, ChColumn *col, const char **reason)
 	}
 }
 
-static List *
-condition_columns(const ChTable *table, const ChExpr *expr, List *columns)
-{
-	ListCell   *lc;
-
-	foreach(lc, expr->args)
-		columns = condition_columns(table, lfirst(lc), columns);
-	if (expr->attno)
-		columns = lappend(columns, ch_column(table, expr->attno));
-	return expr->other ? lappend(columns, ch_column(table, expr->other)) : columns;
-}
-
 List *
 neo4j_inputs(const ChColumn *col)
 {
@@ -253,6 +241,6 @@ neo4j_inputs(const ChColumn *col)
 		if (IsA(lfirst(lc), Integer))
 			inputs = lappend(inputs, ch_column(col->table, intVal(lfirst(lc))));
 	foreach(lc, col->func->conditions)
-		inputs = condition_columns(col->table, lfirst(lc), inputs);
+		inputs = ch_columns_of(col->table, lfirst(lc), inputs);
 	return inputs;
 }

@@ -273,7 +273,7 @@ SELECT k, id IS NULL AS no_id FROM strict;
 -- What cannot be written at all, and why
 CREATE FOREIGN TABLE result (x int) SERVER t_neo4j_write OPTIONS (cypher 'RETURN 1 AS x');
 INSERT INTO result VALUES (1);
-UPDATE guarded SET v = 1;
+UPDATE guarded SET v = 1 RETURNING v;
 CREATE FOREIGN TABLE no_ends (a bigint OPTIONS (kind 'start'), w int) SERVER t_neo4j_write OPTIONS (relationship 'TNODEW_PAIR', start_label 'TNodeWTrader');
 INSERT INTO no_ends VALUES (1, 1);
 ALTER FOREIGN TABLE no_ends OPTIONS (ADD end_label 'TNodeWTrader');

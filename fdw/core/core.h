@@ -519,6 +519,7 @@ typedef struct ChWriteKey
 } ChWriteKey;
 
 extern ChWriteMode ch_write_mode(const ChTable *table);
+extern const char *ch_default_write_mode(const ChDriver *driver);
 
 /* A new one, in cxt; begin_write has been called. */
 extern ChWrite *ch_make_write(const ChWriteKey *key, MemoryContext cxt);

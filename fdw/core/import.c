@@ -67,8 +67,12 @@ append_options(StringInfo sql, List *options)
 	appendStringInfoChar(sql, ')');
 }
 
+/*
+ * The write mode is among the options, though it is the default, so that \d+
+ * says what a ROLLBACK undoes.
+ */
 static char *
-create_command(const ChImportTable *table, const char *name, ForeignServer *server, const char *schema)
+create_command(const ChDriver *driver, const ChImportTable *table, const char *name, ForeignServer *server, const char *schema)
 {
 	StringInfoData sql;
 	List	   *taken = NIL;
@@ -89,7 +93,8 @@ create_command(const ChImportTable *table, const char *name, ForeignServer *serv
 			appendStringInfoString(&sql, " NOT NULL");
 	}
 	appendStringInfo(&sql, "\n) SERVER %s", quote_identifier(server->servername));
-	append_options(&sql, table->options);
+	append_options(&sql, ch_opt_given(server->options, "write_mode") ? table->options
+				   : lappend(list_copy(table->options), ch_option("write_mode", ch_default_write_mode(driver))));
 	return sql.data;
 }
 
@@ -112,6 +117,7 @@ ch_import_schema(ImportForeignSchemaStmt *stmt, Oid serverid)
 {
 	ForeignServer *server = GetForeignServer(serverid);
 	ChConn	   *conn = ch_conn_acquire(serverid, GetUserId());
+	const ChDriver *driver = conn->driver;
 	List	   *tables = NIL;
 	List	   *taken = NIL;
 	List	   *commands = NIL;
@@ -119,7 +125,7 @@ ch_import_schema(ImportForeignSchemaStmt *stmt, Oid serverid)
 
 	PG_TRY();
 	{
-		tables = conn->driver->import_schema(conn, stmt->remote_schema, stmt->options);
+		tables = driver->import_schema(conn, stmt->remote_schema, stmt->options);
 	}
 	PG_CATCH();
 	{
@@ -135,7 +141,7 @@ ch_import_schema(ImportForeignSchemaStmt *stmt, Oid serverid)
 		char	   *name = unique_name(table->name, &taken);
 
 		if (is_wanted(stmt, name))
-			commands = lappend(commands, create_command(table, name, server, stmt->local_schema));
+			commands = lappend(commands, create_command(driver, table, name, server, stmt->local_schema));
 	}
 	return commands;
 }

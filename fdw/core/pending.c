@@ -466,13 +466,21 @@ ch_end_record(ChWrite *w, int64 *affected)
 
 /* ---- which writes there are ------------------------------------------------------------- */
 
+const char *
+ch_default_write_mode(const ChDriver *driver)
+{
+	return ch_write_mode_names[driver->begin_remote ? CH_WRITE_TRANSACTION : CH_WRITE_COMMIT];
+}
+
 ChWriteMode
 ch_write_mode(const ChTable *table)
 {
 	const char *name = ch_opt_string(table->driver, table->options, "write_mode");
-	int			mode = table->driver->begin_remote ? CH_WRITE_TRANSACTION : CH_WRITE_COMMIT;
+	int			mode = CH_WRITE_COMMIT;
 
-	for (int i = 0; name && ch_write_mode_names[i]; i++)
+	if (name == NULL)
+		name = ch_default_write_mode(table->driver);
+	for (int i = 0; ch_write_mode_names[i]; i++)
 		if (strcmp(name, ch_write_mode_names[i]) == 0)
 			mode = i;
 	if (mode == CH_WRITE_TRANSACTION && table->driver->begin_remote == NULL)

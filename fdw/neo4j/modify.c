@@ -113,13 +113,16 @@ neo4j_is_key(const ChTable *table, const ChColumn *col)
 
 /* ---- what may be written ------------------------------------------------------------ */
 
-static bool
-can_find_rows(const ChTable *table, const char **reason, const char **hint)
+/* A condition may describe the rows (direct.c); to change single ones they must be found again. */
+static void
+check_identity(const ChWrite *w)
 {
-	if (id_column(table) || key_of(table))
-		return true;
-	*hint = "Add a column of type text with the option kind 'id', or set the table's option key.";
-	return ch_refuse(reason, "Nothing tells which row is meant.");
+	if (id_column(w->table) == NULL && key_of(w->table) == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot %s single rows of foreign table %s", w->verb == CH_UPDATE ? "update" : "delete", w->table->name),
+				 errdetail("Nothing tells which row is meant."),
+				 errhint("Add a column of type text with the option kind 'id', or set the table's option key.")));
 }
 
 static bool
@@ -150,9 +153,7 @@ neo4j_can_write(const ChTable *table, ChVerb verb, const char **reason, const ch
 
 	if (form == NEO4J_RESULT)
 		return ch_refuse(reason, "What a Cypher text returns is only read.");
-	if (verb == CH_INSERT)
-		return form == NEO4J_NODES || can_find_ends(table, reason, hint);
-	return verb == CH_TRUNCATE || can_find_rows(table, reason, hint);
+	return verb != CH_INSERT || form == NEO4J_NODES || can_find_ends(table, reason, hint);
 }
 
 /*
@@ -530,8 +531,11 @@ neo4j_begin_write(ChWrite *w)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("ON CONFLICT DO NOTHING needs option \"key\" of foreign table %s", w->table->name),
 				 errdetail("Without it no two rows conflict.")));
-	if (!w->direct)
-		prepare_columns(w);
+	if (w->direct)
+		return;
+	if (w->verb == CH_UPDATE || w->verb == CH_DELETE)
+		check_identity(w);
+	prepare_columns(w);
 }
 
 void

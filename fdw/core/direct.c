@@ -216,7 +216,6 @@ begin_direct(ForeignScanState *node, int eflags)
 	direct->scan = node->fdw_state;
 	node->fdw_state = direct;
 	key = write_key(direct->scan);
-	ch_check_writable(direct->scan->scan.table, key.verb);
 	direct->write = (eflags & EXEC_FLAG_EXPLAIN_ONLY) ? ch_make_write(&key, direct->scan->scan.cxt) : ch_get_write(&key);
 }
 

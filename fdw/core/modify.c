@@ -341,7 +341,6 @@ begin(EState *estate, ResultRelInfo *rinfo, ChVerb verb, List *columns, bool ski
 		.skip_existing = skip_existing,.columns = columns
 	};
 
-	ch_check_writable(ch_table_open(key.relid), verb);
 	state->explain_only = explain_only;
 	state->write = explain_only ? ch_make_write(&key, CurrentMemoryContext) : ch_get_write(&key);
 	state->values = palloc(Max(state->write->ncolumns, 1) * sizeof(ChValue));

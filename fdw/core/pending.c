@@ -520,6 +520,7 @@ ch_make_write(const ChWriteKey *key, MemoryContext parent)
 	w->batch_size = ch_opt_int(w->driver, w->table->options, "batch_size");
 	w->columns = columns_of(w->table, key->columns, &w->ncolumns);
 	w->was_null = palloc0(Max(w->ncolumns, 1) * sizeof(bool));
+	ch_check_writable(w->table, w->verb);
 	if (w->verb == CH_UPDATE || w->verb == CH_DELETE)
 		w->identity = columns_of(w->table, w->driver->row_identity(w->table), &w->nidentity);
 	w->driver->begin_write(w);

@@ -149,6 +149,8 @@ is_direct(PlannerInfo *root, ModifyTable *plan, RelOptInfo *rel, ForeignScan *sc
 		return ch_refuse(reason, "a condition is checked here");
 	if (plan->returningLists != NIL)
 		return ch_refuse(reason, "RETURNING needs the rows");
+	if (verb == CH_UPDATE && get_rel_relispartition(ch->table->relid))
+		return ch_refuse(reason, "new rows are looked at, whether they belong to the partition");
 	if (query->upper || query->limit >= 0)
 		return ch_refuse(reason, "the rows are those of a join");
 	query->assigns = NIL;

@@ -418,8 +418,9 @@ note_nulls(const ModifyState *state, TupleTableSlot *plan_slot, TupleDesc desc)
 }
 
 static void
-write_row(EState *estate, ModifyState *state, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+write_row(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
+	ModifyState *state = rinfo->ri_FdwState;
 	ChWrite    *w = state->write;
 	MemoryContext old = MemoryContextSwitchTo(state->row_cxt);
 	bool		full;
@@ -435,6 +436,9 @@ write_row(EState *estate, ModifyState *state, TupleTableSlot *slot, TupleTableSl
 		note_nulls(state, plan_slot, slot->tts_tupleDescriptor);
 	if (w->verb == CH_INSERT && w->driver->make_value)
 		make_values(estate, w, slot);
+	/* a store knows nothing of partitions */
+	if (w->verb != CH_DELETE && rinfo->ri_RelationDesc->rd_rel->relispartition)
+		(void) ExecPartitionCheck(rinfo, slot, estate, true);
 	if (w->verb != CH_DELETE)
 		values_of_slot(w, slot, state->values);
 	w->driver->encode_row(w, state->identity, state->values, ch_begin_record(w));
@@ -452,7 +456,7 @@ write_row(EState *estate, ModifyState *state, TupleTableSlot *slot, TupleTableSl
 static TupleTableSlot *
 exec_row(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
-	write_row(estate, rinfo->ri_FdwState, slot, plan_slot);
+	write_row(estate, rinfo, slot, plan_slot);
 	return slot;
 }
 
@@ -460,7 +464,7 @@ exec_row(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableS
 static TupleTableSlot *
 exec_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
-	write_row(estate, rinfo->ri_FdwState, slot, plan_slot);
+	write_row(estate, rinfo, slot, plan_slot);
 	if (rinfo->ri_projectReturning == NULL)
 		return slot;
 	ExecClearTuple(slot);
@@ -473,7 +477,7 @@ static TupleTableSlot **
 exec_batch_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots, TupleTableSlot **plan_slots, int *n)
 {
 	for (int i = 0; i < *n; i++)
-		write_row(estate, rinfo->ri_FdwState, slots[i], NULL);
+		write_row(estate, rinfo, slots[i], NULL);
 	return slots;
 }
 

@@ -549,6 +549,7 @@ extern ChConn *ch_remote_transaction(Oid serverid, Oid userid);
 /* doubt.c: stores of one transaction that did not all commit */
 typedef struct ChDoubt
 {
+	const char *role;			/* who wrote */
 	const char *server;
 	const char *outcome;		/* committed, unknown, not committed */
 	int64		records;

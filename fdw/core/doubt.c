@@ -9,7 +9,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
@@ -24,11 +23,10 @@ PGDLLEXPORT void ch_doubt_worker(Datum arg);
 
 static StringInfo late = NULL;	/* of transactions that ended in an abort */
 
-/* What the worker gets: OIDs of database and role, and a statement. */
+/* What the worker gets. */
 typedef struct Task
 {
-	Oid			database;
-	Oid			role;
+	Oid			database;		/* InvalidOid: the worker is done */
 	char		sql[FLEXIBLE_ARRAY_MEMBER];
 } Task;
 
@@ -45,7 +43,7 @@ put_statement(StringInfo sql, List *doubts, const char *reason)
 		appendStringInfo(sql, "INSERT INTO cipherhorizon.in_doubt (pid, xid, role, server, outcome, records, reason) "
 						 "VALUES (%d, %s, %s, %s, %s, " INT64_FORMAT ", %s);\n",
 						 MyProcPid, TransactionIdIsValid(xid) ? psprintf("'%u'", xid) : "NULL",
-						 quote_literal_cstr(GetUserNameFromId(GetUserId(), true)),
+						 quote_literal_cstr(doubt->role),
 						 quote_literal_cstr(doubt->server), quote_literal_cstr(doubt->outcome),
 						 doubt->records, quote_literal_cstr(reason));
 	}
@@ -69,7 +67,6 @@ run_in_worker(const char *sql)
 		return false;
 	task = dsm_segment_address(segment);
 	task->database = MyDatabaseId;
-	task->role = GetSessionUserId();
 	strcpy(task->sql, sql);
 	strcpy(worker.bgw_name, "cipherhorizon in_doubt");
 	strcpy(worker.bgw_type, "cipherhorizon in_doubt");
@@ -77,8 +74,11 @@ run_in_worker(const char *sql)
 	strcpy(worker.bgw_function_name, "ch_doubt_worker");
 	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
 	worker.bgw_notify_pid = MyProcPid;
+	/* a cancel must not lose the record; the worker takes milliseconds */
+	HOLD_INTERRUPTS();
 	done = RegisterDynamicBackgroundWorker(&worker, &handle) &&
 		WaitForBackgroundWorkerShutdown(handle) == BGWH_STOPPED && task->database == InvalidOid;
+	RESUME_INTERRUPTS();
 	dsm_detach(segment);
 	return done;
 }

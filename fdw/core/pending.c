@@ -57,7 +57,8 @@ struct ChPending
 	dlist_node	node;
 	Oid			serverid;
 	Oid			userid;
-	char	   *server_name;
+	char	   *server_name;	/* for when nothing can be looked up */
+	char	   *role_name;
 	const ChDriver *driver;
 	ChWriteMode mode;
 	MemoryContext cxt;			/* child of TopTransactionContext */
@@ -548,6 +549,7 @@ get_pending(const ChWrite *w)
 	pending->serverid = w->table->serverid;
 	pending->userid = w->userid;
 	pending->server_name = MemoryContextStrdup(cxt, GetForeignServer(w->table->serverid)->servername);
+	pending->role_name = MemoryContextStrdup(cxt, GetUserNameFromId(w->userid, false));
 	pending->driver = w->driver;
 	pending->mode = mode;
 	dlist_init(&pending->queue.batches);
@@ -645,6 +647,7 @@ doubts(void)
 		if (immediate)
 			continue;
 		any = any || pending->unsure || (pending->committed && pending->sent > 0);
+		doubt->role = pending->role_name;
 		doubt->server = pending->server_name;
 		doubt->outcome = pending->unsure ? "unknown" : pending->committed ? "committed" : "not committed";
 		doubt->records = pending->sent;

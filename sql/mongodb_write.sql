@@ -340,6 +340,86 @@ UPDATE counters SET s = s + 2::smallint, i = 3 + i, b = b - 4, f = f + 0.5 WHERE
 UPDATE counters SET i = i + NULL WHERE _id = 'one';
 SELECT * FROM counters ORDER BY _id;
 
+-- jsonb_set sets a part of a document, which is not fetched, and leaves the rest of it as it is.
+CREATE FOREIGN TABLE shapes (_id integer NOT NULL, j jsonb, n integer) SERVER t_mongodb_write OPTIONS (collection 'shapes', write_mode 'immediate');
+CREATE FOREIGN TABLE shape_types (_id integer, types text[]) SERVER t_mongodb_write OPTIONS (collection 'shapes', pipeline
+	'[{"$match": {"j": {"$type": "object"}}}, {"$project": {"types": {"$map": {"input": {"$concatArrays": [{"$objectToArray": "$j"}, {"$objectToArray": {"$cond": [{"$eq": [{"$type": "$j.a"}, "object"]}, "$j.a", {}]}}]},
+	"in": {"$concat": ["$$this.k", " ", {"$type": "$$this.v"}]}}}}}]');
+CREATE TABLE shapes_twin AS SELECT _id, j FROM shapes;
+\pset format unaligned
+EXPLAIN (VERBOSE, COSTS OFF) UPDATE shapes SET j = jsonb_set(j, '{a,b}', '{"n": 1.5}') WHERE _id = 5;
+\pset format aligned
+-- each row alone, here and on a native table: values and errors are to be the same
+CREATE FUNCTION outcome(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	n integer;
+BEGIN
+	EXECUTE statement;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n;
+EXCEPTION WHEN others THEN
+	RETURN SQLSTATE;
+END $$;
+CREATE FUNCTION set_part(path text, value text) RETURNS TABLE (outcomes text, different bigint) LANGUAGE plpgsql AS $$
+DECLARE
+	got text[];
+	wanted text[];
+BEGIN
+	FOR id IN 1..14 LOOP
+		got := got || outcome(format('UPDATE shapes SET j = jsonb_set(j, %L, %L) WHERE _id = %s', path, value, id));
+		wanted := wanted || outcome(format('UPDATE shapes_twin SET j = jsonb_set(j, %L, %L) WHERE _id = %s', path, value, id));
+	END LOOP;
+	RETURN QUERY SELECT CASE WHEN got = wanted THEN got::text ELSE format('%s instead of %s', got, wanted) END,
+		(SELECT count(*) FROM shapes s FULL JOIN shapes_twin t USING (_id) WHERE s.j IS DISTINCT FROM t.j);
+END $$;
+SELECT * FROM set_part('{a,b,c}', '"deep"');
+SELECT * FROM set_part('{a,b}', '{"c": [1, null, {"d": 12345678901}], "e": "$j"}');
+SELECT * FROM set_part('{b,a}', 'null');
+SELECT * FROM set_part('{A b-c}', '0.1');
+SELECT * FROM set_part('{new,a}', '1');
+SELECT _id, types FROM shape_types ORDER BY _id;
+SELECT * FROM set_part('{z}', 'true');
+SELECT * FROM set_part('{a}', '[]');
+SELECT _id, j FROM shapes ORDER BY _id;
+-- what is no document in the store gets no fields, and the errors in words
+UPDATE shapes SET j = jsonb_set(j, '{a,b}', '1') WHERE _id = 15;
+UPDATE shapes SET j = jsonb_set(j, '{a,b}', '1') WHERE _id = 16;
+UPDATE shapes SET j = jsonb_set(j, '{a,b,c}', '1') WHERE _id > 14;
+UPDATE shapes SET j = jsonb_set(j, '{A b-c,b}', '1') WHERE _id = 8;
+UPDATE shapes SET j = jsonb_set(j, '{b,c}', '1') WHERE _id = 8;
+UPDATE shapes SET j = jsonb_set(j, '{a}', '1') WHERE _id = 11;
+-- a value that is known later; of NULL all is NULL
+SET plan_cache_mode = force_generic_plan;
+PREPARE set_a(int, jsonb) AS UPDATE shapes SET j = jsonb_set(j, '{a}', $2), n = 5 WHERE _id = $1;
+\pset format unaligned
+EXPLAIN (VERBOSE, COSTS OFF) EXECUTE set_a(4, '{"b": 1}');
+\pset format aligned
+EXECUTE set_a(4, '{"b": 1}');
+EXECUTE set_a(9, 'null');
+EXECUTE set_a(5, NULL);
+EXECUTE set_a(1, '1');
+ALTER FOREIGN TABLE shapes ALTER j SET NOT NULL;
+EXECUTE set_a(4, NULL);
+RESET plan_cache_mode;
+UPDATE shapes SET j = jsonb_set(j, '{a}', '{"$b": 1}') WHERE _id = 4;
+SELECT _id, j, n FROM shapes WHERE n = 5 ORDER BY _id;
+-- what is computed here, and why
+CREATE FUNCTION set_plan(new_value text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (VERBOSE, COSTS OFF) UPDATE shapes SET j = ' || new_value LOOP
+		IF line ~ 'Foreign Update|UPDATE:|Not Pushed' THEN
+			RETURN NEXT trim(line);
+		END IF;
+	END LOOP;
+END $$;
+SELECT v, set_plan(v) FROM unnest(ARRAY[$$jsonb_set(j, '{a}', '1', false)$$, $$jsonb_set(j, '{a.b}', '1')$$, $$jsonb_set(j, '{$a}', '1')$$, $$jsonb_set(j, '{""}', '1')$$,
+	$$jsonb_set(j, '{a,0}', '1')$$, $$jsonb_set(j, '{" -1"}', '1')$$, $$jsonb_set(j, '{a,b,c,d,e,f}', '1')$$, $$jsonb_set(j, '{}', '1')$$, $$jsonb_set(j, '{a}', to_jsonb(n))$$,
+	$$jsonb_set(jsonb_set(j, '{a}', '1'), '{b}', '2')$$, $$jsonb_set(j, ARRAY['a', 'b'], to_jsonb(1 + 1))$$]) v;
+ALTER FOREIGN TABLE shapes ALTER j OPTIONS (ADD path 'x.j');
+SELECT set_plan($$jsonb_set(j, '{a}', '1')$$);
+
 -- Option upsert: INSERT sets what exists.
 CREATE FOREIGN TABLE limits (_id text NOT NULL, used integer, note text OPTIONS (path 'info.note')) SERVER t_mongodb_write OPTIONS (collection 'limits', upsert 'true');
 EXPLAIN (VERBOSE, COSTS OFF) INSERT INTO limits VALUES ('a', 1);

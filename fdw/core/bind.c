@@ -406,6 +406,7 @@ ch_bind_assigns(ChScanState *state, bool explain)
 		bool		isnull;
 
 		b->kind = assign->kind;
+		b->path = assign->path;
 		if (assign->kind == CH_ASSIGN_COLUMN)
 			b->column = ch_column(scan->table, assign->column);
 		else if (!has_value(&cxt, assign->value))
@@ -416,12 +417,13 @@ ch_bind_assigns(ChScanState *state, bool explain)
 		else
 		{
 			d = evaluate(&cxt, assign->value, &isnull);
-			if (assign->kind == CH_ASSIGN_VALUE)
+			/* anything computed with NULL is NULL */
+			if (isnull)
+				b->kind = CH_ASSIGN_VALUE;
+			if (b->kind == CH_ASSIGN_VALUE)
 				ch_value_to_write(ch_column(scan->table, assign->attno), d, isnull, &b->value);
-			else if (!isnull)
-				(void) ch_datum_to_value(d, assign->valtype, &b->value);
 			else
-				b->kind = CH_ASSIGN_VALUE;	/* anything + NULL is NULL */
+				(void) ch_content_to_value(d, assign->valtype, &b->value);
 		}
 	}
 	MemoryContextSwitchTo(old);

@@ -15,10 +15,17 @@
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
 #include "foreign/fdwapi.h"
+#include "mb/pg_wchar.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/appendinfo.h"
 #include "optimizer/optimizer.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+
+/* Names in the path of a jsonb_set at most: what is sent grows with them. */
+#define MOST_NAMES 5
 
 /* ForeignScanState.fdw_state: the scan is asked for nothing but its condition, or a count */
 typedef struct DirectState
@@ -60,6 +67,14 @@ is_value(Node *expr)
 	return !has_no_value(expr, NULL) && !contain_volatile_functions(expr);
 }
 
+static bool
+is_column(Node *expr, Index rti, int attno, Oid type)
+{
+	const Var  *var = (const Var *) expr;
+
+	return IsA(expr, Var) && var->varno == rti && var->varattno == attno && var->vartype == type;
+}
+
 /* column + value, value + column or column - value, of numbers; or NULL. */
 static Node *
 other_operand(Node *expr, Index rti, int attno, ChAssignKind *kind)
@@ -78,14 +93,68 @@ other_operand(Node *expr, Index rti, int attno, ChAssignKind *kind)
 	args[1] = lsecond(op->args);
 	for (int i = 0; i < (*kind == CH_ASSIGN_ADD ? 2 : 1); i++)
 	{
-		const Var  *var = (const Var *) args[i];
 		Oid			other = exprType(args[1 - i]);
 
-		if (IsA(var, Var) && var->varno == rti && var->varattno == attno && var->vartype == op->opresulttype &&
+		if (is_column(args[i], rti, attno, op->opresulttype) &&
 			(ch_is_int(other) || ch_is_float(other) || other == NUMERICOID) && is_value(args[1 - i]))
 			return args[1 - i];
 	}
 	return NULL;
+}
+
+/* Is it one for jsonb? */
+static bool
+is_position(const char *name)
+{
+	char	   *end;
+
+	(void) strtol(name, &end, 10);
+	return end > name && *end == '\0';
+}
+
+/* The names of a path that needs no array; or NIL. */
+static List *
+path_of(Node *expr)
+{
+	const Const *c = (const Const *) expr;
+	ArrayType  *array;
+	Datum	   *elems;
+	bool	   *nulls;
+	int			n;
+	List	   *path = NIL;
+
+	if (!IsA(expr, Const) || c->constisnull)
+		return NIL;
+	array = DatumGetArrayTypeP(c->constvalue);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elems, &nulls, &n);
+	if (ARR_NDIM(array) != 1 || n > MOST_NAMES)
+		return NIL;
+	for (int i = 0; i < n; i++)
+	{
+		char	   *name = nulls[i] ? NULL : TextDatumGetCString(elems[i]);
+
+		if (name == NULL || is_position(name))
+			return NIL;
+		path = lappend(path, makeString(pg_server_to_any(name, strlen(name), PG_UTF8)));
+	}
+	return path;
+}
+
+/* The value of jsonb_set(column, path, value, true); or NULL. */
+static Node *
+new_part(Node *expr, Index rti, int attno, List **path)
+{
+	FuncExpr   *f = (FuncExpr *) expr;
+	const Const *create;
+
+	if (!IsA(expr, FuncExpr) || f->funcid != F_JSONB_SET || !is_column(linitial(f->args), rti, attno, JSONBOID) ||
+		!is_value(lthird(f->args)))
+		return NULL;
+	create = lfourth(f->args);
+	if (!IsA(create, Const) || create->constisnull || !DatumGetBool(create->constvalue))
+		return NULL;
+	*path = path_of(lsecond(f->args));
+	return *path ? lthird(f->args) : NULL;
 }
 
 static ChAssign *
@@ -101,6 +170,8 @@ make_assign(PlannerInfo *root, RelOptInfo *rel, ForeignScan *scan, int attno, No
 		assign->kind = CH_ASSIGN_VALUE;
 		other = expr;
 	}
+	else if (other == NULL && (other = new_part(expr, rel->relid, attno, &assign->path)) != NULL)
+		assign->kind = CH_ASSIGN_JSON_SET;
 	if (other)
 	{
 		assign->value = list_length(scan->fdw_exprs);

@@ -232,8 +232,10 @@ typedef struct ChScan
 typedef struct ChBoundAssign
 {
 	ChAssignKind kind;
-	ChValue		value;			/* VALUE: may be CH_NULL; ADD, SUB: a number */
+	ChValue		value;			/* VALUE: may be CH_NULL; ADD, SUB: a number;
+								 * JSON_SET: CH_NULL is JSON's null */
 	ChColumn   *column;			/* COLUMN */
+	List	   *path;			/* JSON_SET: String */
 } ChBoundAssign;
 
 /* Did next() return false because the row is not there yet? */

@@ -250,7 +250,11 @@ equal_output(const ExtensibleNode *a, const ExtensibleNode *b)
 static void
 copy_assign(ExtensibleNode *newnode, const ExtensibleNode *oldnode)
 {
-	COPY_BODY(newnode, oldnode, ChAssign);
+	ChAssign   *to = (ChAssign *) newnode;
+	const ChAssign *from = (const ChAssign *) oldnode;
+
+	COPY_BODY(to, from, ChAssign);
+	to->path = copyObject(from->path);
 }
 
 static bool
@@ -260,7 +264,7 @@ equal_assign(const ExtensibleNode *a, const ExtensibleNode *b)
 	const ChAssign *y = (const ChAssign *) b;
 
 	return x->kind == y->kind && x->attno == y->attno && x->value == y->value && x->valtype == y->valtype &&
-		x->column == y->column;
+		x->column == y->column && equal(x->path, y->path);
 }
 
 static void
@@ -366,8 +370,8 @@ out_assign(StringInfo str, const ExtensibleNode *node)
 {
 	const ChAssign *a = (const ChAssign *) node;
 
-	appendStringInfo(str, " :kind %d :attno %d :value %d :column %d", (int) a->kind, a->attno, a->value,
-					 a->column);
+	appendStringInfo(str, " :kind %d :attno %d :value %d :column %d :path %s", (int) a->kind, a->attno, a->value,
+					 a->column, nodeToString(a->path));
 }
 
 static void

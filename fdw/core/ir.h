@@ -267,7 +267,8 @@ typedef enum ChAssignKind
 	CH_ASSIGN_VALUE,			/* to a value */
 	CH_ASSIGN_ADD,				/* to itself + value, a number */
 	CH_ASSIGN_SUB,				/* to itself - value */
-	CH_ASSIGN_COLUMN			/* to a column of the row, perhaps a computed one */
+	CH_ASSIGN_COLUMN,			/* to a column of the row, perhaps a computed one */
+	CH_ASSIGN_JSON_SET			/* to jsonb_set(itself, path, value) */
 } ChAssignKind;
 
 typedef struct ChAssign
@@ -278,6 +279,8 @@ typedef struct ChAssign
 	int			value;			/* number in fdw_exprs, or -1 */
 	Oid			valtype;		/* its type */
 	int			column;			/* COLUMN: the number of the other one */
+	List	   *path;			/* JSON_SET: String, in UTF8: one to five names,
+								 * none of which is an array position */
 } ChAssign;
 
 /* One remote query in a plan; the only member of ForeignScan.fdw_private. */

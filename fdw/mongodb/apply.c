@@ -104,6 +104,10 @@ sqlstate_of(int code, const char *message)
 		case MONGO_TOO_LARGE:
 			return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 		default:
+			if (strstr(message, "'" MONGO_NO_POSITION))
+				return ERRCODE_INVALID_TEXT_REPRESENTATION;
+			if (strstr(message, "'" MONGO_SET_IN_SCALAR))
+				return ERRCODE_INVALID_PARAMETER_VALUE;
 			/* of $toInt and $toLong, whose code means other failures, too */
 			return strstr(message, "overflow target type") ? ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE : ERRCODE_FDW_ERROR;
 	}

@@ -16,8 +16,7 @@
 #include "catalog/pg_type.h"
 #include "utils/lsyscache.h"
 
-/* Types whose values are documents here. */
-static const char *const documents[] = {"object", "regex", "timestamp", "javascript", "javascriptWithScope",
+const char *const mongo_document_types[] = {"object", "regex", "timestamp", "javascript", "javascriptWithScope",
 "dbPointer", "minKey", "maxKey", "date", NULL};
 
 /* ---- may it ship ------------------------------------------------------------------- */
@@ -129,9 +128,8 @@ mongo_ship_content(const ChColumn *col, const ChExpr *leaf, const char **reason)
 
 /* ---- scalars ---------------------------------------------------------------------------- */
 
-/* A pseudo column at a path. */
-static ChColumn *
-column_at(const ChColumn *col, const char *path, Oid type)
+ChColumn *
+mongo_column_at(const ChColumn *col, const char *path, Oid type)
 {
 	ChColumn   *at = palloc(sizeof(ChColumn));
 	MongoColumn *mc = palloc0(sizeof(MongoColumn));
@@ -148,7 +146,7 @@ column_at(const ChColumn *col, const char *path, Oid type)
 static MongoFilter *
 equal_as(const ChColumn *col, const char *path, Oid type, const ChValue *v)
 {
-	ChCond		equal = {.kind = CH_COND_CMP,.op = CH_EQ,.col = column_at(col, path, type),.nvalues = 1};
+	ChCond		equal = {.kind = CH_COND_CMP,.op = CH_EQ,.col = mongo_column_at(col, path, type),.nvalues = 1};
 
 	equal.values = palloc(sizeof(ChValue));
 	equal.values[0] = *v;
@@ -239,7 +237,7 @@ member_test(const ChColumn *col, const char *path, const ChValue *v)
 static MongoFilter *
 map_test(const ChColumn *col, const char *path, const ChValue *v)
 {
-	MongoFilter *t = path && v->u.map.n == 0 ? of_types(path, documents) : NULL;
+	MongoFilter *t = path && v->u.map.n == 0 ? of_types(path, mongo_document_types) : NULL;
 
 	for (int i = 0; i < v->u.map.n; i++)
 	{

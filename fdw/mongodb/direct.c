@@ -7,7 +7,8 @@
  * left out by an expression, unless the comparison itself leaves them out.
  *
  * A column plus a value is computed by a pipeline: $inc makes a value where
- * there is none, and a larger type where a sum does not fit.
+ * there is none, and a larger type where a sum does not fit.  So is jsonb_set:
+ * $set of its path would make documents where PostgreSQL leaves all as it is.
  */
 #include "postgres.h"
 
@@ -18,6 +19,7 @@
 #include "fdw/mongodb/write.h"
 
 #include "catalog/pg_type.h"
+#include "nodes/value.h"
 
 /* ---- what the condition leaves out ------------------------------------------------------ */
 
@@ -218,6 +220,17 @@ can_add(const ChColumn *col, const ChAssign *assign, const char **reason)
 }
 
 static bool
+can_set_part(const ChColumn *col, const ChAssign *assign, const char **reason)
+{
+	ListCell   *lc;
+
+	foreach(lc, assign->path)
+		if (!mongo_is_field_name(strVal(lfirst(lc))))
+			return ch_refuse(reason, "an expression of MongoDB does not set a field whose name is empty, has a dot or begins with $");
+	return mongo_has_fit(col, reason);
+}
+
+static bool
 can_assign(const ChTable *table, const ChAssign *assign, const char **reason)
 {
 	const ChColumn *col = ch_column(table, assign->attno);
@@ -228,14 +241,14 @@ can_assign(const ChTable *table, const ChAssign *assign, const char **reason)
 		return true;
 	if (assign->kind == CH_ASSIGN_COLUMN)
 		return ch_refuse(reason, "MongoDB is asked to set values and to add to columns only");
-	return can_add(col, assign, reason);
+	return assign->kind == CH_ASSIGN_JSON_SET ? can_set_part(col, assign, reason) : can_add(col, assign, reason);
 }
 
 /* A pipeline sets a path through an array in each of its elements. */
 static bool
 fits_pipeline(const ChTable *table, const ChQuery *query, const char **reason)
 {
-	bool		adds = false;
+	bool		computes = false;
 	bool		nested = false;
 	ListCell   *lc;
 
@@ -243,10 +256,10 @@ fits_pipeline(const ChTable *table, const ChQuery *query, const char **reason)
 	{
 		const ChAssign *assign = lfirst(lc);
 
-		adds |= assign->kind != CH_ASSIGN_VALUE;
+		computes |= assign->kind != CH_ASSIGN_VALUE;
 		nested |= mongo_column(ch_column(table, assign->attno))->path.nparts > 1;
 	}
-	return !(adds && nested) || ch_refuse(reason, "MongoDB adds to fields at the top of a document only");
+	return !(computes && nested) || ch_refuse(reason, "MongoDB computes fields at the top of a document only");
 }
 
 bool
@@ -272,6 +285,13 @@ mongo_ship_direct(const ChTable *table, const ChQuery *query, ChVerb verb, const
 }
 
 /* ---- a column plus a value ---------------------------------------------------------------------- */
+
+/* An error of the store: what is wrong with x, whose type it says. */
+static MongoNode *
+failure(const char *what, MongoNode *x)
+{
+	return mongo_doc1("$toInt", mongo_call("$concat", mongo_text(psprintf("%s of type ", what)), mongo_doc1("$type", x), NULL));
+}
 
 /* An error of the store, about too large a number, of a finite x. */
 static MongoNode *
@@ -330,9 +350,44 @@ sum_of(const ChColumn *col, const ChBoundAssign *assign)
 	const char *operator = assign->kind == CH_ASSIGN_ADD ? "$add" : "$subtract";
 	MongoNode  *raw = mongo_raw(col);
 	MongoNode  *sum = col->basetype == FLOAT8OID ? add_floats(operator, raw, &assign->value) : add_ints(col, operator, raw, &assign->value);
-	MongoNode  *unfit = mongo_doc1("$toInt", mongo_call("$concat", mongo_text("the field has a value of type "), mongo_doc1("$type", raw), NULL));
+	MongoNode  *unfit = failure("the field has a value", raw);
 
 	return mongo_call("$cond", mongo_fit(col), sum, mongo_call("$cond", mongo_is_some(raw), unfit, mongo_text("$$REMOVE"), NULL), NULL);
+}
+
+/* ---- jsonb_set ------------------------------------------------------------------------------------- */
+
+/* Is it a document here that is none in the store? */
+static MongoNode *
+is_made_document(const ChColumn *col, const char *path)
+{
+	return mongo_call("$and", mongo_type_in(mongo_text(psprintf("$%s", path)), mongo_document_types),
+					  mongo_call("$not", mongo_fit(mongo_column_at(col, path, TIMESTAMPTZOID)), NULL), NULL);
+}
+
+/*
+ * What is at the path, with the value where the names from the nth on lead.  It
+ * stays what it is where a name before the last one is of no field; arrays and
+ * a scalar as the whole fail as they do here.
+ */
+static MongoNode *
+json_set(const ChColumn *col, const char *path, List *names, int n, MongoNode *value)
+{
+	MongoNode  *x = mongo_text(psprintf("$%s", path));
+	char	   *name = strVal(list_nth(names, n));
+	bool		last = n == list_length(names) - 1;
+	MongoNode  *part = last ? mongo_doc1("$literal", mongo_doc1(name, value))
+		: mongo_doc1(name, json_set(col, psprintf("%s.%s", path, name), names, n + 1, value));
+	MongoNode  *otherwise = x;
+
+	if (n == 0)
+		otherwise = mongo_call("$cond", mongo_is_some(x), failure(MONGO_SET_IN_SCALAR, x), x, NULL);
+	if (last)
+		otherwise = mongo_call("$cond", is_made_document(col, path), failure("a field cannot be set in a value", x), otherwise, NULL);
+	otherwise = mongo_call("$cond", mongo_type_is(x, "array"),
+						   failure(psprintf(MONGO_NO_POSITION "%d is not an integer: \"%s\" in a value", n + 1, name), x),
+						   otherwise, NULL);
+	return mongo_call("$cond", mongo_type_is(x, "object"), mongo_call("$mergeObjects", x, part, NULL), otherwise, NULL);
 }
 
 /* ---- records ---------------------------------------------------------------------------------------- */
@@ -356,15 +411,17 @@ pipeline_update(const ChWrite *w, const ChBoundAssign *assigns)
 	{
 		const MongoField *f = &mw->fields[i];
 		const ChBoundAssign *assign = &assigns[f->at];
-		MongoNode  *value;
+		MongoNode  *value = NULL;
 
-		/* NULL + value, value + NULL */
-		if (assign->kind != CH_ASSIGN_VALUE && assign->value.kind != CH_NULL)
-			value = sum_of(f->col, assign);
-		else
+		if (assign->kind == CH_ASSIGN_VALUE || assign->kind == CH_ASSIGN_JSON_SET)
 			value = value_node(f, &assign->value, &size);
-		mongo_put(set, f->path->text, assign->kind != CH_ASSIGN_VALUE && value ? value :
-				  value ? mongo_doc1("$literal", value) : mongo_text("$$REMOVE"));
+		if (assign->kind == CH_ASSIGN_JSON_SET)
+			value = json_set(f->col, f->path->text, assign->path, 0, value ? value : mongo_null());
+		else if (assign->kind == CH_ASSIGN_VALUE)
+			value = value ? mongo_doc1("$literal", value) : mongo_text("$$REMOVE");
+		else
+			value = sum_of(f->col, assign);
+		mongo_put(set, f->path->text, value);
 	}
 	mongo_add(pipeline, mongo_doc1("$set", set));
 	return pipeline;

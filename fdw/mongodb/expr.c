@@ -21,14 +21,14 @@
 
 /* ---- pieces ----------------------------------------------------------------------- */
 
-static MongoNode *
-type_is(MongoNode *x, const char *type)
+MongoNode *
+mongo_type_is(MongoNode *x, const char *type)
 {
 	return mongo_call("$eq", mongo_doc1("$type", x), mongo_text(type), NULL);
 }
 
-static MongoNode *
-type_in(MongoNode *x, const char *const *types)
+MongoNode *
+mongo_type_in(MongoNode *x, const char *const *types)
 {
 	MongoNode  *list = mongo_list();
 
@@ -120,17 +120,17 @@ integer_ways(const ChColumn *col, MongoNode *x)
 	List	   *ways = NIL;
 
 	if (bits == 63 && mongo_column(col)->type == MONGO_ANY)
-		ways = add_way(ways, type_in(x, both), x);
+		ways = add_way(ways, mongo_type_in(x, both), x);
 	else
 	{
 		if (wants(col, MONGO_INT))
-			ways = add_way(ways, bits == 15 ? mongo_call("$and", type_is(x, "int"), in_range, NULL) : type_is(x, "int"), x);
+			ways = add_way(ways, bits == 15 ? mongo_call("$and", mongo_type_is(x, "int"), in_range, NULL) : mongo_type_is(x, "int"), x);
 		if (wants(col, MONGO_LONG))
-			ways = add_way(ways, bits == 63 ? type_is(x, "long") : mongo_call("$and", type_is(x, "long"), in_range, NULL), x);
+			ways = add_way(ways, bits == 63 ? mongo_type_is(x, "long") : mongo_call("$and", mongo_type_is(x, "long"), in_range, NULL), x);
 	}
 	if (!wants(col, MONGO_DOUBLE))
 		return ways;
-	whole = mongo_call("$and", type_is(x, "double"), mongo_call("$gte", x, mongo_double(-ldexp(1, bits)), NULL),
+	whole = mongo_call("$and", mongo_type_is(x, "double"), mongo_call("$gte", x, mongo_double(-ldexp(1, bits)), NULL),
 					   mongo_call("$lt", x, mongo_double(ldexp(1, bits)), NULL),
 					   mongo_call("$eq", mongo_call("$mod", x, mongo_int(1), NULL), mongo_int(0), NULL), NULL);
 	return add_way(ways, whole, mongo_doc1("$toLong", x));
@@ -144,11 +144,11 @@ float_ways(const ChColumn *col, MongoNode *x)
 	List	   *ways = NIL;
 
 	if (wants(col, MONGO_DOUBLE))
-		ways = add_way(ways, type_is(x, "double"), x);
+		ways = add_way(ways, mongo_type_is(x, "double"), x);
 	if (wants(col, MONGO_INT))
-		ways = add_way(ways, type_is(x, "int"), as_double);
+		ways = add_way(ways, mongo_type_is(x, "int"), as_double);
 	if (wants(col, MONGO_LONG))
-		ways = add_way(ways, mongo_call("$and", type_is(x, "long"), mongo_call("$eq", convert(as_double, "long"), x, NULL), NULL),
+		ways = add_way(ways, mongo_call("$and", mongo_type_is(x, "long"), mongo_call("$eq", convert(as_double, "long"), x, NULL), NULL),
 					   as_double);
 	return ways;
 }
@@ -184,8 +184,8 @@ numeric_ways(const ChColumn *col, MongoNode *x)
 	MongoType	type = mongo_column(col)->type;
 
 	if (col->typmod >= 0)
-		return add_way(NIL, mongo_call("$and", type_is(x, "decimal"), fits_precision(col->typmod, x), NULL), x);
-	return add_way(NIL, type == MONGO_ANY ? type_in(x, numbers) : type_is(x, names[type]), x);
+		return add_way(NIL, mongo_call("$and", mongo_type_is(x, "decimal"), fits_precision(col->typmod, x), NULL), x);
+	return add_way(NIL, type == MONGO_ANY ? mongo_type_in(x, numbers) : mongo_type_is(x, names[type]), x);
 }
 
 static MongoNode *
@@ -227,11 +227,11 @@ text_ways(const ChColumn *col, MongoNode *x)
 	List	   *ways = NIL;
 
 	if (wants(col, MONGO_STRING))
-		ways = add_way(ways, mongo_call("$and", type_is(x, "string"), has_no_zero(x), NULL), x);
+		ways = add_way(ways, mongo_call("$and", mongo_type_is(x, "string"), has_no_zero(x), NULL), x);
 	if (only == MONGO_ANY)
-		ways = add_way(ways, type_is(x, "objectId"), mongo_doc1("$toString", x));
+		ways = add_way(ways, mongo_type_is(x, "objectId"), mongo_doc1("$toString", x));
 	else if (only == MONGO_OBJECT_ID)
-		ways = add_way(ways, type_is(x, "objectId"), x);
+		ways = add_way(ways, mongo_type_is(x, "objectId"), x);
 	else if (only == MONGO_UUID)
 		ways = add_uuid_way(ways, x, BSON_SUBTYPE_UUID);
 	return ways;
@@ -241,7 +241,7 @@ text_ways(const ChColumn *col, MongoNode *x)
 static List *
 time_ways(const ChColumn *col, MongoNode *x)
 {
-	MongoNode  *fits = mongo_call("$and", type_is(x, "date"),
+	MongoNode  *fits = mongo_call("$and", mongo_type_is(x, "date"),
 								  mongo_call("$gte", x, mongo_date(MIN_TIMESTAMP / 1000 + EPOCHS_MSEC), NULL),
 								  mongo_call("$lt", x, mongo_date(END_TIMESTAMP / 1000 + EPOCHS_MSEC), NULL), NULL);
 
@@ -268,7 +268,7 @@ ways_of(const ChColumn *col, MongoNode *x)
 		case NUMERICOID:
 			return only == MONGO_ANY || only >= MONGO_DECIMAL ? numeric_ways(col, x) : NIL;
 		case BOOLOID:
-			return only == MONGO_ANY ? add_way(NIL, type_is(x, "bool"), x) : NIL;
+			return only == MONGO_ANY ? add_way(NIL, mongo_type_is(x, "bool"), x) : NIL;
 		case TEXTOID:
 		case VARCHAROID:
 			return text_ways(col, x);

@@ -35,6 +35,10 @@ extern bool mongo_is_made_equal(const ChColumn *col);
 /* Is it other than null or missing, for a raw value or a form? */
 extern MongoNode *mongo_is_some(MongoNode *value);
 
+/* Is its type this one, or one of a list that a NULL ends? */
+extern MongoNode *mongo_type_is(MongoNode *x, const char *type);
+extern MongoNode *mongo_type_in(MongoNode *x, const char *const *types);
+
 /* Digits of numeric(p, s), by its typmod: all, and those after the point. */
 static inline int
 mongo_precision(int32 typmod)

@@ -234,6 +234,13 @@ extern bool mongo_is_list_param(const ChCond *cond);
 
 extern MongoFilter *mongo_json_test(const ChCond *cond);
 extern MongoFilter *mongo_content_test(const ChCond *cond);
+
+/* Types whose values are documents here; dates only if a timestamp does not hold them. */
+extern const char *const mongo_document_types[];
+
+/* A pseudo column at a path, of the column's table. */
+extern ChColumn *mongo_column_at(const ChColumn *col, const char *path, Oid type);
+
 extern MongoFilter *mongo_like_test(const ChCond *cond);
 extern MongoNode *mongo_like_expression(const ChCond *cond);
 

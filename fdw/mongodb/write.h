@@ -40,6 +40,10 @@ extern MongoNode *mongo_delete_record(MongoNode *q, int limit);
 /* Add a record; MongoDB takes none that is larger than a document. */
 extern void mongo_append_record(const ChWrite *w, const MongoNode *record, StringInfo out);
 
+/* How messages begin of what fails in the store because PostgreSQL would, too. */
+#define MONGO_NO_POSITION	"path element at position "
+#define MONGO_SET_IN_SCALAR	"cannot set path in scalar"
+
 /* Raise if a key that is to be inserted exists (absent.c). */
 extern void mongo_check_absent(ChConn *conn, ChBatches *batches);
 

@@ -25,6 +25,8 @@ ship_computed(const ChTable *table, const ChColumn *col, const ChAssign *assign,
 {
 	const ChColumn *other = assign->kind == CH_ASSIGN_COLUMN ? ch_column(table, assign->column) : col;
 
+	if (assign->kind == CH_ASSIGN_JSON_SET)
+		return ch_refuse(reason, "Neo4j does not change a part of a value");
 	if (table->mismatch_null)
 		return ch_refuse(reason, "on_type_mismatch is 'null', and a value that does not fit would be lost");
 	if (assign->kind != CH_ASSIGN_COLUMN)

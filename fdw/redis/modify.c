@@ -845,6 +845,8 @@ ship_assign(const ChTable *table, const ChAssign *assign, const char **reason)
 
 	if (assign->kind == CH_ASSIGN_COLUMN)
 		return ch_refuse(reason, "Redis does not copy fields");
+	if (assign->kind == CH_ASSIGN_JSON_SET)
+		return ch_refuse(reason, "Redis does not change a part of a value");
 	if (assign->kind != CH_ASSIGN_VALUE)
 		return (col->kind == REDIS_FIELD && ch_is_int(col->basetype) && !col->domain && ch_is_int(assign->valtype)) ||
 			ch_refuse(reason, "Redis adds to a field of a hash, and exactly only if it is an integer");

@@ -103,7 +103,8 @@ class Generator:
         if kind < 0.5 and column.type == "text":
             return f"{column.name} || 'x'"
         if kind < 0.6 and column.type == "jsonb":
-            return f"jsonb_set({column.name}, '{{a}}', '7')"
+            path, value = self.random.choice(["{a}", "{a,b}", "{a,c,d}"]), self.random.choice(["7", "null", '{"b": {}, "c": {"x": 0.5}}'])
+            return f"jsonb_set({column.name}, '{path}', '{value}')"
         return self.cell(column) if self.table.unset else literal(column.type, self.value(column.type))
 
     def assignments(self):
@@ -240,6 +241,13 @@ class Side:
         return Counter(r[0] if table.signed_zero else re.sub(r"(?<=,)-0(?=[,)])", "0", r[0]) for r in self.cursor.fetchall())
 
 
+def alike(got, wanted, statements):
+    """Of several rows that jsonb_set refuses, lists (22P02) and scalars (22023), any may be the first."""
+    def outcomes(results):
+        return ["22P02" if r == "22023" else r for r in results] if any("jsonb_set" in s for s in statements) else results
+    return outcomes(got) == outcomes(wanted)
+
+
 def check(table, seed, count):
     """Returns the number of differences."""
     generator, remote, twin = Generator(f"{seed} {table.name}", table), Side("w_remote"), Side("w_twin")
@@ -253,7 +261,7 @@ def check(table, seed, count):
         remote_rows, twin_rows = remote.rows(table), twin.rows(table)
         # before the commit the store does not say which rows it had
         told = not any("DO NOTHING" in s for s in statements)
-        if (got == wanted or (not told and isinstance(got[0], int))) and remote_rows == twin_rows:
+        if (alike(got, wanted, statements) or (not told and isinstance(got[0], int))) and remote_rows == twin_rows:
             continue
         different += 1
         print(f"DIFFERENCE --seed {seed} --only {table.name}, transaction {number}")

@@ -72,6 +72,18 @@ SELECT count(*) > 1 AS more FROM strategies;
 SELECT k, s._id FROM (VALUES ('64a100000000000000000001'), (NULL)) v(k)
   LEFT JOIN LATERAL (SELECT _id FROM strategies s WHERE s._id = k ORDER BY _id LIMIT 2) s ON true;
 
+-- An order of computed UUIDs was asked for as equality
+CREATE FOREIGN TABLE uuids (_id int NOT NULL, u uuid OPTIONS (bson_type 'uuid'))
+  SERVER t_twin_mongodb OPTIONS (database 't_twin_found', collection 'uuids', truncatable 'true');
+TRUNCATE uuids;
+INSERT INTO uuids VALUES (1, '00000000-0000-0000-0000-000000000000'), (2, '00000000-0000-0000-0000-000000000001'), (3, '00000000-0000-0000-0000-000000000002'), (4, NULL);
+PREPARE at_most(uuid) AS SELECT _id FROM uuids WHERE coalesce(u, $1) <= '00000000-0000-0000-0000-000000000001' ORDER BY _id;
+EXECUTE at_most(NULL);
+SELECT _id FROM uuids WHERE NOT coalesce(u, NULL) <= '00000000-0000-0000-0000-000000000001' ORDER BY _id;
+SELECT _id FROM uuids WHERE coalesce(u, NULL) <> '00000000-0000-0000-0000-000000000001' ORDER BY _id;
+EXPLAIN (VERBOSE, COSTS OFF) EXECUTE at_most(NULL);
+TRUNCATE uuids;
+
 SET client_min_messages = warning;
 DROP SCHEMA t_twin_found CASCADE;
 DROP SERVER t_twin_neo4j CASCADE;

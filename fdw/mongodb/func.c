@@ -45,6 +45,8 @@ set_computed(ChColumn *col, ChColumn *of, MongoNode *expression)
 	mc->path = mongo_column(of)->path;
 	mc->expression = expression;
 	mc->of = list_make1(of);
+	/* made of columns that have no other form (mongo_has_form) */
+	mc->type = col->basetype == UUIDOID ? MONGO_UUID : MONGO_ANY;
 	col->kind = MONGO_COMPUTED;
 	col->extra = mc;
 	return mc;

@@ -77,7 +77,7 @@ COPY parts FROM stdin;
 4	4	far
 5	5	near
 \.
-DELETE FROM parts WHERE n < 10 RETURNING tableoid::regclass, *;
+WITH gone AS (DELETE FROM parts WHERE n < 10 RETURNING tableoid::regclass AS part, *) SELECT * FROM gone ORDER BY id;
 SELECT tableoid::regclass, * FROM parts ORDER BY id;
 
 -- Privileges are PostgreSQL's, and the mapping of whoever asks.

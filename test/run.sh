@@ -75,11 +75,11 @@ whole() {
   local name=$1
   shift
   note "$name"
-  if "$@" >"$LOG/${name// /_}.log" 2>&1; then
+  if "$@" >"$LOG/${name//[ \/]/_}.log" 2>&1; then
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
-    tail -n 40 "$LOG/${name// /_}.log"
+    tail -n 40 "$LOG/${name//[ \/]/_}.log"
   fi
 }
 

@@ -129,7 +129,8 @@ sub start_node
 	my ($sql) = @_;
 
 	$node = PostgreSQL::Test::Cluster->new('main');
-	$node->init;
+	# whatever the environment's locale is
+	$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 	$node->append_conf('postgresql.conf', "log_statement = none\nlog_min_error_statement = panic\ncipherhorizon.enable_aggregate_pushdown = off\n");
 	$node->start;
 	$node->safe_psql('postgres', "CREATE EXTENSION cipherhorizon; CREATE TABLE memory (line text); $sql");

@@ -126,14 +126,12 @@ take_record(PackReader *body)
 }
 
 static long
-read_all(BoltClient *c, const BoltQuery *query)
+read_answers(BoltClient *c, const BoltQuery *query)
 {
 	ChFailure	fail = {0};
 	long		rows = 0;
 	int			summaries = 0;
 
-	if (!neo4j_bolt_run(c, query, &fail))
-		die(fail.message);
 	while (c->owed > 0)
 	{
 		PackReader	body;
@@ -156,6 +154,31 @@ read_all(BoltClient *c, const BoltQuery *query)
 		}
 	}
 	return rows;
+}
+
+static long
+read_all(BoltClient *c, const BoltQuery *query)
+{
+	ChFailure	fail = {0};
+
+	if (!neo4j_bolt_run(c, query, &fail))
+		die(fail.message);
+	return read_answers(c, query);
+}
+
+/* The client runs a query by itself to read only: BEGIN goes out with the query, COMMIT when it is answered. */
+static void
+write_all(BoltClient *c, const BoltQuery *query)
+{
+	ChFailure	fail = {0};
+
+	neo4j_bolt_begin(c, NULL);
+	if (!neo4j_bolt_run_next(c, query, &fail))
+		die(fail.message);
+	(void) read_answers(c, query);
+	if (!neo4j_bolt_commit(c, &fail))
+		die(fail.message);
+	(void) read_answers(c, query);
 }
 
 static double
@@ -185,7 +208,7 @@ write_rows(BoltClient *c, const char *text, int first, int n)
 		neo4j_pack_int(&params, i % 1000);
 		neo4j_pack_int(&params, (int64) i * 7 % 1000);
 	}
-	read_all(c, &query);
+	write_all(c, &query);
 }
 
 static int

@@ -13,7 +13,10 @@ chmod 755 "$work"
 DB=bench_write
 redis() { REDISCLI_AUTH=$REDIS_PASSWORD redis-cli -h "$REDIS_HOST" -p "$REDIS_PORT" "$@"; }
 clear_redis() { redis EVAL "local c = '0'; repeat local r = redis.call('SCAN', c, 'MATCH', 'bench_write:*', 'COUNT', 1000); c = r[1]; for _, k in ipairs(r[2]) do redis.call('UNLINK', k) end until c == '0'" 0 >/dev/null; }
-clear_neo4j() { test/load/neo4j.py -c 'MATCH (n:TBenchWrite) DETACH DELETE n'; }
+clear_neo4j() {
+	test/load/neo4j.py -c 'MATCH (:TBenchWrite)-[r]->() CALL { WITH r DELETE r } IN TRANSACTIONS OF 10000 ROWS'
+	test/load/neo4j.py -c 'MATCH (n:TBenchWrite) DETACH DELETE n'
+}
 finish() {
 	clear_redis || true
 	test/load/influx.sh query 'DROP DATABASE bench_write' >/dev/null || true
@@ -54,7 +57,7 @@ CREATE FOREIGN TABLE influxdb (time timestamptz NOT NULL, ns bigint OPTIONS (kin
 CREATE FOREIGN TABLE mongodb (_id bigint, n bigint, s text, p float8) SERVER bench_mongo OPTIONS (collection 'write');
 CREATE FOREIGN TABLE redis (k bigint OPTIONS (kind 'key'), n bigint, s text, p float8) SERVER bench_redis OPTIONS (type 'hash', key_prefix 'bench_write:');
 CREATE FOREIGN TABLE neo4j (a bigint OPTIONS (kind 'start', property 'id'), b bigint OPTIONS (kind 'end', property 'id'), w bigint, id text OPTIONS (kind 'id'))
-  SERVER bench_neo4j OPTIONS (relationship 'BENCH_WRITE', start_label 'TBenchWrite', end_label 'TBenchWrite');
+  SERVER bench_neo4j OPTIONS (relationship 'BENCH_WRITE', start_label 'TBenchWrite', end_label 'TBenchWrite', write_mode 'immediate', batch_size '5000');
 CREATE TABLE ticks (time timestamptz NOT NULL, symbol text, exchange text, price float8, qty float8);
 CREATE INDEX ON ticks (symbol, time);
 

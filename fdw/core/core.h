@@ -535,7 +535,7 @@ extern StringInfo ch_begin_record(ChWrite *w);
 extern bool ch_end_record(ChWrite *w, int64 *affected);
 
 /* A batch without records. */
-extern void ch_add_batch(ChWrite *w, int64 *affected);
+extern void ch_add_batch(ChWrite *w);
 
 /*
  * Send what may be sent by now: by its mode nothing before the commit, and in a

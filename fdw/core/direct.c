@@ -326,19 +326,21 @@ run(ForeignScanState *node, DirectState *direct)
 	ChWrite    *w = direct->write;
 	bool		told = w->driver->tells_affected && ch_write_mode(w->table) != CH_WRITE_COMMIT;
 	ChBoundAssign *assigns;
-	int64	   *affected = MemoryContextAllocZero(w->cxt, sizeof(int64));
-	int64		n;
+	int64	   *affected = told ? MemoryContextAllocZero(w->cxt, sizeof(int64)) : NULL;
+	int64		n = 0;
 
 	if (!ch_bind(state, false))
 		return 0;
-	n = told ? 0 : count_rows(node, state);
+	if (!told)
+		n = count_rows(node, state);
 	assigns = ch_bind_assigns(state, false);
 	w->driver->encode_direct(w, &state->scan, assigns, ch_begin_record(w));
 	(void) ch_end_record(w, affected);
 	state->scan.requests++;
+	/* behind a savepoint it waits on */
 	if (!ch_flush_writes(w) && told)
-		n = count_rows(node, state);
-	return n + *affected;
+		return count_rows(node, state);
+	return told ? *affected : n;
 }
 
 static TupleTableSlot *

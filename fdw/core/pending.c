@@ -358,7 +358,6 @@ ch_flush_writes(const ChWrite *w)
 {
 	KnownWrite *known = w->known;
 
-	known->filling = NULL;
 	if (known->pending->mode == CH_WRITE_IMMEDIATE)
 		flush(known->pending, -1);
 	else if (known->pending->mode == CH_WRITE_TRANSACTION)
@@ -368,12 +367,12 @@ ch_flush_writes(const ChWrite *w)
 
 /* ---- queueing -------------------------------------------------------------------------- */
 
-/* Move a full batch to the file if the queue takes more than work_mem. */
+/* Move a batch that takes no further record to the file if the queue takes more than work_mem. */
 static void
 spill(ChPending *pending, WaitingBatch *waiting)
 {
 	count_memory(pending, waiting);
-	if (pending->memory <= (size_t) work_mem * 1024 || waiting->buf.len == 0)
+	if (pending->memory <= (size_t) work_mem * 1024 || waiting->buf.data == NULL || waiting->buf.len == 0)
 		return;
 	if (pending->queue.file == NULL)
 	{
@@ -407,22 +406,26 @@ is_filling(const KnownWrite *known)
 		dlist_tail_node(&known->pending->queue.batches) == &filling->node;
 }
 
+/* The one before takes no further record then. */
 static WaitingBatch *
-add_batch(KnownWrite *known, int64 *affected)
+add_batch(KnownWrite *known)
 {
-	WaitingBatch *waiting = MemoryContextAllocZero(known->pending->cxt, sizeof(WaitingBatch));
+	ChPending  *pending = known->pending;
+	WaitingBatch *waiting;
 
+	if (!dlist_is_empty(&pending->queue.batches))
+		spill(pending, dlist_tail_element(WaitingBatch, node, &pending->queue.batches));
+	waiting = MemoryContextAllocZero(pending->cxt, sizeof(WaitingBatch));
 	waiting->batch.write = known->write;
-	waiting->batch.affected = affected;
 	waiting->subid = GetCurrentSubTransactionId();
-	dlist_push_tail(&known->pending->queue.batches, &waiting->node);
+	dlist_push_tail(&pending->queue.batches, &waiting->node);
 	return waiting;
 }
 
 void
-ch_add_batch(ChWrite *w, int64 *affected)
+ch_add_batch(ChWrite *w)
 {
-	(void) add_batch(w->known, affected);
+	(void) add_batch(w->known);
 }
 
 StringInfo
@@ -436,7 +439,7 @@ ch_begin_record(ChWrite *w)
 	{
 		MemoryContext old = MemoryContextSwitchTo(known->pending->cxt);
 
-		known->filling = add_batch(known, NULL);
+		known->filling = add_batch(known);
 		initStringInfo(&known->filling->buf);
 		MemoryContextSwitchTo(old);
 	}
@@ -460,7 +463,7 @@ ch_end_record(ChWrite *w, int64 *affected)
 	filling->batch.affected = affected;
 	if (++filling->batch.nrecords < records && filling->buf.len < bytes)
 		return false;
-	known->filling = NULL;
+	known->filling = NULL;		/* it is full */
 	spill(known->pending, filling);
 	return true;
 }

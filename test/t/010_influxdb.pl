@@ -284,6 +284,24 @@ like(try("ALTER USER MAPPING FOR CURRENT_USER SERVER i OPTIONS (SET password 'an
 	qr/HV00N.*could not connect to store "i".*refused.*ALTER USER MAPPING/s, 'a wrong password');
 $node->safe_psql('postgres', "ALTER USER MAPPING FOR CURRENT_USER SERVER i OPTIONS (SET password '$password')");
 
+# Rows of one transaction travel together, however many statements make them.
+sub write_requests
+{
+	http('POST', "/query?q=SHOW+STATS+FOR+'httpd'") =~ /"columns":\[(.*?)\],"values":\[\[(.*?)\]\]/ or die 'no statistics';
+	my %stats;
+	@stats{ split /,/, $1 } = split /,/, $2;
+	return $stats{'"writeReq"'};
+}
+my $before = write_requests();
+$node->safe_psql('postgres', <<'SQL');
+CREATE FOREIGN TABLE together (time timestamptz, t text OPTIONS (kind 'tag'), v float8) SERVER i OPTIONS (measurement 'together');
+BEGIN;
+DO $$ BEGIN FOR k IN 1 .. 300 LOOP INSERT INTO together VALUES (to_timestamp(k), 'x', k); END LOOP; END $$;
+COMMIT;
+SQL
+is($node->safe_psql('postgres', 'SELECT count(*), sum(v) FROM together'), '300|45150', '300 statements write 300 rows');
+is(write_requests() - $before, 1, 'in one request');
+
 # The same server with TLS and a certificate that nobody else trusts.
 kill_influxd();
 system_or_bail('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',

@@ -79,6 +79,11 @@ COPY parts FROM stdin;
 \.
 WITH gone AS (DELETE FROM parts WHERE n < 10 RETURNING tableoid::regclass AS part, *) SELECT * FROM gone ORDER BY id;
 SELECT tableoid::regclass, * FROM parts ORDER BY id;
+-- into a partition that the statement updates too, from one before it and one behind: each row once
+CREATE TABLE parts_before PARTITION OF parts FOR VALUES IN ('before');
+INSERT INTO parts VALUES (6, 6, 'before'), (7, 7, 'near');
+WITH moved AS (UPDATE parts SET region = 'far', n = n + 1 RETURNING id, n, region) SELECT * FROM moved ORDER BY id;
+SELECT tableoid::regclass, * FROM parts ORDER BY id;
 
 -- Privileges are PostgreSQL's, and the mapping of whoever asks.
 CREATE ROLE t_core_write_reader;

@@ -26,6 +26,7 @@
 #include "optimizer/optimizer.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -51,6 +52,7 @@ typedef struct ModifyState
 	ChWrite    *write;
 	bool		explain_only;
 	bool		read;			/* the statement reads the server: send at its end */
+	struct ModifyState *insert; /* of an UPDATE: rows that are routed here */
 	AttrNumber *junk;			/* of each identity column, in the plan's rows */
 	ChValue    *values;
 	ChValue    *identity;
@@ -192,9 +194,13 @@ output_text(Oid typid, Datum d)
 	int			level = NewGUCNestLevel();
 	char	   *text;
 
-	(void) set_config_option("datestyle", "ISO", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("intervalstyle", "postgres", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("extra_float_digits", "3", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	/* the defaults will do */
+	if (DateStyle != USE_ISO_DATES)
+		(void) set_config_option("datestyle", "ISO", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (IntervalStyle != INTSTYLE_POSTGRES)
+		(void) set_config_option("intervalstyle", "postgres", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (extra_float_digits < 1)
+		(void) set_config_option("extra_float_digits", "1", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	getTypeOutputInfo(typid, &func, &varlena);
 	text = OidOutputFunctionCall(func, d);
 	AtEOXact_GUC(true, level);
@@ -372,18 +378,20 @@ begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 {
 	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;
 	bool		skip = plan && plan->onConflictAction == ONCONFLICT_NOTHING;
+	ModifyState *update = rinfo->ri_FdwState;
+	ModifyState *insert;
 
 	if (plan && plan->onConflictAction == ONCONFLICT_UPDATE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot route rows of INSERT ... ON CONFLICT DO UPDATE to foreign table \"%s\"",
 						RelationGetRelationName(rinfo->ri_RelationDesc))));
-	if (rinfo->ri_FdwState)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot route rows into foreign table \"%s\", which the statement also updates",
-						RelationGetRelationName(rinfo->ri_RelationDesc))));
-	(void) begin(mtstate->ps.state, rinfo, CH_INSERT, all_columns(rinfo->ri_RelationDesc), skip, false);
+	insert = begin(mtstate->ps.state, rinfo, CH_INSERT, all_columns(rinfo->ri_RelationDesc), skip, false);
+	if (update == NULL)
+		return;
+	/* the rows that it updates are read before the first of ours is sent */
+	update->insert = insert;
+	rinfo->ri_FdwState = update;
 }
 
 /* The row as it was, into values and nulls by attno - 1; false if the plan does not have it. */
@@ -418,9 +426,8 @@ note_nulls(const ModifyState *state, TupleTableSlot *plan_slot, TupleDesc desc)
 }
 
 static void
-write_row(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+write_row(EState *estate, ResultRelInfo *rinfo, ModifyState *state, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
-	ModifyState *state = rinfo->ri_FdwState;
 	ChWrite    *w = state->write;
 	MemoryContext old = MemoryContextSwitchTo(state->row_cxt);
 	bool		full;
@@ -453,10 +460,25 @@ write_row(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTable
 		ch_flush_writes(w);
 }
 
-static TupleTableSlot *
-exec_row(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+static ModifyState *
+inserting(const ResultRelInfo *rinfo)
 {
-	write_row(estate, rinfo, slot, plan_slot);
+	ModifyState *state = rinfo->ri_FdwState;
+
+	return state->insert ? state->insert : state;
+}
+
+static TupleTableSlot *
+exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	write_row(estate, rinfo, inserting(rinfo), slot, NULL);
+	return slot;
+}
+
+static TupleTableSlot *
+exec_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	write_row(estate, rinfo, rinfo->ri_FdwState, slot, plan_slot);
 	return slot;
 }
 
@@ -464,7 +486,7 @@ exec_row(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableS
 static TupleTableSlot *
 exec_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
-	write_row(estate, rinfo, slot, plan_slot);
+	write_row(estate, rinfo, rinfo->ri_FdwState, slot, plan_slot);
 	if (rinfo->ri_projectReturning == NULL)
 		return slot;
 	ExecClearTuple(slot);
@@ -477,7 +499,7 @@ static TupleTableSlot **
 exec_batch_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots, TupleTableSlot **plan_slots, int *n)
 {
 	for (int i = 0; i < *n; i++)
-		write_row(estate, rinfo, slots[i], NULL);
+		write_row(estate, rinfo, inserting(rinfo), slots[i], NULL);
 	return slots;
 }
 
@@ -500,6 +522,8 @@ end_modify(EState *estate, ResultRelInfo *rinfo)
 	if (state == NULL || state->explain_only)
 		return;
 	ch_flush_writes(state->write);
+	if (state->insert)
+		ch_flush_writes(state->insert->write);
 }
 
 /* ---- TRUNCATE ---------------------------------------------------------------------------- */
@@ -529,7 +553,7 @@ truncate_tables(List *rels, DropBehavior behavior, bool restart_seqs)
 		};
 		ChWrite    *w = ch_get_write(&key);
 
-		ch_add_batch(w, NULL);
+		ch_add_batch(w);
 		ch_flush_writes(w);
 	}
 }
@@ -563,10 +587,10 @@ ch_set_modify_routines(FdwRoutine *routine)
 	routine->AddForeignUpdateTargets = add_update_targets;
 	routine->PlanForeignModify = plan_modify;
 	routine->BeginForeignModify = begin_modify;
-	routine->ExecForeignInsert = exec_row;
+	routine->ExecForeignInsert = exec_insert;
 	routine->ExecForeignBatchInsert = exec_batch_insert;
 	routine->GetForeignModifyBatchSize = get_batch_size;
-	routine->ExecForeignUpdate = exec_row;
+	routine->ExecForeignUpdate = exec_update;
 	routine->ExecForeignDelete = exec_delete;
 	routine->EndForeignModify = end_modify;
 	routine->BeginForeignInsert = begin_insert;

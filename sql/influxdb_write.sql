@@ -132,7 +132,15 @@ INSERT INTO types (time, t, d) VALUES ('2026-01-01', 'b', '2026-01-01');
 INSERT INTO types (time, t, j) VALUES ('2026-01-01', 'b', '{}');
 -- another type than the field has in the store
 ALTER FOREIGN TABLE types ALTER COLUMN i OPTIONS (ADD field_type 'float');
-INSERT INTO types (time, t, i) VALUES ('2026-01-01', 'c', 1);
+INSERT INTO types (time, t, i) VALUES ('2026-01-01', 'c', 1), ('2026-01-02', 'c', 2);
+-- of a request the points without the error are kept, and of a transaction the requests before
+INSERT INTO types (time, t, i, v) VALUES ('2026-01-01', 'c', 1, NULL), ('2026-01-02', 'c', NULL, 'kept');
+ALTER FOREIGN TABLE types OPTIONS (ADD batch_size '1');
+INSERT INTO types (time, t, i, v) VALUES ('2026-01-03', 'c', NULL, 'kept'), ('2026-01-04', 'c', 1, NULL);
+ALTER FOREIGN TABLE types OPTIONS (DROP batch_size);
+SELECT time, v FROM types WHERE t = 'c' ORDER BY time;
+SELECT server, outcome FROM cipherhorizon.in_doubt WHERE server = 't_influxdb_write';
+DELETE FROM cipherhorizon.in_doubt WHERE server = 't_influxdb_write';
 -- and a generated column
 CREATE FOREIGN TABLE generated (
   time timestamptz, price float8, qty float8, value float8 GENERATED ALWAYS AS (price * qty) STORED

@@ -182,7 +182,14 @@ make_assign(PlannerInfo *root, RelOptInfo *rel, ForeignScan *scan, int attno, No
 	assign->kind = CH_ASSIGN_COLUMN;
 	*reason = "the store does not compute what a column is set to";
 	assign->column = ch_operand(root, rel, table, expr, reason);
-	return assign->column > 0 ? assign : NULL;
+	if (assign->column <= 0)
+		return NULL;
+	if (ch_column(table, attno)->notnull && !ch_column(table, assign->column)->notnull)
+	{
+		*reason = "a NOT NULL column is set to one that may be NULL";
+		return NULL;
+	}
+	return assign;
 }
 
 static List *

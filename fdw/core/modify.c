@@ -218,6 +218,12 @@ ch_refuse_value(const ChColumn *col, int sqlstate, const char *detail, const cha
 			 hint ? errhint("%s", hint) : 0));
 }
 
+void
+ch_refuse_json_null(const ChColumn *col)
+{
+	ch_refuse_value(col, ERRCODE_NULL_VALUE_NOT_ALLOWED, "JSON's null would be read as NULL.", "Write NULL.");
+}
+
 static void
 check_array(const ChColumn *col, ArrayType *array)
 {
@@ -248,7 +254,7 @@ ch_value_to_write(const ChColumn *col, Datum d, bool isnull, ChValue *v)
 		if (ch_content_to_value(d, type, v) && v->kind != CH_NULL)
 			return;
 		if (v->kind == CH_NULL)
-			ch_refuse_value(col, ERRCODE_NULL_VALUE_NOT_ALLOWED, "JSON's null would be read as NULL.", "Write NULL.");
+			ch_refuse_json_null(col);
 		ch_refuse_value(col, ERRCODE_FEATURE_NOT_SUPPORTED,
 						psprintf("Values of type %s have no form there.", format_type_be(type)), NULL);
 	}

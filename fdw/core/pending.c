@@ -714,7 +714,8 @@ commit_failed(void)
 		ch_record_doubt(list, error->message);
 		error->detail = psprintf("%s%sStores of this transaction: %s.", error->detail ? error->detail : "",
 								 error->detail ? "\n" : "", doubt_text(list));
-		error->hint = pstrdup("See cipherhorizon.in_doubt for transactions that some of their stores kept.");
+		error->hint = psprintf("%s%sSee cipherhorizon.in_doubt for transactions that some of their stores kept.",
+							   error->hint ? error->hint : "", error->hint ? "\n" : "");
 	}
 	MemoryContextSwitchTo(old);
 	ReThrowError(error);

@@ -90,4 +90,7 @@ extern bool ch_next_record(const ChBatch *batch, size_t *at, const char **data, 
  */
 pg_noreturn extern void ch_refuse_value(const struct ChColumn *col, int sqlstate, const char *detail, const char *hint);
 
+/* The same of JSON's null, which would come back as NULL. */
+pg_noreturn extern void ch_refuse_json_null(const struct ChColumn *col);
+
 #endif							/* CH_WRITE_H */

@@ -21,7 +21,6 @@
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/fmgrprotos.h"
-#include "utils/jsonb.h"
 
 #include "fdw/influxdb/influxdb.h"
 
@@ -144,8 +143,6 @@ escaped_name(const ChTable *table, const char *name, const char *special)
 	const char *why = unfit(utf8, strlen(utf8));
 	StringInfoData buf;
 
-	if (why == NULL && utf8[0] == '#')
-		why = "A line that begins with # is a comment.";
 	if (why)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
@@ -392,6 +389,11 @@ influx_begin_write(ChWrite *w)
 				 errdetail("InfluxDB does not tell whether a point exists: to write one again is to overwrite it.")));
 	iw->time = iw->time_ns = -1;
 	iw->measurement = escaped_name(w->table, t->measurement, ", ");
+	if (iw->measurement[0] == '#')
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+				 errmsg("measurement \"%s\" of foreign table %s cannot be written to InfluxDB", t->measurement, w->table->name),
+				 errdetail("A line that begins with # is a comment.")));
 	if (w->verb == CH_INSERT)
 		set_key(w, iw, w->ncolumns, w->columns);
 	else if (w->verb != CH_TRUNCATE)
@@ -589,6 +591,7 @@ describe_batch(const ChBatch *batch)
 	uint32		len;
 	int64		first = PG_INT64_MAX;
 	int64		last = PG_INT64_MIN;
+	char	   *from;
 
 	while (ch_next_record(batch, &at, &line, &len))
 	{
@@ -603,9 +606,10 @@ describe_batch(const ChBatch *batch)
 		first = Min(first, ns);
 		last = Max(last, ns);
 	}
+	/* each call has the same buffer */
+	from = pstrdup(timestamptz_to_str(influx_instant(first).u.i));
 	return psprintf("The request had " INT64_FORMAT " rows of foreign table %s, from %s to %s.", batch->nrecords,
-					batch->write->table->name,
-					timestamptz_to_str(influx_instant(first).u.i), pstrdup(timestamptz_to_str(influx_instant(last).u.i)));
+					batch->write->table->name, from, timestamptz_to_str(influx_instant(last).u.i));
 }
 
 pg_noreturn static void
@@ -632,6 +636,16 @@ write_failed(ChConn *conn, const ChBatch *batch, int status, const char *answer)
 	ch_store_error(conn, sqlstate, psprintf("HTTP status %d", status), psprintf("%s\n%s", words, describe_batch(batch)), hint);
 }
 
+/* "partial write: ... dropped=1": are some of the points kept? */
+static bool
+is_partial(const char *answer, int64 npoints)
+{
+	const char *dropped = strstr(answer, " dropped=");
+
+	return strstr(answer, "partial write") != NULL &&
+		(dropped == NULL || strtoll(dropped + strlen(" dropped="), NULL, 10) < npoints);
+}
+
 static void
 write_points(ChConn *conn, const ChBatch *batch)
 {
@@ -642,6 +656,7 @@ write_points(ChConn *conn, const ChBatch *batch)
 	uint32		len;
 	const char *answer;
 	int			status;
+	bool		kept = conn->unsure;
 
 	initStringInfo(&body);
 	enlargeStringInfo(&body, batch->size);
@@ -651,7 +666,7 @@ write_points(ChConn *conn, const ChBatch *batch)
 		return;
 	conn->unsure = true;
 	status = influx_write_lines(conn, t->policy, body.data, body.len, &answer);
-	conn->unsure = false;
+	conn->unsure = kept || status / 100 == 2 || is_partial(answer, batch->nrecords);
 	pfree(body.data);
 	if (status / 100 != 2)
 		write_failed(conn, batch, status, answer);
@@ -696,18 +711,21 @@ check_tags(ChConn *conn, const ChTable *table)
 }
 
 static void
-run_statements(ChConn *conn, const char *statements)
+run_statements(ChConn *conn, const char *statements, bool several)
 {
 	InfluxAnswer *a;
 	ChFailure	fail;
+	bool		kept = conn->unsure;
 
 	conn->unsure = true;
 	a = influx_ask(conn, statements, 1000);
 	if (!ch_http_await(a->http, &fail))
 		ch_failure_raise(conn, &fail);
-	conn->unsure = false;
+	/* with status 200 the answer begins when the first of them is done */
+	conn->unsure = kept || (several && a->http->status == 200);
 	while (influx_next_row(a))
 		;
+	conn->unsure = true;
 }
 
 static void
@@ -725,7 +743,7 @@ delete_points(ChConn *conn, const ChBatch *batch)
 		if (len > 0)
 			appendStringInfo(&statements, "%.*s;", (int) len, record);
 	if (statements.len > 0)
-		run_statements(conn, statements.data);
+		run_statements(conn, statements.data, batch->nrecords > 1);
 }
 
 static void
@@ -736,12 +754,13 @@ delete_all(ChConn *conn, const ChTable *table)
 	initStringInfo(&statement);
 	appendStringInfoString(&statement, "DELETE FROM ");
 	influx_append_measurement(&statement, table);
-	run_statements(conn, statement.data);
+	run_statements(conn, statement.data, false);
 }
 
 /*
  * One request for each batch.  Points that were written before an error stay:
- * the error says which request failed.
+ * the error says which request failed, and conn->unsure that there may be some:
+ * it is set as soon as one is kept.
  */
 void
 influx_apply(ChConn *conn, ChBatches *batches)

@@ -33,7 +33,7 @@ const ChOptionDef influx_options[] = {
 	{"field", CH_ON_COLUMN, CH_OPT_STRING, NULL,
 	.help = "name of the tag or field; default: the column's name"},
 	{"field_type", CH_ON_COLUMN, CH_OPT_ENUM, NULL, .values = field_types,
-	.help = "for a field that has several types: the one to read"},
+	.help = "the type that a field is written as; of a field with several types also the one to read"},
 	{0}
 };
 

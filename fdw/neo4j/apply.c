@@ -96,15 +96,6 @@ neo4j_abort_remote(ChConn *conn)
 
 /* ---- answers ----------------------------------------------------------------------------- */
 
-pg_noreturn static void
-raise_protocol(const ChConn *conn, const char *what)
-{
-	ChFailure	fail;
-
-	ch_fail(&fail, CH_FAIL_PROTOCOL, "Bolt: %s", what);
-	ch_failure_raise(conn, &fail);
-}
-
 static int64
 created(const ChValue *summary, Neo4jForm form)
 {
@@ -128,13 +119,13 @@ read_answer(Applying *a, Neo4jForm form, Answer *answer)
 		{
 			case BOLT_RECORD:
 				if (!neo4j_unpack(&body, &answer->row) || answer->row.kind != CH_LIST)
-					raise_protocol(a->conn, "a record is no list");
+					neo4j_raise_protocol(a->conn, "a record is no list");
 				break;
 			case BOLT_SUCCESS:
 				if (++summaries < 2)
 					break;
 				if (!neo4j_unpack(&body, &summary))
-					raise_protocol(a->conn, body.error);
+					neo4j_raise_protocol(a->conn, body.error);
 				answer->created = created(&summary, form);
 				break;
 			case BOLT_FAILURE:
@@ -277,7 +268,7 @@ raise_ambiguous(Applying *a, const Sent *sent)
 {
 	const ChWrite *w = sent->w;
 	int64		count;
-	const ChValue *record = find_record(a, sent, neo4j_rows_text(w), &count);
+	const ChValue *record = find_record(a, sent, neo4j_rows_text(w, sent->ends), &count);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_CARDINALITY_VIOLATION),
@@ -313,7 +304,8 @@ raise_existing(Applying *a, const Sent *sent)
 static void
 check_answer(Applying *a, const Sent *sent, const Answer *answer)
 {
-	int			checks = ((const Neo4jWrite *) sent->w->priv)->checks;
+	const Neo4jWrite *nw = sent->w->priv;
+	int			checks = nw->checks;
 	int64		rows = number(answer, 0);
 	int64		records = number(answer, 1);
 	bool		wrong = (checks & NEO4J_COUNTED) && (rows != records || rows < 0);
@@ -328,14 +320,14 @@ check_answer(Applying *a, const Sent *sent, const Answer *answer)
 		ch_failure_raise(a->conn, &fail);
 	if (a->bolt->code[0] != '\0')
 		neo4j_raise(a->conn);
-	if (sent->w->verb == CH_INSERT && (checks & NEO4J_EACH))
+	if (sent->w->verb == CH_INSERT && nw->form == NEO4J_RELATIONSHIPS)
 	{
 		raise_end(a, sent, NEO4J_START);
 		raise_end(a, sent, NEO4J_END);
 	}
 	if (existing)
 		raise_existing(a, sent);
-	if (((const Neo4jWrite *) sent->w->priv)->key)
+	if (nw->key)
 		raise_ambiguous(a, sent);
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -365,7 +357,7 @@ take_answer(Applying *a)
 	if (answer.row.kind == CH_NULL)
 		return;
 	if (number(&answer, 0) < 0)
-		raise_protocol(a->conn, "a count is no number");
+		neo4j_raise_protocol(a->conn, "a count is no number");
 	neo4j_check_direct(sent.w, &answer.row);
 	*sent.affected += number(&answer, 0);
 }
@@ -432,7 +424,7 @@ apply_truncate(Applying *a, const ChBatch *batch)
 		if (!read_answer(a, NEO4J_NODES, &answer))
 			neo4j_raise(a->conn);
 		if (number(&answer, 0) < 0)
-			raise_protocol(a->conn, "a count is no number");
+			neo4j_raise_protocol(a->conn, "a count is no number");
 	} while (number(&answer, 0) > 0);
 }
 

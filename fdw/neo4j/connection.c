@@ -104,6 +104,15 @@ static const struct
 };
 
 void
+neo4j_raise_protocol(const ChConn *conn, const char *what)
+{
+	ChFailure	fail;
+
+	ch_fail(&fail, CH_FAIL_PROTOCOL, "Bolt: %s", what);
+	ch_failure_raise(conn, &fail);
+}
+
+void
 neo4j_raise(const ChConn *conn)
 {
 	const BoltClient *bolt = ((Neo4jConn *) conn->handle)->bolt;

@@ -278,6 +278,16 @@ put_end(StringInfo out, const ChWrite *w, uint32 ends, Neo4jKind kind)
 	appendStringInfoChar(out, ' ');
 }
 
+/* Of a relationship, both. */
+static void
+put_ends(StringInfo out, const ChWrite *w, uint32 ends)
+{
+	if (((const Neo4jWrite *) w->priv)->form != NEO4J_RELATIONSHIPS)
+		return;
+	put_end(out, w, ends, NEO4J_START);
+	put_end(out, w, ends, NEO4J_END);
+}
+
 /* MATCH ... WHERE, of the row with the identity of q */
 static void
 put_row(StringInfo out, const ChWrite *w)
@@ -296,17 +306,15 @@ neo4j_statement(const ChWrite *w, uint32 ends)
 
 	if (nw->text && nw->ends == ends)
 		return nw->text;
+	if (nw->text)
+		pfree(nw->text);
 	initStringInfo(&out);
 	if (w->verb != CH_TRUNCATE)
 		appendStringInfoString(&out, nw->checks & NEO4J_COUNTED ? EACH_ROW : "UNWIND $rows AS q ");
 	switch (w->verb)
 	{
 		case CH_INSERT:
-			if (nw->form == NEO4J_RELATIONSHIPS)
-			{
-				put_end(&out, w, ends, NEO4J_START);
-				put_end(&out, w, ends, NEO4J_END);
-			}
+			put_ends(&out, w, ends);
 			put_insert(&out, w);
 			break;
 		case CH_UPDATE:
@@ -346,18 +354,24 @@ neo4j_ends_text(const ChWrite *w, uint32 ends, Neo4jKind end)
 	return out.data;
 }
 
+/* What is there already with the key of an inserted row. */
+static void
+put_existing(StringInfo out, const ChWrite *w, uint32 ends)
+{
+	put_ends(out, w, ends);
+	appendStringInfoString(out, "MATCH ");
+	put_pattern(out, w);
+}
+
 char *
-neo4j_rows_text(const ChWrite *w)
+neo4j_rows_text(const ChWrite *w, uint32 ends)
 {
 	StringInfoData out;
 
 	initStringInfo(&out);
 	appendStringInfoString(&out, EACH_ROW);
 	if (w->verb == CH_INSERT)
-	{
-		appendStringInfoString(&out, "MATCH ");
-		put_pattern(&out, w);
-	}
+		put_existing(&out, w, ends);
 	else
 		put_row(&out, w);
 	appendStringInfoString(&out, " WITH i, count(*) AS c WHERE c > 1 RETURN i, c ORDER BY i LIMIT 1");
@@ -371,13 +385,7 @@ neo4j_existing_text(const ChWrite *w, uint32 ends)
 
 	initStringInfo(&out);
 	appendStringInfoString(&out, EACH_ROW);
-	if (((const Neo4jWrite *) w->priv)->form == NEO4J_RELATIONSHIPS)
-	{
-		put_end(&out, w, ends, NEO4J_START);
-		put_end(&out, w, ends, NEO4J_END);
-	}
-	appendStringInfoString(&out, "MATCH ");
-	put_pattern(&out, w);
+	put_existing(&out, w, ends);
 	appendStringInfoString(&out, " RETURN i, 1 ORDER BY i LIMIT 1");
 	return out.data;
 }
@@ -531,9 +539,7 @@ neo4j_begin_write(ChWrite *w)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("ON CONFLICT DO NOTHING needs option \"key\" of foreign table %s", w->table->name),
 				 errdetail("Without it no two rows conflict.")));
-	if (w->direct)
-		return;
-	if (w->verb == CH_UPDATE || w->verb == CH_DELETE)
+	if (!w->direct && (w->verb == CH_UPDATE || w->verb == CH_DELETE))
 		check_identity(w);
 	prepare_columns(w);
 }
@@ -547,14 +553,14 @@ neo4j_explain_write(const ChWrite *w, StringInfo out)
 /* ---- rows ---------------------------------------------------------------------------------- */
 
 static bool
-is_same(const ChValue *a, const ChValue *b)
+is_same(const ChColumn *col, ChValue a, ChValue b)
 {
 	StringInfoData packed[2];
 
 	initStringInfo(&packed[0]);
 	initStringInfo(&packed[1]);
-	neo4j_pack_stored(&packed[0], a);
-	neo4j_pack_stored(&packed[1], b);
+	neo4j_pack_property(&packed[0], col, &a);
+	neo4j_pack_property(&packed[1], col, &b);
 	return packed[0].len == packed[1].len && memcmp(packed[0].data, packed[1].data, packed[0].len) == 0;
 }
 
@@ -563,7 +569,7 @@ static void
 check_unchanged(const ChWrite *w, const ChValue *identity, int i, const ChValue *v)
 {
 	for (int k = 0; k < w->nidentity; k++)
-		if (w->identity[k]->attno == w->columns[i]->attno && is_same(&identity[k], v))
+		if (w->identity[k]->attno == w->columns[i]->attno && is_same(w->columns[i], identity[k], *v))
 			return;
 	ch_refuse_value(w->columns[i], ERRCODE_FEATURE_NOT_SUPPORTED, why_not_set(w->columns[i]), NULL);
 }

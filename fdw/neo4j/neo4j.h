@@ -79,6 +79,9 @@ extern void neo4j_probe(ChConn *conn, ChProbe step, StringInfo detail);
 /* Raise the FAILURE that the server answered with. */
 pg_noreturn extern void neo4j_raise(const ChConn *conn);
 
+/* Raise what the server's answer does not keep to. */
+pg_noreturn extern void neo4j_raise_protocol(const ChConn *conn, const char *what);
+
 /*
  * In a transaction that writes the server does not refuse a text that writes:
  * raise if this one does, before it runs.
@@ -229,7 +232,7 @@ extern const char *neo4j_statement(const ChWrite *w, uint32 ends);
  * identity means; keys that exist, and those that another record has.
  */
 extern char *neo4j_ends_text(const ChWrite *w, uint32 ends, Neo4jKind end);
-extern char *neo4j_rows_text(const ChWrite *w);
+extern char *neo4j_rows_text(const ChWrite *w, uint32 ends);
 extern char *neo4j_existing_text(const ChWrite *w, uint32 ends);
 extern char *neo4j_repeated_text(const ChWrite *w);
 

@@ -91,17 +91,6 @@ neo4j_send(ChScan *scan)
 
 /* ---- answers ----------------------------------------------------------------------- */
 
-pg_noreturn static void raise_protocol(const ChScan *scan, const char *what);
-
-static void
-raise_protocol(const ChScan *scan, const char *what)
-{
-	ChFailure	fail;
-
-	ch_fail(&fail, CH_FAIL_PROTOCOL, "Bolt: %s", what);
-	ch_failure_raise(scan->conn, &fail);
-}
-
 /* The string member of a notification, by its name before or since 5.6. */
 static char *
 words_of(const ChValue *notification, const char *key, const char *newer)
@@ -185,7 +174,7 @@ take_success(ChScan *scan, PackReader *body)
 		return;
 	}
 	if (!neo4j_unpack(body, &summary))
-		raise_protocol(scan, body->error);
+		neo4j_raise_protocol(scan->conn, body->error);
 	count_bytes(scan);
 	more = neo4j_member(&summary, "has_more");
 	if (more && more->kind == CH_BOOL && more->u.b)
@@ -213,7 +202,7 @@ take_count(ChScan *scan, PackReader *body)
 	ChValue		v;
 
 	if (!neo4j_unpack_list(body, &n) || n != 1 || !neo4j_unpack(body, &v) || v.kind != CH_INT)
-		raise_protocol(scan, "a count is no number");
+		neo4j_raise_protocol(scan->conn, "a count is no number");
 	s->empty_rows = v.u.i;
 	s->rows = v.u.i;
 }
@@ -236,7 +225,7 @@ static void
 unpack(const ChScan *scan, PackReader *body, ChValue *v)
 {
 	if (!neo4j_unpack(body, v))
-		raise_protocol(scan, body->error);
+		neo4j_raise_protocol(scan->conn, body->error);
 }
 
 /* A sum of bigints comes as the sums of x / 2^32 and of x % 2^32. */
@@ -271,7 +260,7 @@ finish_sum(const ChScan *scan, Oid type, ChValue *v)
 	if (v->kind != CH_LIST)
 		return;
 	if (v->u.list.n != 2 || parts[1].kind != CH_INT)
-		raise_protocol(scan, "a sum has another form than was asked for");
+		neo4j_raise_protocol(scan->conn, "a sum has another form than was asked for");
 	if (parts[0].kind == CH_FLOAT)
 		*v = float_sum(parts[0].u.f, parts[1].u.i);
 	else if (parts[0].kind == CH_INT && type == NUMERICOID)
@@ -305,17 +294,17 @@ take_row(ChScan *scan, PackReader *body, Datum *values, bool *nulls)
 	int			expected = scan->ncolumns + list_length(s->forms.checked);
 
 	if (!neo4j_unpack_list(body, &n))
-		raise_protocol(scan, body->error);
+		neo4j_raise_protocol(scan->conn, body->error);
 	if (s->forms.numbered)
 	{
 		expected = Max(expected, 1) + 1;
 		unpack(scan, body, &v);
 		if (v.kind != CH_INT || v.u.i < 0 || v.u.i >= scan->nsets)
-			raise_protocol(scan, "a record belongs to no question that was asked");
+			neo4j_raise_protocol(scan->conn, "a record belongs to no question that was asked");
 		scan->current_set = (int) v.u.i;
 	}
 	if (n != expected)
-		raise_protocol(scan, "a record has another number of values than was asked for");
+		neo4j_raise_protocol(scan->conn, "a record has another number of values than was asked for");
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
 		unpack(scan, body, &v);
@@ -365,7 +354,7 @@ neo4j_next(ChScan *scan, Datum *values, bool *nulls)
 			case BOLT_IGNORED:
 				if (s->bolt->in_transaction)	/* what was before it failed */
 					neo4j_raise(scan->conn);
-				raise_protocol(scan, "a request was ignored");
+				neo4j_raise_protocol(scan->conn, "a request was ignored");
 				break;
 			case BOLT_BROKEN:
 				if (fail.kind != CH_FAIL_AGAIN)

@@ -206,7 +206,11 @@ neo4j_pack_property(StringInfo out, const ChColumn *col, ChValue *v)
 		return;
 	}
 	if (v->kind == CH_UNTYPED && col->basetype == JSONOID)
+	{
 		parse_json(v);
+		if (v->kind == CH_NULL)
+			ch_refuse_json_null(col);
+	}
 	if (v->kind == CH_LIST)
 		store_list(col, v);
 	else

@@ -84,6 +84,10 @@ SELECT _id FROM uuids WHERE coalesce(u, NULL) <> '00000000-0000-0000-0000-000000
 EXPLAIN (VERBOSE, COSTS OFF) EXECUTE at_most(NULL);
 TRUNCATE uuids;
 
+-- Not found by it, but of the kind: the value of a CASE was put into a CASE in it
+EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM f WHERE CASE id WHEN (CASE b WHEN 2 THEN 2 WHEN 1 THEN 10 ELSE 99 END) THEN 1 ELSE 0 END = 1 ORDER BY id;
+SELECT id FROM f WHERE CASE id WHEN (CASE b WHEN 2 THEN 2 WHEN 1 THEN 10 ELSE 99 END) THEN 1 ELSE 0 END = 1 ORDER BY id;
+
 SET client_min_messages = warning;
 DROP SCHEMA t_twin_found CASCADE;
 DROP SERVER t_twin_neo4j CASCADE;

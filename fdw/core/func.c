@@ -400,6 +400,9 @@ put_value(Node *node, void *value)
 		return NULL;
 	if (IsA(node, CaseTestExpr))
 		return copyObject(value);
+	/* it has a value of its own */
+	if (IsA(node, CaseExpr))
+		return copyObject(node);
 	return expression_tree_mutator(node, put_value, value);
 }
 

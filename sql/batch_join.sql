@@ -61,6 +61,9 @@ SELECT compare('SELECT t.k, x.n FROM (SELECT k % 3 + 1 AS k FROM keys WHERE k < 
 -- What was fetched stays when the loop begins anew, unless it depends on the loop around it; memory is bounded
 SELECT compare('SELECT o.v, (SELECT sum(x.n) FROM few t JOIN r x /**/ ON x.k = t.k WHERE t.k > o.v) FROM (VALUES (0), (1), (2)) o(v)');
 SELECT compare('SELECT o.v, (SELECT sum(x.n) FROM few t JOIN r x /**/ ON x.k = t.k AND x.n > o.v) FROM (VALUES (0), (10), (0), (20)) o(v)');
+SELECT compare('SELECT o.v, (SELECT sum(x.k) FROM few t JOIN n x /**/ ON x.k = t.k AND x.g > o.v) FROM (VALUES (0), (10), (0), (NULL), (15)) o(v)');
+SELECT compare('SELECT o.v, (SELECT sum(x._id) FROM few t JOIN m x /**/ ON x._id = t.k AND x.g > o.v) FROM (VALUES (0), (10), (0), (NULL), (15)) o(v)');
+SELECT compare('SELECT o.v, (SELECT sum(x.k) FROM few t JOIN n x /**/ ON x.k = t.k AND (x.g > o.v OR x.name = ''n1'')) FROM (VALUES (0), (10), (NULL), (15)) o(v)');
 SELECT compare('SELECT o.v, (SELECT sum(x.g) FROM few t JOIN LATERAL (SELECT y.g FROM n y /**/ WHERE y.g = t.g AND y.k > o.v ORDER BY y.k LIMIT 1) x ON true) FROM (VALUES (0), (10), (0)) o(v)');
 SELECT compare('SELECT o.v, l.n FROM (VALUES (0), (1), (2), (3)) o(v) CROSS JOIN LATERAL (SELECT x.n FROM (SELECT 5 + o.v / 2 AS k OFFSET 0) t JOIN r x /**/ ON x.k = t.k) l');
 SET work_mem = '64kB';
@@ -101,9 +104,25 @@ SELECT requests('SELECT t.k, x.n FROM few t LEFT JOIN r x ON x.k = 12 / (5 - t.k
 SELECT t.k, x.n FROM few t LEFT JOIN rnum x ON x.k = t.k::text LIMIT 2;
 SELECT t.k, x.n FROM few t LEFT JOIN rnum x ON x.k = t.k::text LIMIT 3;
 SELECT requests('SELECT t.k, x.n FROM few t LEFT JOIN rnum x ON x.k = t.k::text LIMIT 2');
+-- an init plan that raises, where it is wanted; a CTE that others read, and a Material of half the rows
+SELECT t.k, x.k FROM few t JOIN n x ON x.k = t.k AND x.g >= (SELECT g FROM few WHERE k < 3);
+SELECT t.k, x.k FROM few t LEFT JOIN n x ON x.k = t.k AND x.g >= (SELECT sum(1 / (3 - k)) FROM few) LIMIT 2;
+SELECT compare('SELECT t.k, x.k FROM few t JOIN n x /**/ ON x.k = t.k AND x.g >= (SELECT min(g) + 3 FROM few)');
+CREATE TABLE ordered AS SELECT x AS k FROM generate_series(1::bigint, 9) x;
+ANALYZE ordered;
+WITH t AS MATERIALIZED (SELECT k FROM ordered WHERE 100 / (5 - k) > -1000) SELECT t.k, x.n, (SELECT count(*) FROM t) FROM t LEFT JOIN r x ON x.k = t.k LIMIT 4;
+SET enable_material = on;
+SELECT o.v, l.* FROM (VALUES (1), (2)) o(v) CROSS JOIN LATERAL (SELECT t.k, x.n FROM (SELECT k FROM ordered WHERE 100 / (5 - k) > -1000 OFFSET 0) t LEFT JOIN r x ON x.k = t.k + o.v LIMIT 2) l;
 CREATE DOMAIN small AS int CHECK (VALUE < 10);
 CREATE FOREIGN TABLE rsmall (k bigint OPTIONS (kind 'key'), n small) SERVER t_batch_redis OPTIONS (type 'hash', key_prefix 't_redis_batch_join:k:');
 CREATE FOREIGN TABLE msmall (_id small NOT NULL, g int) SERVER t_batch_mongo OPTIONS (collection 'docs');
+-- rows are not read ahead where an error would end the transaction of a store
+BEGIN;
+CREATE FOREIGN TABLE nsmall (k int, g small) SERVER t_batch_neo4j OPTIONS (label 'TBatch', write_mode 'transaction');
+INSERT INTO n (k) VALUES (-1);
+SELECT t.g, x.n FROM (SELECT g FROM nsmall WHERE k > 5 ORDER BY k OFFSET 0) t LEFT JOIN r x ON x.k = t.g LIMIT 3;
+SELECT k FROM n WHERE k < 0;
+ROLLBACK;
 SELECT t.k, x.n FROM few t LEFT JOIN rsmall x ON x.k = t.k LIMIT 4;
 SELECT t.k, x.n FROM few t LEFT JOIN rsmall x ON x.k = t.k LIMIT 5;
 SELECT count(*) FROM (SELECT t._id, x.n FROM msmall t LEFT JOIN r x ON x.k = t._id LIMIT 9) s;

@@ -56,6 +56,7 @@ typedef struct BatchState
 	bool		holds;			/* errors of rows read ahead wait for their turn */
 	List	   *bindings;		/* Binding */
 	List	   *prefetches;		/* ChPrefetch; NIL: rows just pass */
+	Bitmapset  *inputs;			/* parameters that a batch may evaluate */
 
 	MemoryContext cxt;			/* of the rows */
 	MinimalTuple *rows;
@@ -66,6 +67,7 @@ typedef struct BatchState
 	bool		rescanned;
 	ErrorData  *held;			/* what it raised after the last row */
 	int			size;			/* rows of the next batch */
+	int			wanted;			/* rows that are being read */
 	int			largest;
 	int64		batches;
 } BatchState;
@@ -291,6 +293,7 @@ fetch_ahead(BatchState *bs, Plan *plan, const Bitmapset *params, bool partial)
 		if (pf == NULL)
 			continue;
 		bs->prefetches = lappend(bs->prefetches, pf);
+		bs->inputs = bms_add_members(bs->inputs, ((const Plan *) lfirst(lc))->allParam);
 		bs->holds = bs->holds && ch_runs_ahead(NULL, (Node *) ((ForeignScan *) lfirst(lc))->fdw_exprs);
 	}
 }
@@ -326,6 +329,40 @@ prepare_subplan(BatchState *bs, const SubPlan *subplan)
 }
 
 static int
+count_readers(Plan *plan, int cte)
+{
+	int			n;
+	ListCell   *lc;
+
+	if (plan == NULL)
+		return 0;
+	check_stack_depth();
+	n = IsA(plan, CteScan) && ((const CteScan *) plan)->ctePlanId == cte;
+	foreach(lc, ch_plans_below(plan))
+		n += count_readers(lfirst(lc), cte);
+	return n;
+}
+
+/* A CTE with more than one reader: the others would go on after the row that raised. */
+static bool
+has_shared_cte(PlanState *ps, void *unused)
+{
+	if (IsA(ps, CteScanState))
+	{
+		const PlannedStmt *stmt = ps->state->es_plannedstmt;
+		int			cte = ((const CteScan *) ps->plan)->ctePlanId;
+		int			n = count_readers(stmt->planTree, cte);
+		ListCell   *lc;
+
+		foreach(lc, stmt->subplans)
+			n += count_readers(lfirst(lc), cte);
+		if (n > 1)
+			return true;
+	}
+	return planstate_tree_walker(ps, has_shared_cte, unused);
+}
+
+static int
 first_size(const BatchState *bs)
 {
 	return bs->flags & CH_BATCH_GREEDY ? bs->largest : Min(FIRST_BATCH, bs->largest);
@@ -340,8 +377,10 @@ prepare(BatchState *bs)
 	ListCell   *lc;
 
 	bs->prepared = true;
-	/* parallel mode has no subtransactions */
-	bs->holds = (bs->flags & CH_BATCH_HOLDS) && !IsInParallelMode();
+	bs->inputs = bms_copy(plan->allParam);
+	/* parallel mode has no subtransactions, an error ends a store's transaction, and others may read a CTE */
+	bs->holds = (bs->flags & CH_BATCH_HOLDS) && !IsInParallelMode() && !ch_in_remote_transaction() &&
+		!has_shared_cte(linitial(bs->css.custom_ps), NULL);
 	if (estate->es_epq_active == NULL && ch_enable_batch_join)
 	{
 		if (bs->flags & CH_BATCH_SUBPLANS)
@@ -427,6 +466,23 @@ forget_error(ErrorData *error)
 	return error != NULL;
 }
 
+/*
+ * An init plan that raises must do so where it is wanted: it is not asked again,
+ * and what it has got so far would be taken for its value.
+ */
+static bool
+awaits_init_plan(const BatchState *bs)
+{
+	const ParamExecData *params = bs->css.ss.ps.state->es_param_exec_vals;
+	int			param = -1;
+
+	if (bs->holds)
+		while ((param = bms_next_member(bs->inputs, param)) >= 0)
+			if (params[param].execPlan != NULL)
+				return true;
+	return false;
+}
+
 /* A plan that raised is not asked for rows again: end what was going on in its nodes. */
 static bool
 break_off(PlanState *ps, void *unused)
@@ -459,7 +515,7 @@ read_rows(BatchState *bs, void *unused)
 	PlanState  *child = linitial(bs->css.custom_ps);
 	MemoryContext old;
 
-	while (bs->nrows < bs->size)
+	while (bs->nrows < bs->wanted)
 	{
 		TupleTableSlot *slot = ExecProcNode(child);
 
@@ -477,8 +533,9 @@ read_rows(BatchState *bs, void *unused)
 static void
 read_ahead(BatchState *bs)
 {
-	bs->rows = MemoryContextAlloc(bs->cxt, bs->size * sizeof(MinimalTuple));
-	if (bs->size == 1)
+	bs->wanted = awaits_init_plan(bs) ? 1 : bs->size;
+	bs->rows = MemoryContextAlloc(bs->cxt, bs->wanted * sizeof(MinimalTuple));
+	if (bs->wanted == 1)
 	{
 		read_rows(bs, NULL);
 		return;
@@ -617,7 +674,7 @@ fetch_batch(BatchState *bs)
 		if (!fits)
 			shrink(bs);
 		/* for one row the scan's own request is as good, if it does not come again */
-		if (bs->size == 1 || (bs->nrows - bs->next == 1 && !bs->rescanned))
+		if (bs->size == 1 || (bs->nrows - bs->next == 1 && !bs->rescanned) || awaits_init_plan(bs))
 		{
 			bs->noted = bs->next + 1;
 			return;
@@ -697,12 +754,23 @@ end_batch(CustomScanState *node)
 	ExecEndNode(linitial(node->custom_ps));
 }
 
+static bool
+keeps_rows(PlanState *ps, void *unused)
+{
+	return IsA(ps, CteScanState) || IsA(ps, MaterialState) || IsA(ps, MemoizeState) || IsA(ps, SortState) || IsA(ps, IncrementalSortState) ||
+		IsA(ps, HashState) || IsA(ps, AggState) || IsA(ps, SetOpState) || IsA(ps, WindowAggState) ||
+		planstate_tree_walker(ps, keeps_rows, unused);
+}
+
 static void
 rescan_batch(CustomScanState *node)
 {
 	BatchState *bs = (BatchState *) node;
 	PlanState  *child = linitial(node->custom_ps);
 
+	/* a node that has read half of its rows does not always begin again */
+	if (bs->held && keeps_rows(child, NULL))
+		ReThrowError(bs->held);
 	/* what was fetched stays: it is found by all that it depends on */
 	forget_rows(bs);
 	bs->exhausted = false;

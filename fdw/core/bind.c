@@ -344,9 +344,11 @@ bind_having(BindContext cxt)
 static void
 ask_from_top(ChScan *scan)
 {
-	if (scan->limit >= 0 && CH_COUNT_IS_PARAM(scan->offset))
+	if (scan->limit == 0)
+		return;
+	if (scan->limit > 0 && CH_COUNT_IS_PARAM(scan->offset))
 		scan->limit = scan->offset;
-	else if (scan->limit >= 0 && pg_add_s64_overflow(scan->limit, scan->offset, &scan->limit))
+	else if (scan->limit > 0 && pg_add_s64_overflow(scan->limit, scan->offset, &scan->limit))
 		scan->limit = -1;
 	scan->offset = 0;
 }

@@ -386,7 +386,6 @@ extern bool ch_prefetch_can(const ForeignScan *plan, const ChTable *table, const
 
 /* For a running scan, once; NULL if it cannot, or has one for others.  In the scan's memory. */
 extern ChPrefetch *ch_prefetch_make(ChScanState *state, const Bitmapset *params);
-extern void ch_prefetch_forget(ChPrefetch *pf);
 extern void ch_prefetch_add(ChPrefetch *pf);	/* the set that the parameters are now */
 extern bool ch_prefetch_fetch(ChPrefetch *pf);	/* false: too many rows; all are forgotten */
 extern void ch_prefetch_fail(ChPrefetch *pf);	/* it raised: these sets ask for themselves */
@@ -545,6 +544,9 @@ extern bool ch_flush_writes(const ChWrite *w);	/* false: some of w wait on */
 
 /* Is a transaction of the store open in which this server is written? */
 extern ChConn *ch_remote_transaction(Oid serverid, Oid userid);
+
+/* Is one open, of any store?  An error of its connection would end it. */
+extern bool ch_in_remote_transaction(void);
 
 /* doubt.c: stores of one transaction that did not all commit */
 typedef struct ChDoubt

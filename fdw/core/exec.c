@@ -727,7 +727,7 @@ ch_rescan(ForeignScanState *node)
 	if (state->early && node->ss.ps.chgParam == NULL)
 		return;
 	ch_stop_scan(state);
-	state->done = state->early = state->empty_group = state->pending = false;
+	state->done = state->early = state->empty_group = state->pending = state->broken = false;
 	state->fresh = true;
 }
 

@@ -212,6 +212,17 @@ ch_remote_transaction(Oid serverid, Oid userid)
 	return NULL;
 }
 
+bool
+ch_in_remote_transaction(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &pendings)
+		if (dlist_container(ChPending, node, iter.cur)->conn)
+			return true;
+	return false;
+}
+
 static void
 begin_remote(ChPending *pending)
 {

@@ -107,6 +107,8 @@ struct ChPrefetch
 	int		   *key_targets;	/* where it is in the scan's slot */
 
 	StringInfoData key;			/* the one that is looked for; empty: no row can match */
+	int			ncommon;		/* merged: its first bytes, which all sets of a fetch have */
+	StringInfoData common;		/* and what they are */
 
 	/* the batch */
 	MemoryContext cxt;
@@ -344,6 +346,7 @@ ch_prefetch_make(ChScanState *state, const Bitmapset *params)
 	else
 		pf->max_sets = scan->driver->ship_sets(scan->table, scan->query);
 	initStringInfo(&pf->key);
+	initStringInfo(&pf->common);
 	pf->cxt = AllocSetContextCreate(scan->cxt, "CipherHorizon batch", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(old);
 	return pf;
@@ -469,8 +472,8 @@ memory(void)
 
 /* ---- noting sets ----------------------------------------------------------------------- */
 
-void
-ch_prefetch_forget(ChPrefetch *pf)
+static void
+forget_sets(ChPrefetch *pf)
 {
 	MemoryContextReset(pf->cxt);
 	pf->by_key = NULL;
@@ -490,7 +493,8 @@ ch_prefetch_has(const ChPrefetch *pf)
 /*
  * The values that the parameters are now, in per-tuple memory; pf->key: what
  * finds their set.  Merged, sets with equal keys ask for the same rows, so they
- * are one, and all with a NULL are another.
+ * are one, and all with a NULL are another; other parts of the plan have the same
+ * values for all sets of a fetch, and others for a later one.
  */
 static void
 evaluate(ChPrefetch *pf)
@@ -505,11 +509,14 @@ evaluate(ChPrefetch *pf)
 	for (int i = 0; i < pf->nall; i++)
 	{
 		pf->values[i] = ExecEvalExpr(pf->exprs[i], econtext, &pf->nulls[i]);
-		any_null |= pf->nulls[i];
-		if (!pf->merged)
+		any_null |= pf->nulls[i] && i < pf->n;
+		if (!pf->merged || i >= pf->n)
 			append_image(&pf->key, pf->values[i], pf->nulls[i], pf->lens[i], pf->byvals[i]);
 	}
-	for (int i = 0; i < pf->nkeys && pf->merged && !any_null; i++)
+	pf->ncommon = pf->key.len;
+	if (pf->merged && any_null)
+		resetStringInfo(&pf->key);
+	for (int i = 0; i < pf->nkeys && !any_null; i++)
 		append_datum(&pf->key, pf->values[pf->key_numbers[i]], pf->types[pf->key_numbers[i]]);
 	MemoryContextSwitchTo(old);
 }
@@ -552,7 +559,14 @@ add_set(ChPrefetch *pf, KeyEntry *entry)
 			set->values[i] = datumCopy(pf->values[i], pf->byvals[i], pf->lens[i]);
 	}
 	if (pf->merged)
+	{
 		set->never = set->key.len == 0;
+		if (!set->never)
+		{
+			resetStringInfo(&pf->common);
+			appendBinaryStringInfo(&pf->common, set->key.data, pf->ncommon);
+		}
+	}
 	else
 	{
 		set->never = !ch_bind(pf->state, false);
@@ -575,7 +589,7 @@ ch_prefetch_add(ChPrefetch *pf)
 		ch_stop_scan(pf->state);
 		MemoryContextReset(pf->state->scan.run_cxt);
 		if (pf->bytes > memory() / 2)
-			ch_prefetch_forget(pf);
+			forget_sets(pf);
 	}
 	old = MemoryContextSwitchTo(pf->cxt);
 	if (pf->by_key == NULL)
@@ -629,6 +643,7 @@ keep_merged(ChPrefetch *pf, TupleTableSlot *slot)
 	Set		   *set;
 
 	resetStringInfo(&pf->key);
+	appendBinaryStringInfo(&pf->key, pf->common.data, pf->common.len);
 	for (int i = 0; i < pf->nkeys; i++)
 	{
 		if (slot->tts_isnull[pf->key_targets[i]])
@@ -648,6 +663,8 @@ read_rows(ChPrefetch *pf, int *asked)
 	MemoryContext row = AllocSetContextCreate(pf->cxt, "CipherHorizon row", ALLOCSET_DEFAULT_SIZES);
 	bool		fits = true;
 
+	/* an asynchronous run may have ended by an error */
+	state->scan.nowait = false;
 	ExecClearTuple(slot);
 	while (fits)
 	{
@@ -751,7 +768,7 @@ ch_prefetch_fetch(ChPrefetch *pf)
 	MemoryContextSwitchTo(old);
 	if (!fits)
 	{
-		ch_prefetch_forget(pf);
+		forget_sets(pf);
 		return false;
 	}
 	/* what is raised from now on is not about this request */

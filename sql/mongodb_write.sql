@@ -325,6 +325,23 @@ EXPLAIN (VERBOSE, COSTS OFF) UPDATE lists SET u = 7 WHERE t IS NULL;
 UPDATE lists SET u = 7 WHERE t IS NULL;
 UPDATE lists SET u = 8 WHERE b IS NULL AND _id > 4;
 SELECT * FROM all_lists ORDER BY _id;
+-- an expression may be true of NULLs, and its columns of nothing that does not fit
+CREATE FOREIGN TABLE gaps (_id integer NOT NULL, state text, s text, n integer, m integer, "coalesce" boolean, "case" boolean, "concat" boolean, "greatest" boolean, "left" boolean)
+	SERVER t_mongodb_write OPTIONS (collection 'gaps', write_mode 'immediate');
+CREATE FOREIGN TABLE all_gaps (_id integer NOT NULL, state jsonb, s jsonb, n jsonb, m jsonb, "coalesce" boolean, "case" boolean, "concat" boolean, "greatest" boolean, "left" boolean)
+	SERVER t_mongodb_write OPTIONS (collection 'gaps');
+\pset format unaligned
+EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM gaps WHERE coalesce(state, 'none') = 'none';
+\pset format aligned
+UPDATE gaps SET "coalesce" = true WHERE coalesce(state, 'none') = 'none';
+UPDATE gaps SET "case" = true WHERE CASE WHEN state = 'x' THEN 1 ELSE 2 END = 2;
+UPDATE gaps SET "concat" = true WHERE concat(state, '-', s) IN ('-', 'y-ab');
+UPDATE gaps SET "greatest" = true WHERE greatest(n, m) >= 5;
+UPDATE gaps SET "left" = true WHERE length(left(s, 3)) IS NULL;
+SELECT * FROM all_gaps ORDER BY _id;
+DELETE FROM gaps WHERE coalesce(state, 'none') = 'none';
+DELETE FROM gaps WHERE length(left(s, 3)) IS NULL;
+SELECT * FROM all_gaps ORDER BY _id;
 
 -- Sums that do not fit fail in the store.
 CREATE FOREIGN TABLE counters (_id text NOT NULL, s smallint, i integer, b bigint, f float8) SERVER t_mongodb_write OPTIONS (collection 'counters');

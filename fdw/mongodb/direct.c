@@ -63,25 +63,18 @@ takes_all(const ChColumn *col)
 	return col->basetype == JSONBOID && (col->kind == MONGO_VALUE || col->kind == MONGO_JSON);
 }
 
-/* The columns that a column is made of. */
-static List *
-sources(ChColumn *col)
-{
-	return col->kind == MONGO_COMPUTED ? mongo_column(col)->of : list_make1(col);
-}
-
 static bool
 can_leave_out(ChColumn *col, const char **reason)
 {
 	ListCell   *lc;
 
-	foreach(lc, sources(col))
-	{
-		const ChColumn *source = lfirst(lc);
-
-		if (!takes_all(source) && source->kind != MONGO_JSON_TEXT && !mongo_has_fit(source, reason))
+	if (takes_all(col) || col->kind == MONGO_JSON_TEXT)
+		return true;
+	if (col->kind != MONGO_COMPUTED)
+		return mongo_has_fit(col, reason);
+	foreach(lc, mongo_column(col)->of)
+		if (!can_leave_out(lfirst(lc), reason))
 			return false;
-	}
 	return true;
 }
 
@@ -125,20 +118,20 @@ fits_or_null(const ChColumn *col)
 	return mongo_call("$or", mongo_call("$not", mongo_is_some(mongo_raw(col)), NULL), mongo_fit(col), NULL);
 }
 
+/* always: the column is not NULL.  What it is made of may be. */
 static void
 guard_column(Guards *g, ChColumn *col, bool always)
 {
 	ListCell   *lc;
 
-	foreach(lc, sources(col))
-	{
-		ChColumn   *source = lfirst(lc);
-
-		if (takes_all(source) || source->kind == MONGO_JSON_TEXT || list_member_ptr(g->columns, source))
-			continue;
-		g->columns = lappend(g->columns, source);
-		mongo_add(g->expressions, always ? mongo_fit(source) : fits_or_null(source));
-	}
+	if (takes_all(col) || col->kind == MONGO_JSON_TEXT || list_member_ptr(g->columns, col))
+		return;
+	g->columns = lappend(g->columns, col);
+	if (col->kind != MONGO_COMPUTED)
+		mongo_add(g->expressions, always ? mongo_fit(col) : fits_or_null(col));
+	else
+		foreach(lc, mongo_column(col)->of)
+			guard_column(g, lfirst(lc), false);
 }
 
 /* Values that a smallint or integer column holds, so that what is equal to them fits. */

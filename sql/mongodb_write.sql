@@ -107,6 +107,11 @@ SELECT count(*) FROM orders WHERE _id >= 30;
 DELETE FROM orders WHERE _id >= 30;
 ALTER FOREIGN TABLE orders OPTIONS (DROP write_mode, DROP batch_size);
 
+-- More than one message to the store may have.
+CREATE FOREIGN TABLE large (_id integer NOT NULL, t text) SERVER t_mongodb_write OPTIONS (collection 'large');
+INSERT INTO large SELECT i, repeat('x', 1000000) FROM generate_series(1, 50) i;
+SELECT count(*) FROM large;
+
 -- Plans that are used again.
 SET plan_cache_mode = force_generic_plan;
 PREPARE put(int, text) AS INSERT INTO orders (_id, symbol) VALUES ($1, $2);

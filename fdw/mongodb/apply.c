@@ -320,7 +320,7 @@ add_member(Apply *a, const ChWrite *w, const char *data, uint32 len)
 
 	if (len == 0)
 		return;
-	if (a->write && (a->nmembers >= most || a->command.len + len + MEMBER_HEAD > COMMAND_BYTES))
+	if (a->write && (a->nmembers >= most || a->members.len + len + MEMBER_HEAD > COMMAND_BYTES))
 		(void) send_command(a);
 	if (a->write == NULL)
 		begin_command(a, w);

@@ -107,6 +107,24 @@ SELECT count(*) FROM orders WHERE _id >= 30;
 DELETE FROM orders WHERE _id >= 30;
 ALTER FOREIGN TABLE orders OPTIONS (DROP write_mode, DROP batch_size);
 
+-- A table of another collection, before the commit.
+CREATE FOREIGN TABLE moved (_id integer NOT NULL, n bigint) SERVER t_mongodb_write OPTIONS (collection 'from_here');
+CREATE FOREIGN TABLE from_here (_id integer NOT NULL, n bigint) SERVER t_mongodb_write OPTIONS (collection 'from_here');
+CREATE FOREIGN TABLE to_there (_id integer NOT NULL, n bigint) SERVER t_mongodb_write OPTIONS (collection 'to_there');
+BEGIN;
+INSERT INTO moved VALUES (1, 1), (2, 1);
+ALTER FOREIGN TABLE moved OPTIONS (SET collection 'to_there');
+INSERT INTO moved VALUES (1, 2), (3, 2);
+COMMIT;
+SELECT 'from_here', * FROM from_here UNION ALL SELECT 'to_there', * FROM to_there ORDER BY 1, 2;
+BEGIN;
+INSERT INTO moved VALUES (2, 3);
+ALTER FOREIGN TABLE moved OPTIONS (SET collection 'from_here');
+INSERT INTO moved VALUES (6, 3);
+COMMIT;
+INSERT INTO moved VALUES (7, 4), (8, 4), (7, 5);
+SELECT 'from_here', * FROM from_here UNION ALL SELECT 'to_there', * FROM to_there ORDER BY 1, 2;
+
 -- More than one message to the store may have.
 CREATE FOREIGN TABLE large (_id integer NOT NULL, t text) SERVER t_mongodb_write OPTIONS (collection 'large');
 INSERT INTO large SELECT i, repeat('x', 1000000) FROM generate_series(1, 50) i;

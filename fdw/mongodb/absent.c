@@ -24,6 +24,7 @@ typedef struct Absent
 	const ChWrite *write;		/* whose keys are at hand */
 	bson_t	   *keys;			/* $in */
 	int			nkeys;
+	uint64		seed;			/* of hashes of keys of its collection */
 	HTAB	   *seen;			/* SeenKey: of this transaction, as far as work_mem holds them */
 	char	   *found;			/* one that exists, as JSON */
 } Absent;
@@ -99,18 +100,29 @@ ask(Absent *a)
 		exists(a->write, psprintf("Its key is %s.", a->found));
 }
 
-/* Keys of one column are of one type, so that equal ones have equal bytes. */
+static uint64
+hash_of_collection(const MongoTable *mt)
+{
+	uint64		database = hash_bytes_extended((const unsigned char *) mt->database, strlen(mt->database), 0);
+
+	return hash_bytes_extended((const unsigned char *) mt->collection, strlen(mt->collection), database);
+}
+
+/*
+ * By type and bytes: a column's keys are of one type, and equal ones have equal
+ * bytes, but for decimals: 1.0 and 1.00 are left to the store.
+ */
 static void
 note_seen(Absent *a, const bson_iter_t *id)
 {
-	const unsigned char *bytes = id->raw + id->off;
-	int			len = id->next_off - id->off;
+	const unsigned char *bytes = id->raw + id->type;
+	int			len = id->next_off - id->type;
 	SeenKey		key;
 	bool		found;
 
 	if (hash_get_num_entries(a->seen) > (long) work_mem * 1024 / 64)
 		return;
-	key.a = hash_bytes_extended(bytes, len, a->write->table->relid);
+	key.a = hash_bytes_extended(bytes, len, a->seed);
 	key.b = hash_bytes_extended(bytes, len, UINT64CONST(0x9e3779b97f4a7c15));
 	(void) hash_search(a->seen, &key, HASH_ENTER, &found);
 	if (found)
@@ -124,9 +136,10 @@ add_batch(Absent *a, const ChBatch *batch)
 	const char *data;
 	uint32		len;
 
-	if (a->write && a->write->table->relid != batch->write->table->relid)
+	if (a->write && !mongo_same_target(a->write, batch->write))
 		ask(a);
 	a->write = batch->write;
+	a->seed = hash_of_collection(mongo_table(a->write->table));
 	while (ch_next_record(batch, &at, &data, &len))
 	{
 		bson_t		doc;

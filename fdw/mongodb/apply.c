@@ -336,7 +336,7 @@ continues(const Apply *a, const ChBatch *batch)
 {
 	const ChWrite *w = batch->write;
 
-	return batch->affected == NULL && a->write->verb == w->verb && a->write->table->relid == w->table->relid &&
+	return batch->affected == NULL && a->write->verb == w->verb && mongo_same_target(a->write, w) &&
 		a->write->skip_existing == w->skip_existing && kind_of(a->write) == kind_of(w);
 }
 

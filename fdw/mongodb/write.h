@@ -30,6 +30,16 @@ typedef struct MongoWrite
 
 extern ChColumn *mongo_id_column(const ChTable *table);
 
+/* Is it one table, of one collection?  ALTER FOREIGN TABLE may name another within a transaction. */
+static inline bool
+mongo_same_target(const ChWrite *a, const ChWrite *b)
+{
+	const MongoTable *x = mongo_table(a->table);
+	const MongoTable *y = mongo_table(b->table);
+
+	return a->table->relid == b->table->relid && strcmp(x->collection, y->collection) == 0 && strcmp(x->database, y->database) == 0;
+}
+
 /* The value of a column that may be written, NULL for CH_NULL; size as in mongo_encode. */
 extern MongoNode *mongo_encode_field(const MongoField *f, const ChValue *v, size_t *size);
 

@@ -378,7 +378,8 @@ UPDATE counters SET f = f + 1e308 WHERE _id = 'most';
 UPDATE counters SET f = f - 1e308 WHERE _id = 'least';
 UPDATE counters SET s = s + 2::smallint, i = 3 + i, b = b - 4, f = f + 0.5 WHERE _id = 'one';
 UPDATE counters SET i = i + NULL WHERE _id = 'one';
-SELECT * FROM counters ORDER BY _id;
+UPDATE counters SET i = i + 1, b = b - 2 WHERE _id = 'double';
+SELECT * FROM counters WHERE _id <> 'unfit' ORDER BY _id;
 
 -- jsonb_set sets a part of a document, which is not fetched, and leaves the rest of it as it is.
 CREATE FOREIGN TABLE shapes (_id integer NOT NULL, j jsonb, n integer) SERVER t_mongodb_write OPTIONS (collection 'shapes', write_mode 'immediate');

@@ -309,10 +309,11 @@ add_ints(const ChColumn *col, const char *operator, MongoNode *x, const ChValue 
 	MongoNode  *n = number_node(v, false);
 	MongoNode  *sum;
 
-	/* a sum of longs may become a double, so decimals are added */
+	/* a sum of longs may become a double, so decimals are added; of a double, $toDecimal keeps 15 digits */
+	x = mongo_doc1("$toLong", x);
 	if (col->basetype == INT8OID)
 		return mongo_doc1("$toLong", mongo_call(operator, mongo_doc1("$toDecimal", x), mongo_doc1("$toDecimal", n), NULL));
-	sum = mongo_call(operator, mongo_doc1("$toLong", x), n, NULL);
+	sum = mongo_call(operator, x, n, NULL);
 	if (col->basetype == INT2OID)
 		sum = mongo_call("$cond", mongo_call("$and", mongo_call("$gte", sum, mongo_int(PG_INT16_MIN), NULL),
 											 mongo_call("$lte", sum, mongo_int(PG_INT16_MAX), NULL), NULL), sum, overflow(x), NULL);

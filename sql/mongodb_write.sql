@@ -380,6 +380,12 @@ UPDATE counters SET s = s + 2::smallint, i = 3 + i, b = b - 4, f = f + 0.5 WHERE
 UPDATE counters SET i = i + NULL WHERE _id = 'one';
 UPDATE counters SET i = i + 1, b = b - 2 WHERE _id = 'double';
 SELECT * FROM counters WHERE _id <> 'unfit' ORDER BY _id;
+-- what does not fit is NULL, and its sum is
+UPDATE counters SET i = i + 1 WHERE _id = 'unfit';
+ALTER FOREIGN TABLE counters OPTIONS (ADD on_type_mismatch 'null');
+EXPLAIN (VERBOSE, COSTS OFF) UPDATE counters SET i = i + 1 WHERE _id = 'unfit';
+UPDATE counters SET i = i + 1, b = b + 1 WHERE _id = 'unfit';
+SELECT * FROM counters WHERE _id = 'unfit';
 
 -- jsonb_set sets a part of a document, which is not fetched, and leaves the rest of it as it is.
 CREATE FOREIGN TABLE shapes (_id integer NOT NULL, j jsonb, n integer) SERVER t_mongodb_write OPTIONS (collection 'shapes', write_mode 'immediate');

@@ -205,6 +205,8 @@ can_add(const ChColumn *col, const ChAssign *assign, const char **reason)
 	bool		floats = col->basetype == FLOAT8OID && (type == MONGO_ANY || type == MONGO_DOUBLE);
 	bool		ints = ch_is_int(col->basetype) && (type == MONGO_ANY || type == (col->basetype == INT8OID ? MONGO_LONG : MONGO_INT));
 
+	if (col->table->mismatch_null)
+		return ch_refuse(reason, "values that do not fit the column are NULL (on_type_mismatch)");
 	if (col->basetype == NUMERICOID)
 		return ch_refuse(reason, "MongoDB rounds sums of decimals to 34 digits");
 	if (!(floats && (ch_is_float(assign->valtype) || ch_is_int(assign->valtype))) && !(ints && ch_is_int(assign->valtype)))

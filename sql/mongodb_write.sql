@@ -496,6 +496,8 @@ ALTER FOREIGN TABLE orders OPTIONS (ADD updatable 'false');
 INSERT INTO orders (_id) VALUES (5);
 SELECT table_name, is_insertable_into FROM information_schema.tables WHERE table_schema = 't_mongodb_write' AND table_type = 'FOREIGN' ORDER BY 1;
 ALTER SERVER t_mongodb_write OPTIONS (SET write_concern '0');
+ALTER SERVER t_mongodb_write OPTIONS (SET write_concern '00');
+ALTER SERVER t_mongodb_write OPTIONS (SET write_concern '51');
 
 -- A partly written transaction is on record.
 SELECT server, outcome, records FROM cipherhorizon.in_doubt WHERE server = 't_mongodb_write';

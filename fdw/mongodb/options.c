@@ -178,7 +178,7 @@ check_server(List *options)
 					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 					 errmsg("options \"uri\" and \"%s\" exclude each other", parts[i])));
 	concern = ch_opt_string(&ch_mongodb_driver, options, "write_concern");
-	if (concern && (strcmp(concern, "0") == 0 || (strspn(concern, "0123456789") == strlen(concern) && strlen(concern) > 2)))
+	if (concern && strspn(concern, "0123456789") == strlen(concern) && (strlen(concern) > 2 || atoi(concern) < 1 || atoi(concern) > 50))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("invalid value for option \"%s\": \"%s\"", "write_concern", concern),

@@ -323,6 +323,8 @@ INSERT INTO keyed_id VALUES ('x', 1);
 INSERT INTO keyed_id VALUES ('x');
 UPDATE keyed_id SET a = NULL;
 UPDATE keyed_id SET dollar = 1 WHERE length(_id) > 0;
+ALTER FOREIGN TABLE keyed_id ADD "$y" integer;
+UPDATE keyed_id SET "$y" = NULL, v = v + 1;
 
 -- Ids that look alike, and values that do not fit.
 CREATE FOREIGN TABLE odd (_id text NOT NULL, n integer) SERVER t_mongodb_write OPTIONS (collection 'odd');

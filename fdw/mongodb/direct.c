@@ -434,11 +434,8 @@ operator_update(const ChWrite *w, const ChBoundAssign *assigns)
 	for (int i = 0; i < mw->nfields; i++)
 	{
 		const MongoField *f = &mw->fields[i];
-		MongoNode  *value;
+		MongoNode  *value = value_node(f, &assigns[f->at].value, &size);
 
-		if (f->unwritable)
-			ch_refuse_value(f->col, ERRCODE_FEATURE_NOT_SUPPORTED, f->unwritable, NULL);
-		value = value_node(f, &assigns[f->at].value, &size);
 		mongo_put(value ? set : unset, f->path->text, value ? value : mongo_text(""));
 	}
 	return mongo_change_record(mongo_doc(), set, unset);
@@ -447,6 +444,11 @@ operator_update(const ChWrite *w, const ChBoundAssign *assigns)
 static MongoNode *
 direct_update(const ChWrite *w, const ChBoundAssign *assigns)
 {
+	const MongoWrite *mw = w->priv;
+
+	for (int i = 0; i < mw->nfields; i++)
+		if (mw->fields[i].unwritable)
+			ch_refuse_value(mw->fields[i].col, ERRCODE_FEATURE_NOT_SUPPORTED, mw->fields[i].unwritable, NULL);
 	for (int i = 0; i < w->ncolumns; i++)
 		if (assigns[i].kind != CH_ASSIGN_VALUE)
 			return pipeline_update(w, assigns);

@@ -165,11 +165,11 @@ only_inserts(ChBatches *batches)
 	int64		n = 0;
 	bool		only = true;
 
-	while ((batch = ch_next_batch(batches)) != NULL)
+	while (only && (batch = ch_next_batch(batches)) != NULL)
 	{
 		const MongoWrite *mw = batch->write->priv;
 
-		only = only && batch->write->verb == CH_INSERT && !batch->write->skip_existing && !mw->upsert;
+		only = batch->write->verb == CH_INSERT && !batch->write->skip_existing && !mw->upsert;
 		n += batch->nrecords;
 	}
 	ch_rewind_batches(batches);

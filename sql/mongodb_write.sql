@@ -125,9 +125,9 @@ COMMIT;
 INSERT INTO moved VALUES (7, 4), (8, 4), (7, 5);
 SELECT 'from_here', * FROM from_here UNION ALL SELECT 'to_there', * FROM to_there ORDER BY 1, 2;
 
--- More than one message to the store may have.
-CREATE FOREIGN TABLE large (_id integer NOT NULL, t text) SERVER t_mongodb_write OPTIONS (collection 'large');
-INSERT INTO large SELECT i, repeat('x', 1000000) FROM generate_series(1, 50) i;
+-- More than one message to the store may have, of keys and of rows.
+CREATE FOREIGN TABLE large (_id text OPTIONS (bson_type 'string') NOT NULL) SERVER t_mongodb_write OPTIONS (collection 'large');
+INSERT INTO large SELECT repeat('x', 100000) || i FROM generate_series(1, 500) i;
 SELECT count(*) FROM large;
 
 -- Plans that are used again.

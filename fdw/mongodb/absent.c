@@ -15,8 +15,9 @@
 #include "miscadmin.h"
 #include "utils/hsearch.h"
 
-/* Keys of one question. */
+/* Keys of one question, and their bytes unless it is one key. */
 #define KEYS_OF_A_FIND	5000
+#define BYTES_OF_A_FIND	(4 * 1024 * 1024)
 
 typedef struct Absent
 {
@@ -45,16 +46,6 @@ exists(const ChWrite *w, const char *detail)
 			 errhint("ON CONFLICT DO NOTHING skips such rows; with the table's option upsert INSERT changes what exists.")));
 }
 
-static char *
-json_of(const bson_t *doc)
-{
-	char	   *json = bson_as_relaxed_extended_json(doc, NULL);
-	char	   *copy = pstrdup(json);
-
-	bson_free(json);
-	return copy;
-}
-
 /* The reply of find: {cursor: {firstBatch: [{_id: ...}]}} */
 static void
 take_found(const bson_t *reply, void *arg)
@@ -71,7 +62,7 @@ take_found(const bson_t *reply, void *arg)
 		return;
 	bson_iter_document(&it, &len, &data);
 	if (bson_init_static(&doc, data, len))
-		a->found = json_of(&doc);
+		a->found = mongo_short_json(&doc);
 }
 
 static void
@@ -87,7 +78,7 @@ ask(Absent *a)
 					   "projection", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT32(1), "singleBatch", BCON_BOOL(true));
 	PG_TRY();
 	{
-		mongo_command(a->conn, mt->database, command, take_found, a);
+		mongo_command_primary(a->conn, mt->database, command, take_found, a);
 	}
 	PG_FINALLY();
 	{
@@ -150,10 +141,11 @@ add_batch(Absent *a, const ChBatch *batch)
 		if (!bson_init_static(&doc, (const uint8_t *) data, len) || !bson_iter_init_find(&id, &doc, "_id"))
 			continue;
 		note_seen(a, &id);
+		if (a->nkeys == KEYS_OF_A_FIND || a->keys->len + id.next_off - id.off > BYTES_OF_A_FIND)
+			ask(a);
 		(void) bson_uint32_to_string(a->nkeys, &key, buffer, sizeof(buffer));
 		bson_append_iter(a->keys, key, -1, &id);
-		if (++a->nkeys == KEYS_OF_A_FIND)
-			ask(a);
+		a->nkeys++;
 	}
 }
 

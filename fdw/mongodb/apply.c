@@ -129,6 +129,16 @@ hint_of(int code, const ChWrite *w)
 	}
 }
 
+char *
+mongo_short_json(const bson_t *doc)
+{
+	char	   *json = bson_as_relaxed_extended_json(doc, NULL);
+	char	   *text = pnstrdup(json, pg_encoding_mbcliplen(PG_UTF8, json, strlen(json), 200));
+
+	bson_free(json);
+	return text;
+}
+
 /* {"_id": ...} of a document, or the filter of a change; for messages. */
 static char *
 row_text(const Apply *a, int64 index)
@@ -138,7 +148,6 @@ row_text(const Apply *a, int64 index)
 	bson_iter_t id;
 	bson_t		shown = BSON_INITIALIZER;
 	char		key[16];
-	char	   *json;
 	char	   *text;
 
 	snprintf(key, sizeof(key), INT64_FORMAT, index);
@@ -152,9 +161,7 @@ row_text(const Apply *a, int64 index)
 				while (bson_iter_next(&id))
 					bson_append_iter(&shown, NULL, -1, &id);
 		}
-	json = bson_as_relaxed_extended_json(&shown, NULL);
-	text = pnstrdup(json, pg_encoding_mbcliplen(PG_UTF8, json, strlen(json), 200));
-	bson_free(json);
+	text = mongo_short_json(&shown);
 	bson_destroy(&shown);
 	return text;
 }

@@ -351,20 +351,45 @@ raise_command_error(const bson_t *reply, void *arg)
 	mongo_raise(e->mc, &e->error, reply);
 }
 
-void
-mongo_command(ChConn *conn, const char *database, const bson_t *command,
-			  void (*fn) (const bson_t *reply, void *arg), void *arg)
+/* prefs NULL: as the server's option read_preference says. */
+static void
+run_command(ChConn *conn, const char *database, const bson_t *command, const mongoc_read_prefs_t *prefs,
+			void (*fn) (const bson_t *reply, void *arg), void *arg)
 {
 	CommandError e = {.mc = conn->handle};
 	bson_t		reply;
 	bool		ok;
 
 	mongo_begin(e.mc);
-	ok = mongoc_client_read_command_with_opts(e.mc->client, database, command, NULL, NULL, &reply, &e.error);
+	ok = mongoc_client_read_command_with_opts(e.mc->client, database, command, prefs, NULL, &reply, &e.error);
 	if (ok)
 		with_reply(&reply, fn, arg);
 	else
 		with_reply(&reply, raise_command_error, &e);
+}
+
+void
+mongo_command(ChConn *conn, const char *database, const bson_t *command,
+			  void (*fn) (const bson_t *reply, void *arg), void *arg)
+{
+	run_command(conn, database, command, NULL, fn, arg);
+}
+
+void
+mongo_command_primary(ChConn *conn, const char *database, const bson_t *command,
+					  void (*fn) (const bson_t *reply, void *arg), void *arg)
+{
+	mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+
+	PG_TRY();
+	{
+		run_command(conn, database, command, prefs, fn, arg);
+	}
+	PG_FINALLY();
+	{
+		mongoc_read_prefs_destroy(prefs);
+	}
+	PG_END_TRY();
 }
 
 static bool

@@ -189,6 +189,10 @@ pg_noreturn extern void mongo_raise(MongoConn *mc, const bson_error_t *error, co
 extern void mongo_command(ChConn *conn, const char *database, const bson_t *command,
 						  void (*fn) (const bson_t *reply, void *arg), void *arg);
 
+/* The same of the server that is written to, whatever read_preference says. */
+extern void mongo_command_primary(ChConn *conn, const char *database, const bson_t *command,
+								  void (*fn) (const bson_t *reply, void *arg), void *arg);
+
 /* Does the collection exist?  True if the store does not let us see. */
 extern bool mongo_collection_exists(ChConn *conn, const char *database, const char *collection);
 

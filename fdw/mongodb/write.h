@@ -54,6 +54,9 @@ extern void mongo_append_record(const ChWrite *w, const MongoNode *record, Strin
 #define MONGO_NO_POSITION	"path element at position "
 #define MONGO_SET_IN_SCALAR	"cannot set path in scalar"
 
+/* Its first 200 bytes as JSON, for messages. */
+extern char *mongo_short_json(const bson_t *doc);
+
 /* Raise if a key that is to be inserted exists (absent.c). */
 extern void mongo_check_absent(ChConn *conn, ChBatches *batches);
 

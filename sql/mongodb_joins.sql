@@ -160,7 +160,9 @@ SELECT pair, same(format('SELECT a._id, b._id FROM odd a JOIN odd b ON %s', pair
 	FROM unnest(ARRAY['a.n = b.f', 'a.o = b.s', 'a.l = b.at', 'a.s = b.s AND a.b = b.b']) pair;
 
 -- A value that does not fit is an error where it is joined, as in any condition
-CREATE FOREIGN TABLE bad (_id int NOT NULL, v int) SERVER t_mongodb_joins OPTIONS (collection 'bad');
+CREATE FOREIGN TABLE bad (_id int NOT NULL, v int) SERVER t_mongodb_joins OPTIONS (collection 'bad', on_type_mismatch 'null');
+ANALYZE bad;
+ALTER FOREIGN TABLE bad OPTIONS (DROP on_type_mismatch);
 SELECT o.name, b._id FROM owners o JOIN bad b ON b.v = o._id;
 SELECT o.name FROM owners o WHERE EXISTS (SELECT FROM bad b WHERE b.v = o._id);
 SELECT o.name, b._id FROM owners o JOIN bad b ON b.v = o._id WHERE o._id < 3;

@@ -501,7 +501,10 @@ ALTER SERVER t_mongodb_write OPTIONS (SET write_concern '0');
 ALTER SERVER t_mongodb_write OPTIONS (SET write_concern '00');
 ALTER SERVER t_mongodb_write OPTIONS (SET write_concern '51');
 
--- A partly written transaction is on record.
+-- A partly written transaction is on record.  That two decimals are one key is found by the store only.
+CREATE FOREIGN TABLE scaled (_id numeric NOT NULL, n integer) SERVER t_mongodb_write OPTIONS (collection 'scaled');
+INSERT INTO scaled VALUES (1.0, 1), (2, 2), (1.00, 3), (4, 4);
+SELECT * FROM scaled ORDER BY _id;
 SELECT server, outcome, records FROM cipherhorizon.in_doubt WHERE server = 't_mongodb_write';
 
 SET client_min_messages = warning;

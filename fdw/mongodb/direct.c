@@ -23,30 +23,15 @@
 
 /* ---- what the condition leaves out ------------------------------------------------------ */
 
-/* Types whose values the filter tells from all others that are equal to one of them. */
+/*
+ * Does the filter tell the values of this column from all others that are equal
+ * to one of them?  Of a real column some doubles are; a domain and a length are
+ * for PostgreSQL to check.
+ */
 static bool
 has_equality(const ChColumn *col)
 {
-	if (col->kind != MONGO_VALUE || col->domain || col->typmod >= 0)
-		return false;
-	switch (col->basetype)
-	{
-		case BOOLOID:
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case FLOAT8OID:
-		case NUMERICOID:
-		case TEXTOID:
-		case VARCHAROID:
-		case UUIDOID:
-		case TIMESTAMPTZOID:
-		case TIMESTAMPOID:
-		case DATEOID:
-			return true;
-		default:
-			return false;
-	}
+	return col->kind == MONGO_VALUE && !col->domain && col->typmod < 0 && col->basetype != FLOAT4OID;
 }
 
 /* Nothing is above it that might be an array. */

@@ -34,29 +34,10 @@ mongo_id_column(const ChTable *table)
 static bool
 identifies(const ChColumn *col)
 {
-	MongoType	type = mongo_column(col)->type;
+	const char *reason;
+	ChExpr		equality = {.kind = CH_COND_CMP,.op = CH_EQ,.attno = col->attno,.valtype = col->basetype};
 
-	switch (col->basetype)
-	{
-		case BOOLOID:
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case FLOAT4OID:
-		case FLOAT8OID:
-		case NUMERICOID:
-		case TIMESTAMPTZOID:
-		case TIMESTAMPOID:
-		case DATEOID:
-			return true;
-		case TEXTOID:
-		case VARCHAROID:
-			return type <= MONGO_UUID;
-		case UUIDOID:
-			return type == MONGO_ANY || type == MONGO_UUID;
-		default:
-			return false;
-	}
+	return mongo_ship_leaf(col->table, &equality, &reason) != CH_SHIP_NO;
 }
 
 bool

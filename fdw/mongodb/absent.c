@@ -136,6 +136,7 @@ add_batch(Absent *a, const ChBatch *batch)
 		bson_t		doc;
 		bson_iter_t id;
 		const char *key;
+		int			key_len;
 		char		buffer[16];
 
 		if (!bson_init_static(&doc, (const uint8_t *) data, len) || !bson_iter_init_find(&id, &doc, "_id"))
@@ -143,9 +144,8 @@ add_batch(Absent *a, const ChBatch *batch)
 		note_seen(a, &id);
 		if (a->nkeys == KEYS_OF_A_FIND || a->keys->len + id.next_off - id.off > BYTES_OF_A_FIND)
 			ask(a);
-		(void) bson_uint32_to_string(a->nkeys, &key, buffer, sizeof(buffer));
-		bson_append_iter(a->keys, key, -1, &id);
-		a->nkeys++;
+		key = key_of_item(a->nkeys++, buffer, &key_len);
+		bson_append_iter(a->keys, key, key_len, &id);
 	}
 }
 

@@ -14,7 +14,6 @@
 #include "miscadmin.h"
 
 /* Codes of the server's errors */
-#define MONGO_UNAUTHORIZED			13
 #define MONGO_INVALID_VALIDATION	121
 #define MONGO_VIEW					166
 #define MONGO_TOO_LARGE				10334
@@ -321,6 +320,7 @@ static void
 add_member(Apply *a, const ChWrite *w, const char *data, uint32 len)
 {
 	const char *key;
+	int			key_len;
 	char		buffer[16];
 	bson_t		member;
 	int64		most = Min(w->batch_size > 0 ? w->batch_size : COMMAND_RECORDS, a->mc->max_records);
@@ -331,9 +331,9 @@ add_member(Apply *a, const ChWrite *w, const char *data, uint32 len)
 		(void) send_command(a);
 	if (a->write == NULL)
 		begin_command(a, w);
-	(void) bson_uint32_to_string(a->nmembers++, &key, buffer, sizeof(buffer));
+	key = key_of_item(a->nmembers++, buffer, &key_len);
 	if (!bson_init_static(&member, (const uint8_t *) data, len) ||
-		!bson_append_document(&a->members, key, -1, &member))
+		!bson_append_document(&a->members, key, key_len, &member))
 		elog(ERROR, "libbson does not take a record of %u bytes", len);
 }
 

@@ -14,7 +14,6 @@
 #include "utils/memutils.h"
 
 /* Codes of the server's errors that mean something to us. */
-#define MONGO_UNAUTHORIZED			13
 #define MONGO_AUTHENTICATION_FAILED	18
 #define MONGO_CURSOR_NOT_FOUND		43
 #define MONGO_MAX_TIME_EXPIRED		50

@@ -131,7 +131,7 @@ ship_computed(const ChTable *table, const ChColumn *col, const ChExpr *leaf, con
 		return CH_SHIP_NO;
 	if (col->kind == MONGO_COMPUTED)
 		return mongo_column(col)->limits ? ch_no_ship(reason, "MongoDB makes dates of the years 1 to 9999 only")
-			: mongo_can_express_leaf(table, leaf, reason) ? CH_SHIP_EXACT : CH_SHIP_NO;
+			: mongo_ship_expression(table, leaf, reason) ? CH_SHIP_EXACT : CH_SHIP_NO;
 	if (col->table->mismatch_null)
 		return ch_no_ship(reason, "values that do not fit the column are NULL (on_type_mismatch)");
 	if (is_null_test(leaf))
@@ -147,7 +147,7 @@ ship_other(const ChTable *table, const ChColumn *col, const ChExpr *leaf, const 
 	ChShip		ship;
 
 	if (leaf->kind == CH_COND_CMP_COLUMN)
-		return mongo_can_express_leaf(table, leaf, reason) ? CH_SHIP_EXACT : CH_SHIP_NO;
+		return mongo_ship_expression(table, leaf, reason) ? CH_SHIP_EXACT : CH_SHIP_NO;
 	if (leaf->kind == CH_COND_CONTAINS || leaf->kind == CH_COND_HAS_KEY)
 		return path->nplain < path->nparts ? ch_no_ship(reason, "MongoDB reads a number in a path as an array position and as a field name")
 			: mongo_ship_content(col, leaf, reason);

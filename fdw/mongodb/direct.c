@@ -15,7 +15,6 @@
 #include <math.h>
 
 #include "fdw/mongodb/predicate.h"
-#include "fdw/mongodb/request.h"
 #include "fdw/mongodb/write.h"
 
 #include "catalog/pg_type.h"

@@ -680,9 +680,16 @@ can_express(ChCondKind kind, const ChColumn *col, const ChColumn *other, const c
 }
 
 bool
-mongo_can_express_leaf(const ChTable *table, const ChExpr *leaf, const char **reason)
+mongo_ship_expression(const ChTable *table, const ChExpr *expr, const char **reason)
 {
-	return can_express(leaf->kind, ch_column(table, leaf->attno), leaf->other ? ch_column(table, leaf->other) : NULL, reason);
+	ListCell   *lc;
+
+	if (expr->kind != CH_COND_AND && expr->kind != CH_COND_OR)
+		return can_express(expr->kind, ch_column(table, expr->attno), expr->other ? ch_column(table, expr->other) : NULL, reason);
+	foreach(lc, expr->args)
+		if (!mongo_ship_expression(table, lfirst(lc), reason))
+			return false;
+	return true;
 }
 
 bool

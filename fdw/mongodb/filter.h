@@ -48,11 +48,11 @@ extern ChShip mongo_ship_like(const ChColumn *col, const ChExpr *leaf, const cha
 /* ---- filter.c ----------------------------------------------------------- */
 
 /*
- * The condition as an expression of an aggregation pipeline; only if can is
- * true of it.
+ * The condition as an expression of an aggregation pipeline; only if one of the
+ * others is true of it.
  */
 extern bool mongo_can_express(const ChCond *cond);
-extern bool mongo_can_express_leaf(const ChTable *table, const ChExpr *leaf, const char **reason);
+extern bool mongo_ship_expression(const ChTable *table, const ChExpr *expr, const char **reason);
 extern MongoNode *mongo_filter_expression(const ChCond *cond);
 
 /* Add its members to a document; call it once.  Does not raise but for memory. */

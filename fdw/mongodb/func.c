@@ -455,17 +455,6 @@ ship_concat(const ChTable *table, ChColumn *col, const char **reason)
 
 /* ---- conditions ---------------------------------------------------------------------------------------- */
 
-static bool
-can_express(const ChTable *table, const ChExpr *expr, const char **reason)
-{
-	ListCell   *lc;
-
-	foreach(lc, expr->args)
-		if (!can_express(table, lfirst(lc), reason))
-			return false;
-	return expr->kind == CH_COND_AND || expr->kind == CH_COND_OR || mongo_can_express_leaf(table, expr, reason);
-}
-
 /* A result, which may be NULL. */
 static MongoNode *
 result(const ChTable *table, const ChColumn *col, int n, List **of, const char **reason)
@@ -487,7 +476,7 @@ ship_case(const ChTable *table, ChColumn *col, const char **reason)
 		MongoNode  *then = result(table, col, i, &of, reason);
 		ChCond	   *cond;
 
-		if (then == NULL || !can_express(table, expr, reason))
+		if (then == NULL || !mongo_ship_expression(table, expr, reason))
 			return false;
 		of = ch_columns_of(table, expr, of);
 		cond = ch_bind_constants(table, expr);

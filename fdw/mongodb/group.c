@@ -76,7 +76,7 @@ ship_condition(const ChTable *table, const ChExpr *expr, bool as_expression, con
 		return true;
 	col = ch_column(table, expr->attno);
 	if (as_expression && expr->kind != CH_COND_IS_NULL && expr->kind != CH_COND_NOT_NULL)
-		return mongo_can_express_leaf(table, expr, reason);
+		return mongo_ship_expression(table, expr, reason);
 	if (!as_expression && (col->table->mismatch_null || col->kind != MONGO_VALUE))
 		return true;
 	return mongo_has_fit(col, reason);

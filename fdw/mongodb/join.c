@@ -237,27 +237,13 @@ find_lookup(const ChCond *cond, const Member *member, Lookup *best)
 
 /* ---- may it ship --------------------------------------------------------------------------- */
 
-/* Every part of the condition as an expression. */
-static bool
-ship_expression(const ChTable *joined, const ChExpr *expr, const char **reason)
-{
-	ListCell   *lc;
-
-	if (expr->kind != CH_COND_AND && expr->kind != CH_COND_OR)
-		return mongo_can_express_leaf(joined, expr, reason);
-	foreach(lc, expr->args)
-		if (!ship_expression(joined, lfirst(lc), reason))
-			return false;
-	return true;
-}
-
 static bool
 ship_on(const Member *member, const ChExpr *on, const char **reason)
 {
 	ListCell   *lc;
 
 	foreach(lc, parts_of(on))
-		if (!is_own_expr(lfirst(lc), member) && !ship_expression(member->joined, lfirst(lc), reason))
+		if (!is_own_expr(lfirst(lc), member) && !mongo_ship_expression(member->joined, lfirst(lc), reason))
 			return false;
 	return true;
 }

@@ -74,11 +74,9 @@ void
 mongo_make_value(const ChColumn *col, ChValue *v)
 {
 	bson_oid_t	oid;
-	char	   *hex = palloc(25);
 
 	bson_oid_init(&oid, NULL);
-	bson_oid_to_string(&oid, hex);
-	*v = ch_string(hex, 24);
+	*v = mongo_oid_text(&oid);
 }
 
 /* ---- columns and their paths --------------------------------------------------------- */
@@ -110,23 +108,12 @@ compare_fields(const void *pa, const void *pb)
 	return a->at - b->at;
 }
 
-static bool
-is_below(const MongoPath *path, const MongoPath *upper)
-{
-	if (upper->nparts > path->nparts)
-		return false;
-	for (int i = 0; i < upper->nparts; i++)
-		if (strcmp(path->parts[i], upper->parts[i]) != 0)
-			return false;
-	return true;
-}
-
 /* The first of the fields before it that has it in its value, or -1. */
 static int
 upper_field(const MongoWrite *mw, int n)
 {
 	for (int i = 0; i < n; i++)
-		if (mw->fields[i].col->kind != MONGO_DOCUMENT && is_below(mw->fields[n].path, mw->fields[i].path))
+		if (mw->fields[i].col->kind != MONGO_DOCUMENT && mongo_is_below(mw->fields[n].path->text, mw->fields[i].path->text))
 			return i;
 	return -1;
 }

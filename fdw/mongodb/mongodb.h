@@ -107,6 +107,9 @@ extern void mongo_check_options(int where, List *options);
 extern void mongo_describe_table(ChTable *table);
 extern void mongo_parse_path(const char *text, int nroot, MongoPath *path);
 
+/* Is a path the prefix, or one below it? */
+extern bool mongo_is_below(const char *path, const char *prefix);
+
 /* A name that a path can have and that is no array position. */
 extern bool mongo_is_field_name(const char *name);
 
@@ -169,6 +172,9 @@ extern bool mongo_kill_cursor(MongoConn *mc, const char *database, const char *c
 
 /* ---- connection.c ------------------------------------------------------- */
 
+/* Code of the server's error for a right that is not there. */
+#define MONGO_UNAUTHORIZED	13
+
 extern void mongo_library_init(void);
 extern void mongo_connect(ChConn *conn);
 extern void mongo_disconnect(ChConn *conn);
@@ -209,6 +215,9 @@ extern void mongo_decode_for(const ChColumn *col, const bson_iter_t *it, ChValue
 /* Milliseconds since 1970 and microseconds since 2000. */
 extern bool mongo_date_to_timestamp(int64 ms, Timestamp *out);
 extern int64 mongo_timestamp_to_date(Timestamp t, bool *exact);	/* rounded down */
+
+/* Its 24 digits. */
+extern ChValue mongo_oid_text(const bson_oid_t *oid);
 
 extern bool mongo_uuid_of_text(const char *text, int len, char *out);
 

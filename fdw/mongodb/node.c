@@ -389,14 +389,6 @@ mongo_field(const MongoNode *node)
 	return text[0] == '$' && text[1] != '$' && text[1] != '\0' ? text + 1 : NULL;
 }
 
-static bool
-is_of_table(const char *field, const char *table)
-{
-	size_t		len = strlen(table);
-
-	return strncmp(field, table, len) == 0 && (field[len] == '\0' || field[len] == '.');
-}
-
 /* What an expression refers to. */
 typedef struct References
 {
@@ -436,7 +428,7 @@ find_references(const MongoNode *node, const char *table, List *names, Reference
 {
 	const char *field = mongo_field(node);
 
-	if (field && is_of_table(field, table))
+	if (field && mongo_is_below(field, table))
 		found->own = true;
 	else if (field)
 		found->others = true;
@@ -484,7 +476,7 @@ mongo_rebase(MongoNode *node, const char *table, MongoNode *vars)
 	const char *field = mongo_field(node);
 	MongoNode  *whole;
 
-	if (field && is_of_table(field, table))
+	if (field && mongo_is_below(field, table))
 		return mongo_text(field[strlen(table)] == '.' ? psprintf("$%s", field + strlen(table) + 1) : "$$ROOT");
 	if (vars && is_of_others(node, table))
 		return variable_of(vars, node);

@@ -363,6 +363,14 @@ mongo_parse_path(const char *text, int nroot, MongoPath *path)
 }
 
 bool
+mongo_is_below(const char *path, const char *prefix)
+{
+	size_t		len = strlen(prefix);
+
+	return strncmp(path, prefix, len) == 0 && (path[len] == '\0' || path[len] == '.');
+}
+
+bool
 mongo_is_field_name(const char *name)
 {
 	return name[0] != '\0' && name[0] != '$' && strchr(name, '.') == NULL && strspn(name, "0123456789") < strlen(name);

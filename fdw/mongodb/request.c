@@ -27,14 +27,6 @@ mongo_count(int64 count)
 
 /* ---- projections ------------------------------------------------------------------------------ */
 
-bool
-mongo_is_below(const char *path, const char *prefix)
-{
-	size_t		len = strlen(prefix);
-
-	return strncmp(path, prefix, len) == 0 && (path[len] == '\0' || path[len] == '.');
-}
-
 /* Add a path, unless one is there that includes it; drop those it includes. */
 static List *
 include_path(List *paths, const char *path)

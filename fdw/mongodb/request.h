@@ -42,9 +42,6 @@ extern MongoNode *mongo_unset_order(const MongoOrder *order);
 
 /* ---- request.c ---------------------------------------------------------- */
 
-/* Is a path the prefix, or one below it? */
-extern bool mongo_is_below(const char *path, const char *prefix);
-
 /* A LIMIT or OFFSET, which has only a number yet in the text of an EXPLAIN. */
 extern MongoNode *mongo_count(int64 count);
 

@@ -170,8 +170,8 @@ make_map1(ChValue *v, const char *key, ChValue value)
 	make_map(v, key, value, NULL, value);
 }
 
-static ChValue
-oid_text(const bson_oid_t *oid)
+ChValue
+mongo_oid_text(const bson_oid_t *oid)
 {
 	char	   *hex = palloc(25);
 
@@ -211,7 +211,7 @@ decode_dbpointer(const bson_iter_t *it, ChValue *v)
 	ChValue		inner;
 
 	bson_iter_dbpointer(it, &len, &collection, &oid);
-	make_map(&inner, "$ref", text_value(collection), "$id", oid_text(oid));
+	make_map(&inner, "$ref", text_value(collection), "$id", mongo_oid_text(oid));
 	make_map1(v, "$dbPointer", inner);
 }
 
@@ -410,7 +410,7 @@ mongo_decode(const bson_iter_t *it, ChValue *v)
 			decode_date(it, v);
 			break;
 		case BSON_TYPE_OID:
-			*v = oid_text(bson_iter_oid(it));
+			*v = mongo_oid_text(bson_iter_oid(it));
 			v->remote_type = "objectId";
 			break;
 		case BSON_TYPE_DECIMAL128:

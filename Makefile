@@ -11,9 +11,9 @@ EXTENSION = cipherhorizon
 EXTVERSION = 1.0
 DATA_built = extension/cipherhorizon--$(EXTVERSION).sql
 
-SOURCES = $(wildcard extension/*.c fdw/*.c fdw/core/*.c \
+SOURCES = $(wildcard extension/*.c extension/cdc/*.c fdw/*.c fdw/core/*.c \
             fdw/influxdb/*.c fdw/mongodb/*.c fdw/redis/*.c fdw/neo4j/*.c)
-OWN_HEADERS = $(wildcard extension/*.h fdw/core/*.h \
+OWN_HEADERS = $(wildcard extension/*.h extension/cdc/*.h fdw/core/*.h \
             fdw/influxdb/*.h fdw/mongodb/*.h fdw/redis/*.h fdw/neo4j/*.h)
 OBJS = $(SOURCES:.c=.o)
 
@@ -72,9 +72,7 @@ $(call need,openssl,libssl-dev)
 $(call need,zlib,zlib1g-dev)
 endif
 
-# jansson and rdkafka are asked for above and linked when change data capture
-# comes to use them.
-LIBRARIES = $(MONGOC) hiredis libcurl openssl zlib
+LIBRARIES = $(MONGOC) hiredis libcurl jansson rdkafka openssl zlib
 # Their headers are not ours to mend: -isystem keeps -Werror for our own code.
 PG_CPPFLAGS = -I$(CURDIR) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBRARIES)))
 # PostgreSQL's headers have parameters that they do not use; its own

@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "extension/cdc/cdc.h"
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
 #include "utils/guc.h"
@@ -18,6 +19,7 @@ void
 _PG_init(void)
 {
 	ch_define_gucs();
+	ch_cdc_init();
 	MarkGUCPrefixReserved("cipherhorizon");
 	ch_ir_register();
 	ch_batch_init();

@@ -309,6 +309,66 @@ ch_interrupt_pending(void)
 #define CH_CREATE_WAIT_SET(nevents) CreateWaitEventSet(CurrentMemoryContext, nevents)
 #endif
 
+/* One that lasts as long as the process; 17 takes no memory context. */
+#if PG_VERSION_NUM >= 170000
+#define CH_CREATE_LASTING_WAIT_SET(nevents) CreateWaitEventSet(NULL, nevents)
+#else
+#define CH_CREATE_LASTING_WAIT_SET(nevents) CreateWaitEventSet(TopMemoryContext, nevents)
+#endif
+
+/*
+ * Logical slots, for who includes their header before this one: 17 knows ones that
+ * a standby takes over, 18 refuses an invalidated one by itself.
+ */
+#ifdef SLOT_H
+static inline void
+ch_slot_create(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	ReplicationSlotCreate(name, true, RS_EPHEMERAL, false, true, false);
+#else
+	ReplicationSlotCreate(name, true, RS_EPHEMERAL, false);
+#endif
+}
+
+static inline void
+ch_slot_acquire(const char *name)
+{
+#if PG_VERSION_NUM >= 180000
+	ReplicationSlotAcquire(name, true, true);
+#else
+	ReplicationSlotAcquire(name, true);
+#endif
+}
+
+static inline bool
+ch_slot_invalidated(const ReplicationSlot *slot)
+{
+#if PG_VERSION_NUM >= 160000
+	return slot->data.invalidated != RS_INVAL_NONE;
+#else
+	return slot->data.restart_lsn == InvalidXLogRecPtr;
+#endif
+}
+
+/*
+ * Up to where WAL may be decoded: what is flushed, and with a slot that standbys
+ * take over what they have, else last.
+ */
+static inline XLogRecPtr
+ch_decodable_upto(XLogRecPtr last)
+{
+	XLogRecPtr	flushed = GetFlushRecPtr(NULL);
+
+#if PG_VERSION_NUM >= 170000
+	if (MyReplicationSlot && MyReplicationSlot->data.failover && !StandbySlotsHaveCaughtup(flushed, DEBUG1))
+		return last;
+#endif
+	(void) last;
+	return flushed;
+}
+#endif
+
 /* The next value of a sort, copied; 16 lets the caller choose */
 #if PG_VERSION_NUM >= 160000
 #define ch_tuplesort_getdatum(sort, value, isnull) tuplesort_getdatum(sort, true, true, value, isnull, NULL)

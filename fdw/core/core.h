@@ -557,6 +557,12 @@ typedef struct ChDoubt
 	int64		records;
 } ChDoubt;
 
+/*
+ * Have a background worker run a statement as a transaction of its own, as the
+ * database's owner of everything, and wait.  False if there is none to be had.
+ */
+extern bool ch_run_in_worker(const char *sql);
+
 extern void ch_record_doubt(List *doubts, const char *reason);
 
 /* The same from where nothing may be written, or NIL; ch_record_late_doubts catches up. */

@@ -49,9 +49,8 @@ put_statement(StringInfo sql, List *doubts, const char *reason)
 	}
 }
 
-/* Have a worker run it, and wait.  False if there is none to be had. */
-static bool
-run_in_worker(const char *sql)
+bool
+ch_run_in_worker(const char *sql)
 {
 	BackgroundWorker worker = {
 		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
@@ -116,7 +115,7 @@ ch_record_doubt(List *doubts, const char *reason)
 
 	initStringInfo(&sql);
 	put_statement(&sql, doubts, reason);
-	if (!run_in_worker(sql.data))
+	if (!ch_run_in_worker(sql.data))
 		ereport(WARNING,
 				(errmsg("a transaction that only some stores kept could not be recorded"),
 				 errdetail("%s", sql.data),
@@ -146,7 +145,7 @@ ch_record_late_doubts(void)
 	if (sql == NULL)
 		return;
 	late = NULL;
-	if (!run_in_worker(sql->data))
+	if (!ch_run_in_worker(sql->data))
 		ereport(WARNING, (errmsg("a transaction that only some stores kept could not be recorded"), errdetail("%s", sql->data)));
 	pfree(sql->data);
 	pfree(sql);

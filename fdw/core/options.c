@@ -95,7 +95,8 @@ static const ChOptionDef *
 find_in(const ChOptionDef *defs, const char *name, int where)
 {
 	for (const ChOptionDef *d = defs; d && d->name; d++)
-		if (strcmp(d->name, name) == 0 && (where == 0 || (d->where & where)))
+		if ((d->prefix ? strncmp(d->name, name, strlen(d->name)) : strcmp(d->name, name)) == 0 &&
+			(where == 0 || (d->where & where)))
 			return d;
 	return NULL;
 }

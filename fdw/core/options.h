@@ -41,6 +41,8 @@ typedef struct ChOptionDef
 	double		max;
 	const char *const *values;	/* CH_OPT_ENUM: allowed ones, NULL ends them */
 	bool		secret;			/* only in a USER MAPPING, never shown */
+	bool		prefix;			/* every name that begins so; the driver checks
+								 * the rest */
 	bool		superuser;		/* names a file or socket: only a superuser or
 								 * member of pg_read_server_files may set it */
 	const char *help;			/* one line, for the generated docs */

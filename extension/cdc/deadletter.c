@@ -1,0 +1,99 @@
+/*
+ * deadletter.c
+ *	  Records that Kafka will never take: too large, or refused for what is in them.
+ *	  They are kept in a table, with the reason, before anything after them is
+ *	  confirmed; a worker that begins again passes over them.
+ *
+ * The table is written by a process of its own, because a record may turn up in
+ * the middle of decoding, where no transaction of ours can write.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "cdc.h"
+#include "executor/spi.h"
+#include "fdw/core/core.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#define POSITION_SIZE 32
+
+static HTAB *dead = NULL;		/* positions of records that were given up before */
+
+static void
+append_bytes(StringInfo sql, const char *bytes, size_t len)
+{
+	if (bytes == NULL)
+	{
+		appendStringInfoString(sql, "NULL");
+		return;
+	}
+	appendStringInfoString(sql, "'\\x");
+	enlargeStringInfo(sql, len * 2);
+	sql->len += hex_encode(bytes, len, sql->data + sql->len);
+	sql->data[sql->len] = '\0';
+	appendStringInfoString(sql, "'::bytea");
+}
+
+static void
+remember(CdcWorker *w, const char *position)
+{
+	if (dead == NULL)
+	{
+		HASHCTL		ctl = {.keysize = POSITION_SIZE, .entrysize = POSITION_SIZE, .hcxt = w->cxt};
+
+		dead = hash_create("dead letters", 64, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	}
+	(void) hash_search(dead, position, HASH_ENTER, NULL);
+}
+
+bool
+cdc_is_dead(CdcWorker *w, const char *position)
+{
+	return dead && hash_search(dead, position, HASH_FIND, NULL) != NULL;
+}
+
+void
+cdc_keep_letter(CdcWorker *w, const CdcLetter *letter)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "INSERT INTO cipherhorizon.cdc_dead_letter (pipeline, position, topic, reason, key, value) VALUES (%s, %s, %s, %s, ",
+					 quote_literal_cstr(w->config->name), quote_literal_cstr(letter->position), quote_literal_cstr(letter->topic),
+					 quote_literal_cstr(letter->reason));
+	append_bytes(&sql, letter->key, letter->key_len);
+	appendStringInfoString(&sql, ", ");
+	append_bytes(&sql, letter->value, letter->value_len);
+	appendStringInfoString(&sql, ") ON CONFLICT DO NOTHING");
+	if (!ch_run_in_worker(sql.data))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("a record that Kafka does not take could not be kept"),
+				 errdetail("%s.", letter->reason),
+				 errhint("Raise max_worker_processes.")));
+	pfree(sql.data);
+	remember(w, letter->position);
+	w->counters.dead_letters++;
+}
+
+void
+cdc_load_letters(CdcWorker *w)
+{
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1];
+
+	StartTransactionCommand();
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	values[0] = CStringGetTextDatum(w->config->name);
+	if (SPI_execute_with_args("SELECT position FROM cipherhorizon.cdc_dead_letter WHERE pipeline = $1", 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read cipherhorizon.cdc_dead_letter");
+	for (uint64 i = 0; i < SPI_processed; i++)
+		remember(w, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+	PopActiveSnapshot();
+	SPI_finish();
+	CommitTransactionCommand();
+}

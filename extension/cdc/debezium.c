@@ -1,0 +1,661 @@
+/*
+ * debezium.c
+ *	  The format debezium_json: what Debezium's connector for PostgreSQL sends, with
+ *	  Kafka Connect's JsonConverter, with or without schemas.  test/debezium compares
+ *	  with its events; docs/cdc.md lists the differences.
+ *
+ * What does not change from record to record is made once, when a table is described.
+ */
+#include "postgres.h"
+
+#include "cdc.h"
+#include "commands/dbcommands.h"
+#include "fdw/core/compat.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define UNAVAILABLE "__debezium_unavailable_value"
+
+/* Microseconds from 1970 to 2000 */
+#define EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
+
+#define APPEND(out, literal) appendBinaryStringInfo(out, literal, sizeof(literal) - 1)
+
+typedef struct Prepared
+{
+	StringInfoData key_head;	/* before the key's members */
+	StringInfoData key_tail;
+	StringInfoData value_head;
+	StringInfoData value_tail;
+	StringInfoData database;	/* ,"db":"...","sequence":[ */
+	StringInfoData table;		/* ,"schema":"...","table":"...","txId": */
+	char	  **missing;		/* by column: what stands for a value that is not there */
+	char	  **unchanged;		/* by column: what stands for one that WAL does not have */
+} Prepared;
+
+/* ---- schemas -------------------------------------------------------------------------------------- */
+
+static const char source_fields[] =
+"{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"version\"},{\"type\":\"string\",\"optional\":false,\"field\":\"connector\"},"
+"{\"type\":\"string\",\"optional\":false,\"field\":\"name\"},{\"type\":\"int64\",\"optional\":false,\"field\":\"ts_ms\"},"
+"{\"type\":\"string\",\"optional\":true,\"name\":\"io.debezium.data.Enum\",\"version\":1,\"parameters\":{\"allowed\":\"true,first,first_in_data_collection,last_in_data_collection,last,false,incremental\"},\"default\":\"false\",\"field\":\"snapshot\"},"
+"{\"type\":\"string\",\"optional\":false,\"field\":\"db\"},{\"type\":\"string\",\"optional\":true,\"field\":\"sequence\"},{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_us\"},"
+"{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_ns\"},{\"type\":\"string\",\"optional\":false,\"field\":\"schema\"},{\"type\":\"string\",\"optional\":false,\"field\":\"table\"},"
+"{\"type\":\"int64\",\"optional\":true,\"field\":\"txId\"},{\"type\":\"int64\",\"optional\":true,\"field\":\"lsn\"},{\"type\":\"int64\",\"optional\":true,\"field\":\"xmin\"},"
+"{\"type\":\"string\",\"optional\":true,\"field\":\"origin\"},{\"type\":\"int64\",\"optional\":true,\"field\":\"origin_lsn\"}],"
+"\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Source\",\"version\":1,\"field\":\"source\"}";
+
+static const char transaction_fields[] =
+"{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"id\"},{\"type\":\"int64\",\"optional\":false,\"field\":\"total_order\"},"
+"{\"type\":\"int64\",\"optional\":false,\"field\":\"data_collection_order\"}],\"optional\":true,\"name\":\"event.block\",\"version\":1,\"field\":\"transaction\"}";
+
+static void
+append_field(StringInfo out, const CdcColumn *col)
+{
+	appendStringInfo(out, "{%s,\"optional\":%s%s,\"field\":", col->connect_type, col->notnull ? "false" : "true", col->connect_name);
+	cdc_json_string(out, col->name, strlen(col->name));
+	appendStringInfoChar(out, '}');
+}
+
+static void
+append_row_schema(StringInfo out, const CdcRelation *rel, const char *field)
+{
+	APPEND(out, "{\"type\":\"struct\",\"fields\":[");
+	for (int i = 0; i < rel->ncolumns; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(out, ',');
+		append_field(out, &rel->columns[i]);
+	}
+	appendStringInfo(out, "],\"optional\":true,\"name\":\"%s.Value\",\"field\":\"%s\"}", rel->topic->name, field);
+}
+
+static void
+append_envelope_schema(StringInfo out, const CdcRelation *rel)
+{
+	APPEND(out, "{\"schema\":{\"type\":\"struct\",\"fields\":[");
+	append_row_schema(out, rel, "before");
+	appendStringInfoChar(out, ',');
+	append_row_schema(out, rel, "after");
+	appendStringInfo(out, ",%s,%s,{\"type\":\"string\",\"optional\":false,\"field\":\"op\"},{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_ms\"},"
+					 "{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_us\"},{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_ns\"}],"
+					 "\"optional\":false,\"name\":\"%s.Envelope\",\"version\":2},\"payload\":", source_fields, transaction_fields, rel->topic->name);
+}
+
+static void
+append_key_schema(StringInfo out, const CdcRelation *rel)
+{
+	APPEND(out, "{\"schema\":{\"type\":\"struct\",\"fields\":[");
+	for (int i = 0; i < rel->nkeys; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(out, ',');
+		append_field(out, &rel->columns[rel->keys[i]]);
+	}
+	appendStringInfo(out, "],\"optional\":false,\"name\":\"%s.Key\"},\"payload\":", rel->topic->name);
+}
+
+/* ---- describing a table ----------------------------------------------------------------------------- */
+
+static bool
+has_type(const CdcColumn *col, const char *type)
+{
+	return strncmp(col->connect_type, "\"type\":\"", 8) == 0 && strncmp(col->connect_type + 8, type, strlen(type)) == 0;
+}
+
+/*
+ * A NOT NULL column of an old row that only has its key: a consumer that checks
+ * the schema takes no null, so it gets the type's zero, as Debezium does it.
+ */
+static char *
+missing_value(const CdcColumn *col)
+{
+	if (!col->notnull)
+		return "null";
+	if (has_type(col, "int") || has_type(col, "float") || has_type(col, "double"))
+		return "0";
+	if (has_type(col, "boolean"))
+		return "false";
+	if (has_type(col, "array"))
+		return "[]";
+	if (has_type(col, "bytes"))
+		return strstr(col->connect_name, "Decimal") ? "\"AA==\"" : "\"\"";
+	if (strstr(col->connect_name, "VariableScaleDecimal"))
+		return "{\"scale\":0,\"value\":\"AA==\"}";
+	if (strstr(col->connect_name, "Point"))
+		return "{\"x\":0,\"y\":0,\"wkb\":\"AQEAAAAAAAAAAAAAAAAAAAAAAAAA\",\"srid\":null}";
+	if (strstr(col->connect_name, "ZonedTimestamp"))
+		return "\"1970-01-01T00:00:00Z\"";
+	if (strstr(col->connect_name, "ZonedTime"))
+		return "\"00:00:00Z\"";
+	return "\"\"";
+}
+
+/* An unchanged TOAST value that WAL does not have, and the old row neither. */
+static char *
+unchanged_value(const CdcColumn *col)
+{
+	if (has_type(col, "string") && strstr(col->connect_name, "Zoned") == NULL)
+		return "\"" UNAVAILABLE "\"";
+	if (has_type(col, "bytes") && col->connect_name[0] == '\0')
+		return "\"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==\"";
+	if (has_type(col, "array") && strstr(col->connect_type, "\"items\":{\"type\":\"string\"") && strstr(col->connect_type, "Zoned") == NULL)
+		return "[\"" UNAVAILABLE "\"]";
+	return missing_value(col);
+}
+
+static void
+describe(CdcWorker *w, CdcRelation *rel)
+{
+	Prepared   *p = palloc0(sizeof(Prepared));
+
+	initStringInfo(&p->key_head);
+	initStringInfo(&p->key_tail);
+	initStringInfo(&p->value_head);
+	initStringInfo(&p->value_tail);
+	initStringInfo(&p->database);
+	initStringInfo(&p->table);
+	if (w->config->schemas)
+	{
+		append_key_schema(&p->key_head, rel);
+		append_envelope_schema(&p->value_head, rel);
+		appendStringInfoChar(&p->key_tail, '}');
+		appendStringInfoChar(&p->value_tail, '}');
+	}
+	APPEND(&p->table, ",\"schema\":");
+	cdc_json_string(&p->table, rel->schema, strlen(rel->schema));
+	APPEND(&p->table, ",\"table\":");
+	cdc_json_string(&p->table, rel->table, strlen(rel->table));
+	p->missing = palloc(rel->ncolumns * sizeof(char *));
+	p->unchanged = palloc(rel->ncolumns * sizeof(char *));
+	for (int i = 0; i < rel->ncolumns; i++)
+	{
+		p->missing[i] = missing_value(&rel->columns[i]);
+		p->unchanged[i] = unchanged_value(&rel->columns[i]);
+	}
+	rel->format_data = p;
+}
+
+/* ---- parts of a record -------------------------------------------------------------------------------- */
+
+static void
+append_value(StringInfo out, const CdcColumn *col, const CdcValue *value)
+{
+	if (value->kind == 't')
+		col->append(out, col, value->text, value->len);
+	else
+		APPEND(out, "null");
+}
+
+static void
+append_key(StringInfo out, const CdcRelation *rel, const CdcValue *row)
+{
+	char		separator = '{';
+
+	for (int i = 0; i < rel->nkeys; i++)
+	{
+		const CdcColumn *col = &rel->columns[rel->keys[i]];
+
+		appendStringInfoCharMacro(out, separator);
+		appendBinaryStringInfo(out, col->label, col->label_len);
+		append_value(out, col, &row[rel->keys[i]]);
+		separator = ',';
+	}
+	appendStringInfoCharMacro(out, '}');
+}
+
+/* only_key: of a row that has no other values; all are given nevertheless. */
+static void
+append_row(StringInfo out, const CdcWorker *w, const CdcRelation *rel, const CdcValue *row, bool only_key)
+{
+	const Prepared *p = rel->format_data;
+	char		separator = '{';
+
+	if (row == NULL)
+	{
+		APPEND(out, "null");
+		return;
+	}
+	for (int i = 0; i < rel->ncolumns; i++)
+	{
+		const CdcColumn *col = &rel->columns[i];
+
+		if (row[i].kind == 'u' && w->config->omit_unchanged)
+			continue;
+		appendStringInfoCharMacro(out, separator);
+		appendBinaryStringInfo(out, col->label, col->label_len);
+		if (row[i].kind == 't')
+			col->append(out, col, row[i].text, row[i].len);
+		else if (row[i].kind == 'u')
+			appendStringInfoString(out, p->unchanged[i]);
+		else if (only_key && !col->identity)
+			appendStringInfoString(out, p->missing[i]);
+		else
+			APPEND(out, "null");
+		separator = ',';
+	}
+	if (separator == '{')
+		appendStringInfoCharMacro(out, '{');
+	appendStringInfoCharMacro(out, '}');
+}
+
+static void
+append_times(StringInfo out, int64 micros)
+{
+	APPEND(out, "\"ts_ms\":");
+	cdc_json_int(out, micros / 1000);
+	APPEND(out, ",\"ts_us\":");
+	cdc_json_int(out, micros);
+	APPEND(out, ",\"ts_ns\":");
+	cdc_json_int(out, micros);
+	APPEND(out, "000");
+}
+
+static const char *
+database_json(void)
+{
+	static char *json = NULL;
+
+	if (json == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		const char *name = get_database_name(MyDatabaseId);
+		StringInfoData out;
+
+		initStringInfo(&out);
+		cdc_json_string(&out, name, strlen(name));
+		json = out.data;
+		MemoryContextSwitchTo(old);
+	}
+	return json;
+}
+
+/* table: its "schema" and "table". */
+static void
+append_source(StringInfo out, const CdcWorker *w, const char *snapshot, const char *table)
+{
+	int64		micros = w->xact.commit_time + EPOCH_MICROS;
+
+	APPEND(out, "\"source\":{\"version\":\"" CH_VERSION "\",\"connector\":\"postgresql\",\"name\":");
+	cdc_json_string(out, w->config->prefix, strlen(w->config->prefix));
+	APPEND(out, ",\"ts_ms\":");
+	cdc_json_int(out, micros / 1000);
+	APPEND(out, ",\"snapshot\":\"");
+	appendStringInfoString(out, snapshot);
+	APPEND(out, "\",\"db\":");
+	appendStringInfoString(out, database_json());
+	APPEND(out, ",\"sequence\":\"[");
+	if (w->xact.last_commit)
+	{
+		APPEND(out, "\\\"");
+		cdc_json_int(out, w->xact.last_commit);
+		APPEND(out, "\\\"");
+	}
+	else
+		APPEND(out, "null");
+	APPEND(out, ",\\\"");
+	cdc_json_int(out, w->xact.lsn);
+	APPEND(out, "\\\"]\",\"ts_us\":");
+	cdc_json_int(out, micros);
+	APPEND(out, ",\"ts_ns\":");
+	cdc_json_int(out, micros);
+	APPEND(out, "000");
+	appendStringInfoString(out, table);
+	APPEND(out, ",\"txId\":");
+	if (TransactionIdIsValid(w->xact.xid))
+		cdc_json_int(out, w->xact.xid);
+	else
+		APPEND(out, "null");
+	APPEND(out, ",\"lsn\":");
+	cdc_json_int(out, w->xact.lsn);
+	APPEND(out, ",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
+}
+
+/* ---- transactions' metadata -------------------------------------------------------------------------- */
+
+static const char transaction_key_schema[] =
+"{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"id\"}],\"optional\":false,"
+"\"name\":\"io.debezium.connector.common.TransactionMetadataKey\",\"version\":1},\"payload\":";
+
+static const char transaction_value_schema[] =
+"{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"status\"},{\"type\":\"string\",\"optional\":false,\"field\":\"id\"},"
+"{\"type\":\"int64\",\"optional\":true,\"field\":\"event_count\"},{\"type\":\"array\",\"items\":{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"data_collection\"},"
+"{\"type\":\"int64\",\"optional\":false,\"field\":\"event_count\"}],\"optional\":false,\"name\":\"event.collection\",\"version\":1},\"optional\":true,\"field\":\"data_collections\"},"
+"{\"type\":\"int64\",\"optional\":false,\"field\":\"ts_ms\"}],\"optional\":false,\"name\":\"io.debezium.connector.common.TransactionMetadataValue\",\"version\":1},\"payload\":";
+
+typedef struct TableCount
+{
+	char	   *name;			/* schema.table */
+	int64		changes;
+} TableCount;
+
+static List *counts = NIL;		/* of the transaction; in the worker's memory */
+static int64 total_order;
+
+static TableCount *
+count_of(CdcWorker *w, const CdcRelation *rel)
+{
+	char	   *name = psprintf("%s.%s", rel->schema, rel->table);
+	MemoryContext old;
+	TableCount *count;
+	ListCell   *lc;
+
+	foreach(lc, counts)
+	{
+		count = lfirst(lc);
+		if (strcmp(count->name, name) == 0)
+			return count;
+	}
+	old = MemoryContextSwitchTo(w->cxt);
+	count = palloc0(sizeof(TableCount));
+	count->name = pstrdup(name);
+	counts = lappend(counts, count);
+	MemoryContextSwitchTo(old);
+	return count;
+}
+
+static void
+send_boundary(CdcWorker *w, const char *status, bool with_counts)
+{
+	StringInfo	key = &w->key;
+	StringInfo	value = &w->value;
+	CdcRecord	record = {0};
+	ListCell   *lc;
+
+	resetStringInfo(key);
+	resetStringInfo(value);
+	appendStringInfo(key, "%s{\"id\":\"%u:%llu\"}%s", w->config->schemas ? transaction_key_schema : "", w->xact.xid,
+					 (unsigned long long) w->xact.lsn, w->config->schemas ? "}" : "");
+	appendStringInfo(value, "%s{\"status\":\"%s\",\"id\":\"%u:%llu\",\"event_count\":", w->config->schemas ? transaction_value_schema : "",
+					 status, w->xact.xid, (unsigned long long) w->xact.lsn);
+	if (with_counts)
+	{
+		cdc_json_int(value, total_order);
+		APPEND(value, ",\"data_collections\":[");
+		foreach(lc, counts)
+		{
+			const TableCount *count = lfirst(lc);
+
+			APPEND(value, "{\"data_collection\":");
+			cdc_json_string(value, count->name, strlen(count->name));
+			appendStringInfo(value, ",\"event_count\":" INT64_FORMAT "}%s", count->changes, lnext(counts, lc) ? "," : "");
+		}
+		appendStringInfoChar(value, ']');
+	}
+	else
+		APPEND(value, "null,\"data_collections\":null");
+	appendStringInfo(value, ",\"ts_ms\":" INT64_FORMAT "}%s", (w->xact.commit_time + EPOCH_MICROS) / 1000, w->config->schemas ? "}" : "");
+	record.topic = cdc_topic(w, psprintf("%s.transaction", w->config->prefix), 0, false);
+	record.key = key->data;
+	record.key_len = key->len;
+	record.value = value->data;
+	record.value_len = value->len;
+	cdc_produce(w, &record);
+}
+
+static void
+forget_counts(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, counts)
+	{
+		pfree(((TableCount *) lfirst(lc))->name);
+		pfree(lfirst(lc));
+	}
+	list_free(counts);
+	counts = NIL;
+	total_order = 0;
+}
+
+static void
+begin(CdcWorker *w)
+{
+	if (!w->config->transactions)
+		return;
+	forget_counts();
+	send_boundary(w, "BEGIN", false);
+}
+
+static void
+commit(CdcWorker *w)
+{
+	if (w->config->transactions)
+		send_boundary(w, "END", true);
+}
+
+static void
+append_transaction(StringInfo out, CdcWorker *w, const CdcRelation *rel)
+{
+	TableCount *count;
+
+	if (!w->config->transactions || !w->xact.open)
+	{
+		APPEND(out, ",\"transaction\":null");
+		return;
+	}
+	count = count_of(w, rel);
+	appendStringInfo(out, ",\"transaction\":{\"id\":\"%u:%llu\",\"total_order\":" INT64_FORMAT ",\"data_collection_order\":" INT64_FORMAT "}",
+					 w->xact.xid, (unsigned long long) w->xact.lsn, ++total_order, ++count->changes);
+}
+
+/* ---- records ------------------------------------------------------------------------------------------- */
+
+static rd_kafka_headers_t *
+make_headers(const CdcWorker *w)
+{
+	rd_kafka_headers_t *headers;
+
+	if (!w->config->context_headers)
+		return NULL;
+	headers = rd_kafka_headers_new(6);
+	(void) rd_kafka_header_add(headers, "__debezium.context.connectorLogicalName", -1, w->config->prefix, -1);
+	(void) rd_kafka_header_add(headers, "__debezium.context.taskId", -1, "0", 1);
+	(void) rd_kafka_header_add(headers, "__debezium.context.connectorName", -1, "postgresql", -1);
+	return headers;
+}
+
+static void
+put_key(CdcWorker *w, const CdcRelation *rel, const CdcValue *row)
+{
+	const Prepared *p = rel->format_data;
+
+	resetStringInfo(&w->key);
+	appendBinaryStringInfo(&w->key, p->key_head.data, p->key_head.len);
+	append_key(&w->key, rel, row);
+	appendBinaryStringInfo(&w->key, p->key_tail.data, p->key_tail.len);
+}
+
+static void
+put_value(CdcWorker *w, const CdcRelation *rel, const CdcValue *before, bool only_key, const CdcValue *after, char op, const char *snapshot)
+{
+	const Prepared *p = rel->format_data;
+	StringInfo	out = &w->value;
+
+	resetStringInfo(out);
+	appendBinaryStringInfo(out, p->value_head.data, p->value_head.len);
+	APPEND(out, "{\"before\":");
+	append_row(out, w, rel, before, only_key);
+	APPEND(out, ",\"after\":");
+	append_row(out, w, rel, after, false);
+	appendStringInfoCharMacro(out, ',');
+	append_source(out, w, snapshot, p->table.data);
+	append_transaction(out, w, rel);
+	APPEND(out, ",\"op\":\"");
+	appendStringInfoCharMacro(out, op);
+	APPEND(out, "\",");
+	append_times(out, GetCurrentTimestamp() + EPOCH_MICROS);
+	appendStringInfoCharMacro(out, '}');
+	appendBinaryStringInfo(out, p->value_tail.data, p->value_tail.len);
+}
+
+/* header: an additional one, or NULL. */
+static void
+send_record(CdcWorker *w, const CdcRelation *rel, const StringInfo key, const StringInfo value, const char *header, const StringInfo header_value)
+{
+	CdcRecord	record = {.topic = rel->topic};
+
+	if (rel->nkeys > 0)
+	{
+		record.key = key->data;
+		record.key_len = key->len;
+	}
+	if (value)
+	{
+		record.value = value->data;
+		record.value_len = value->len;
+	}
+	record.headers = make_headers(w);
+	if (header)
+	{
+		if (record.headers == NULL)
+			record.headers = rd_kafka_headers_new(3);
+		(void) rd_kafka_header_add(record.headers, header, -1, header_value->data, header_value->len);
+	}
+	cdc_produce(w, &record);
+}
+
+static bool
+same_key(const CdcRelation *rel, const CdcValue *old, const CdcValue *new)
+{
+	for (int i = 0; i < rel->nkeys; i++)
+	{
+		const CdcValue *a = &old[rel->keys[i]];
+		const CdcValue *b = &new[rel->keys[i]];
+
+		if (a->kind == 't' && (b->kind != 't' || a->len != b->len || memcmp(a->text, b->text, a->len) != 0))
+			return false;
+	}
+	return true;
+}
+
+/* A new key is another row to those who compact: delete the old one, create the new. */
+static void
+send_moved(CdcWorker *w, const CdcChange *change)
+{
+	StringInfoData new_key;
+	StringInfoData old_key;
+
+	initStringInfo(&new_key);
+	put_key(w, change->rel, change->new);
+	appendBinaryStringInfo(&new_key, w->key.data, w->key.len);
+	put_key(w, change->rel, change->old);
+	put_value(w, change->rel, change->old, change->old_is_key, NULL, 'd', "false");
+	send_record(w, change->rel, &w->key, &w->value, "__debezium.newkey", &new_key);
+	if (w->config->tombstones)
+		send_record(w, change->rel, &w->key, NULL, "__debezium.newkey", &new_key);
+	initStringInfo(&old_key);
+	appendBinaryStringInfo(&old_key, w->key.data, w->key.len);
+	put_value(w, change->rel, NULL, false, change->new, 'c', "false");
+	send_record(w, change->rel, &new_key, &w->value, "__debezium.oldkey", &old_key);
+}
+
+static void
+change(CdcWorker *w, const CdcChange *change)
+{
+	const CdcRelation *rel = change->rel;
+
+	switch (change->op)
+	{
+		case CDC_INSERT:
+			put_key(w, rel, change->new);
+			put_value(w, rel, NULL, false, change->new, 'c', "false");
+			send_record(w, rel, &w->key, &w->value, NULL, NULL);
+			break;
+		case CDC_READ:
+			put_key(w, rel, change->new);
+			put_value(w, rel, NULL, false, change->new, 'r', change->snapshot);
+			send_record(w, rel, &w->key, &w->value, NULL, NULL);
+			break;
+		case CDC_UPDATE:
+			if (change->old && rel->nkeys > 0 && !same_key(rel, change->old, change->new))
+			{
+				send_moved(w, change);
+				break;
+			}
+			put_key(w, rel, change->new);
+			put_value(w, rel, change->old_is_key ? NULL : change->old, false, change->new, 'u', "false");
+			send_record(w, rel, &w->key, &w->value, NULL, NULL);
+			break;
+		case CDC_DELETE:
+			put_key(w, rel, change->old);
+			put_value(w, rel, change->old, change->old_is_key, NULL, 'd', "false");
+			send_record(w, rel, &w->key, &w->value, NULL, NULL);
+			if (w->config->tombstones)
+				send_record(w, rel, &w->key, NULL, NULL, NULL);
+			break;
+	}
+}
+
+static void
+send_truncate(CdcWorker *w, CdcRelation *rel)
+{
+	CdcRecord	record = {.topic = rel->topic};
+
+	put_value(w, rel, NULL, false, NULL, 't', "false");
+	record.value = w->value.data;
+	record.value_len = w->value.len;
+	record.headers = make_headers(w);
+	cdc_produce(w, &record);
+}
+
+/* ---- logical messages --------------------------------------------------------------------------------- */
+
+static const char message_key_schema[] =
+"{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":true,\"field\":\"prefix\"}],\"optional\":false,"
+"\"name\":\"io.debezium.connector.postgresql.MessageKey\",\"version\":1},\"payload\":";
+
+static void
+append_message_schema(StringInfo out)
+{
+	appendStringInfo(out, "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"op\"},{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_ms\"},%s,%s,"
+					 "{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":true,\"field\":\"prefix\"},{\"type\":\"bytes\",\"optional\":true,\"field\":\"content\"}],"
+					 "\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Message\",\"version\":1,\"field\":\"message\"}],"
+					 "\"optional\":false,\"name\":\"io.debezium.connector.postgresql.MessageValue\",\"version\":1},\"payload\":", source_fields, transaction_fields);
+}
+
+static void
+message(CdcWorker *w, const CdcMessage *message)
+{
+	StringInfo	key = &w->key;
+	StringInfo	out = &w->value;
+	CdcRecord	record = {0};
+
+	resetStringInfo(key);
+	resetStringInfo(out);
+	if (w->config->schemas)
+	{
+		appendStringInfoString(key, message_key_schema);
+		append_message_schema(out);
+	}
+	APPEND(key, "{\"prefix\":");
+	cdc_json_string(key, message->prefix, strlen(message->prefix));
+	appendStringInfoString(key, w->config->schemas ? "}}" : "}");
+	APPEND(out, "{\"op\":\"m\",\"ts_ms\":");
+	cdc_json_int(out, (GetCurrentTimestamp() + EPOCH_MICROS) / 1000);
+	appendStringInfoChar(out, ',');
+	append_source(out, w, "false", ",\"schema\":\"\",\"table\":\"\"");
+	APPEND(out, ",\"transaction\":null,\"message\":{\"prefix\":");
+	cdc_json_string(out, message->prefix, strlen(message->prefix));
+	APPEND(out, ",\"content\":");
+	cdc_json_base64(out, (const unsigned char *) message->content, message->len);
+	appendStringInfoString(out, w->config->schemas ? "}}}" : "}}");
+	record.topic = cdc_topic(w, psprintf("%s.message", w->config->prefix), 0, false);
+	record.key = key->data;
+	record.key_len = key->len;
+	record.value = out->data;
+	record.value_len = out->len;
+	cdc_produce(w, &record);
+}
+
+const CdcFormat cdc_debezium = {
+	.name = "debezium_json",
+	.describe = describe,
+	.change = change,
+	.truncate = send_truncate,
+	.message = message,
+	.begin = begin,
+	.commit = commit,
+};

@@ -1,0 +1,272 @@
+/*
+ * launcher.c
+ *	  Starts the workers that the catalogs of all databases want, and starts them
+ *	  again, later and later, when they fail.
+ *
+ * It is no member of any database.  When the server has started, a scout looks
+ * into each database for pipelines; from then on those who change the catalog
+ * tell of it.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "cdc.h"
+#include "commands/dbcommands.h"
+#include "executor/spi.h"
+#include "fdw/core/compat.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+
+PGDLLEXPORT void ch_cdc_launcher(Datum arg);
+PGDLLEXPORT void ch_cdc_scout(Datum arg);
+
+#define LONGEST_PAUSE 60000		/* ms between two tries of a worker that fails */
+
+static BackgroundWorkerHandle **handles;	/* by place */
+
+static void
+name_worker(BackgroundWorker *worker, const char *what, const char *function)
+{
+	memset(worker, 0, sizeof(BackgroundWorker));
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	snprintf(worker->bgw_name, BGW_MAXLEN, "cipherhorizon cdc %s", what);
+	snprintf(worker->bgw_type, BGW_MAXLEN, "cipherhorizon cdc");
+	strlcpy(worker->bgw_library_name, "cipherhorizon", BGW_MAXLEN);
+	strlcpy(worker->bgw_function_name, function, BGW_MAXLEN);
+}
+
+void
+cdc_launcher_register(void)
+{
+	BackgroundWorker worker;
+
+	name_worker(&worker, "launcher", "ch_cdc_launcher");
+	worker.bgw_restart_time = 5;
+	RegisterBackgroundWorker(&worker);
+}
+
+/* ---- scouting ---------------------------------------------------------------------------- */
+
+/* In a database: make its pipelines known. */
+void
+ch_cdc_scout(Datum arg)
+{
+	static const char query[] = "SELECT name FROM cipherhorizon.cdc_pipeline ORDER BY name";
+
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+	StartTransactionCommand();
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_execute("SELECT FROM pg_class WHERE relname = 'cdc_pipeline' AND relnamespace = to_regnamespace('cipherhorizon')", true, 1) == SPI_OK_SELECT &&
+		SPI_processed == 1 && SPI_execute(query, true, 0) == SPI_OK_SELECT)
+		for (uint64 i = 0; i < SPI_processed; i++)
+			if (cdc_register(MyDatabaseId, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1)) == NULL)
+				ereport(LOG,
+						(errmsg("pipeline \"%s\" of database \"%s\" cannot run: there are %d others",
+								SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1),
+								get_database_name(MyDatabaseId), cdc_control->npipelines),
+						 errhint("Raise cipherhorizon.cdc_max_pipelines, and restart the server.")));
+	PopActiveSnapshot();
+	SPI_finish();
+	CommitTransactionCommand();
+}
+
+/* Databases that can be connected to and that the setting names; in the current memory context. */
+static List *
+databases(void)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	List	   *names = NIL;
+	List	   *found = NIL;
+	Relation	rel;
+	TableScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!SplitGUCList(pstrdup(cdc_databases), ',', &names))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid list in cipherhorizon.cdc_databases: \"%s\"", cdc_databases)));
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	rel = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(rel, 0, NULL);
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
+		bool		wanted = names == NIL;
+		ListCell   *lc;
+		MemoryContext old;
+
+		foreach(lc, names)
+			wanted = wanted || strcmp(lfirst(lc), NameStr(database->datname)) == 0;
+		if (!wanted || !database->datallowconn)
+			continue;
+		old = MemoryContextSwitchTo(cxt);
+		found = lappend_oid(found, database->oid);
+		MemoryContextSwitchTo(old);
+	}
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+	return found;
+}
+
+static void
+scout(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, databases())
+	{
+		BackgroundWorker worker;
+		BackgroundWorkerHandle *handle;
+
+		name_worker(&worker, "scout", "ch_cdc_scout");
+		worker.bgw_main_arg = ObjectIdGetDatum(lfirst_oid(lc));
+		worker.bgw_notify_pid = MyProcPid;
+		while (!RegisterDynamicBackgroundWorker(&worker, &handle))
+		{
+			ereport(LOG, (errmsg("no background worker is free to look for pipelines"), errhint("Raise max_worker_processes.")));
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 5000, PG_WAIT_EXTENSION);
+			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
+		}
+		(void) WaitForBackgroundWorkerShutdown(handle);
+		CHECK_FOR_INTERRUPTS();
+	}
+	cdc_control->scouted = true;
+}
+
+/* ---- starting ------------------------------------------------------------------------------ */
+
+static void
+start(CdcShared *shared)
+{
+	BackgroundWorker worker;
+
+	name_worker(&worker, NameStr(shared->name), "ch_cdc_worker");
+	worker.bgw_main_arg = Int32GetDatum((int) (shared - cdc_control->pipelines));
+	worker.bgw_notify_pid = MyProcPid;
+	shared->registered = RegisterDynamicBackgroundWorker(&worker, &handles[shared - cdc_control->pipelines]);
+	if (!shared->registered)
+	{
+		strlcpy(shared->error, "no background worker is free: raise max_worker_processes", CDC_ERROR_SIZE);
+		shared->error_at = GetCurrentTimestamp();
+		shared->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 5000);
+	}
+}
+
+/* Was it ended before it came to say so itself? */
+static bool
+ended_early(const CdcShared *shared)
+{
+	BackgroundWorkerHandle *handle = handles[shared - cdc_control->pipelines];
+	pid_t		pid;
+
+	return shared->registered && shared->pid == 0 && handle && GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
+}
+
+/* Start what is due; how long until the next is (ms). */
+static long
+start_due(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long		pause = 10000;
+
+	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < cdc_control->npipelines; i++)
+	{
+		CdcShared  *shared = &cdc_control->pipelines[i];
+
+		if (ended_early(shared))
+			shared->registered = false;
+		if (!shared->in_use || !shared->wanted || shared->registered)
+			continue;
+		if (shared->not_before <= now)
+			start(shared);
+		if (!shared->registered)
+			pause = Min(pause, TimestampDifferenceMilliseconds(now, shared->not_before) + 1);
+	}
+	LWLockRelease(cdc_control->lock);
+	return pause;
+}
+
+static void
+leave(int code, Datum arg)
+{
+	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+	cdc_control->launcher = NULL;
+	LWLockRelease(cdc_control->lock);
+}
+
+void
+ch_cdc_launcher(Datum arg)
+{
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	before_shmem_exit(leave, 0);
+	handles = MemoryContextAllocZero(TopMemoryContext, cdc_control->npipelines * sizeof(BackgroundWorkerHandle *));
+	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+	cdc_control->launcher = MyLatch;
+	LWLockRelease(cdc_control->lock);
+	if (!cdc_control->scouted)
+		scout();
+	for (;;)
+	{
+		long		pause = start_due();
+
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+	}
+}
+
+/*
+ * A worker has ended: when is it tried again?  failed: it could not go on, as
+ * opposed to being told to end.
+ */
+void
+cdc_worker_ended(CdcShared *shared, bool failed)
+{
+	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+	shared->registered = false;
+	shared->pid = 0;
+	shared->latch = NULL;
+	shared->not_before = 0;
+	if (shared->gone)
+		shared->in_use = false;
+	if (failed)
+	{
+		shared->failures = Min(shared->failures + 1, 16);
+		shared->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Min(LONGEST_PAUSE, 250 << Min(shared->failures, 10)));
+	}
+	shared->restarts++;
+	if (cdc_control->launcher)
+		SetLatch(cdc_control->launcher);
+	LWLockRelease(cdc_control->lock);
+}

@@ -1,0 +1,78 @@
+/*
+ * message.c
+ *	  Logical messages in the WAL: some are words to this pipeline (an outbox
+ *	  record, the trace context of the transaction), the others are sent on.
+ */
+#include "postgres.h"
+
+#include <jansson.h>
+
+#include "cdc.h"
+#include "utils/memutils.h"
+
+/* An outbox record: {"topic","key","payload","headers"}, from cdc_emit(). */
+static void
+send_outbox(CdcWorker *w, const CdcMessage *message)
+{
+	json_error_t error;
+	json_t	   *object = json_loadb(message->content, message->len, 0, &error);
+	const char *topic = object ? json_string_value(json_object_get(object, "topic")) : NULL;
+	json_t	   *key = object ? json_object_get(object, "key") : NULL;
+	json_t	   *payload = object ? json_object_get(object, "payload") : NULL;
+	const char *name;
+	json_t	   *value;
+	CdcRecord	record = {0};
+
+	if (topic)
+	{
+		record.topic = cdc_topic(w, topic, 0, false);
+		record.key = json_string_value(key);
+		record.key_len = json_string_length(key);
+		record.value = json_string_value(payload);
+		record.value_len = json_string_length(payload);
+		record.headers = rd_kafka_headers_new(4);
+		json_object_foreach(json_object_get(object, "headers"), name, value)
+			if (json_is_string(value))
+				(void) rd_kafka_header_add(record.headers, name, -1, json_string_value(value), json_string_length(value));
+		/* it copies the record, or keeps it as a dead letter */
+		cdc_produce(w, &record);
+	}
+	json_decref(object);
+}
+
+static void
+set_trace(CdcWorker *w, const CdcMessage *message)
+{
+	if (w->xact.traceparent)
+		pfree(w->xact.traceparent);
+	w->xact.traceparent = MemoryContextStrdup(w->cxt, pnstrdup(message->content, message->len));
+}
+
+void
+cdc_message(CdcWorker *w, const CdcMessage *message)
+{
+	if (strcmp(message->prefix, "cipherhorizon.emit") == 0)
+		send_outbox(w, message);
+	else if (strcmp(message->prefix, "cipherhorizon.trace") == 0)
+		set_trace(w, message);
+	else
+		w->config->format->message(w, message);
+}
+
+/* Between transactions, as if it were one of its own: its position is its LSN. */
+void
+cdc_message_alone(CdcWorker *w, const CdcMessage *message)
+{
+	CdcTransaction within = w->xact;
+
+	w->xact.open = true;
+	w->xact.xid = InvalidTransactionId;
+	w->xact.commit = message->lsn;
+	w->xact.commit_time = 0;
+	w->xact.seq = 0;
+	w->xact.skip = w->xact.commit == w->resume.commit ? w->resume.seq : 0;
+	w->xact.traceparent = NULL;
+	cdc_message(w, message);
+	w->xact = within;
+	cdc_batch_end(w, message->lsn + 1, 0);
+}

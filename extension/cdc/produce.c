@@ -1,0 +1,544 @@
+/*
+ * produce.c
+ *	  Records to Kafka, by librdkafka's idempotent producer: what it takes is in
+ *	  Kafka once and in order, or the worker ends and begins again before it.
+ *
+ * The producer lives in the worker's process only.  Its callbacks run in our
+ * thread, in rd_kafka_poll: they note what happened and raise nothing.  Linger
+ * is 0: with five requests under way a request gathers what comes meanwhile, so
+ * batches grow with the load and a lonely change does not wait.
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cdc.h"
+#include "fdw/core/compat.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define STALLED_AFTER 5000		/* ms without an acknowledgement */
+#define TRANSACTION_RECORDS 20000
+#define TRANSACTION_TIME 200	/* ms */
+
+/* ---- librdkafka's callbacks ----------------------------------------------------------- */
+
+/* Kafka will not take this record, however often it is sent. */
+static bool
+is_refusal(rd_kafka_resp_err_t error)
+{
+	return error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || error == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE ||
+		error == RD_KAFKA_RESP_ERR_INVALID_RECORD;
+}
+
+/* Without ereport: malloc, as librdkafka does. */
+static char *
+copy(const void *data, size_t len)
+{
+	char	   *result = data ? malloc(len + 1) : NULL;
+
+	if (result)
+	{
+		memcpy(result, data, len);
+		result[len] = '\0';
+	}
+	return result;
+}
+
+static void
+note_refusal(CdcWorker *w, const rd_kafka_message_t *message)
+{
+	CdcLetter  *letter = calloc(1, sizeof(CdcLetter));
+	rd_kafka_headers_t *headers;
+	const void *position = "";
+	size_t		len = 0;
+
+	if (letter == NULL)
+	{
+		strlcpy(w->failure, "out of memory", sizeof(w->failure));
+		return;
+	}
+	if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		(void) rd_kafka_header_get_last(headers, "cipherhorizon.pos", &position, &len);
+	letter->batch = (uintptr_t) message->_private;
+	letter->topic = strdup(rd_kafka_topic_name(message->rkt));
+	letter->position = copy(position, len);
+	letter->reason = strdup(rd_kafka_err2str(message->err));
+	letter->key = copy(message->key, message->key_len);
+	letter->key_len = message->key_len;
+	letter->value = copy(message->payload, message->len);
+	letter->value_len = message->len;
+	letter->next = w->letters;
+	w->letters = letter;
+}
+
+static void
+delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+	CdcWorker  *w = opaque;
+
+	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		w->acked_at = 0;		/* now: the clock is read once a poll */
+		cdc_batch_acked(w, (uintptr_t) message->_private);
+	}
+	else if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+		return;
+	else if (is_refusal(message->err) && message->_private)
+		note_refusal(w, message);
+	else if (w->failure[0] == '\0')
+		snprintf(w->failure, sizeof(w->failure), "Kafka did not take a record of topic \"%s\": %s",
+				 rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err));
+}
+
+static void
+note_error(rd_kafka_t *rk, int error, const char *reason, void *opaque)
+{
+	CdcWorker  *w = opaque;
+	char		text[400];
+
+	if (error == RD_KAFKA_RESP_ERR__FATAL)
+	{
+		rd_kafka_resp_err_t cause = rd_kafka_fatal_error(rk, text, sizeof(text));
+
+		snprintf(w->failure, sizeof(w->failure), "%s: %s", rd_kafka_err2name(cause), text);
+	}
+	else
+		strlcpy(w->kafka_error, reason, sizeof(w->kafka_error));
+}
+
+static void
+note_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+	CdcWorker  *w = rd_kafka_opaque(rk);
+
+	if (level <= 3)
+		strlcpy(w->kafka_error, text, sizeof(w->kafka_error));
+}
+
+/* ---- opening and closing ----------------------------------------------------------------- */
+
+/* The wait for WAL ends when librdkafka has something to say. */
+static void
+make_wakeup(CdcWorker *w)
+{
+	rd_kafka_queue_t *queue = rd_kafka_queue_get_main(w->rk);
+
+	if (pipe(w->wakeup) != 0 ||
+		fcntl(w->wakeup[0], F_SETFL, O_NONBLOCK) != 0 || fcntl(w->wakeup[1], F_SETFL, O_NONBLOCK) != 0)
+		ereport(ERROR, (errcode_for_socket_access(), errmsg("could not make a pipe: %m")));
+	rd_kafka_queue_io_event_enable(queue, w->wakeup[1], "", 1);
+	rd_kafka_queue_destroy(queue);
+	w->events = CH_CREATE_LASTING_WAIT_SET(3);
+	AddWaitEventToSet(w->events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(w->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	AddWaitEventToSet(w->events, WL_SOCKET_READABLE, w->wakeup[0], NULL, NULL);
+}
+
+pg_noreturn static void
+raise_error(rd_kafka_error_t *error, const char *what)
+{
+	char		text[400];
+
+	strlcpy(text, rd_kafka_error_string(error), sizeof(text));
+	rd_kafka_error_destroy(error);
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("could not %s of Kafka", what),
+			 errdetail("%s.", text)));
+}
+
+/* Call until it is not a matter of time; what is between raises nothing. */
+#define UNTIL_DONE(w, call, what) \
+	for (;;) \
+	{ \
+		rd_kafka_error_t *error_ = (call); \
+		if (error_ == NULL) \
+			break; \
+		if (!rd_kafka_error_is_retriable(error_) && rd_kafka_error_code(error_) != RD_KAFKA_RESP_ERR__TIMED_OUT) \
+			raise_error(error_, what); \
+		rd_kafka_error_destroy(error_); \
+		cdc_poll(w, 0); \
+		cdc_check(w); \
+	}
+
+void
+cdc_producer_open(CdcWorker *w)
+{
+	CdcConfig  *config = w->config;
+	HASHCTL		ctl = {.keysize = CDC_TOPIC_SIZE, .entrysize = sizeof(CdcTopic), .hcxt = w->cxt};
+	rd_kafka_conf_t *conf;
+	char		error[512];
+
+	StartTransactionCommand();
+	conf = cdc_broker_conf(config->server, config->owner);
+	w->create_topics = cdc_server_bool(config->server, "create_topics");
+	w->topic_partitions = cdc_server_int(config->server, "topic_partitions");
+	w->topic_replication = cdc_server_int(config->server, "topic_replication");
+	CommitTransactionCommand();
+
+	cdc_conf_set(conf, "enable.idempotence", "true");
+	cdc_conf_set(conf, "acks", "all");
+	cdc_conf_set(conf, "partitioner", "murmur2_random");
+	cdc_conf_set(conf, "queue.buffering.max.kbytes", psprintf("%d", cdc_queue_size));
+	cdc_conf_set(conf, "queue.buffering.max.messages", "1000000");
+	cdc_conf_set(conf, "log.queue", "true");
+	if (config->exactly_once)
+	{
+		cdc_conf_set(conf, "transactional.id", psprintf("cipherhorizon-" UINT64_FORMAT "-%u-%s", GetSystemIdentifier(), MyDatabaseId, config->slot));
+		cdc_conf_set(conf, "transaction.timeout.ms", "60000");
+	}
+	else
+		cdc_conf_set(conf, "message.timeout.ms", "0");	/* as long as it takes */
+	rd_kafka_conf_set_opaque(conf, w);
+	rd_kafka_conf_set_dr_msg_cb(conf, delivered);
+	rd_kafka_conf_set_error_cb(conf, note_error);
+	rd_kafka_conf_set_log_cb(conf, note_log);
+	w->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error));
+	if (w->rk == NULL)
+	{
+		rd_kafka_conf_destroy(conf);
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
+				 errmsg("could not make a producer of Kafka"),
+				 errdetail("%s.", error)));
+	}
+	rd_kafka_set_log_queue(w->rk, NULL);
+	w->topics = hash_create("topics of a pipeline", 64, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	make_wakeup(w);
+	if (config->exactly_once)
+		UNTIL_DONE(w, rd_kafka_init_transactions(w->rk, 100), "begin with transactions");
+}
+
+/* Also when an error or a signal ends the process: its threads must be gone before OpenSSL is. */
+void
+cdc_producer_close(CdcWorker *w)
+{
+	HASH_SEQ_STATUS scan;
+	CdcTopic   *topic;
+
+	if (w->rk == NULL)
+		return;
+	(void) rd_kafka_purge(w->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+	if (w->topics)
+	{
+		hash_seq_init(&scan, w->topics);
+		while ((topic = hash_seq_search(&scan)) != NULL)
+			if (topic->handle)
+				rd_kafka_topic_destroy(topic->handle);
+	}
+	rd_kafka_destroy_flags(w->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	w->rk = NULL;
+}
+
+/* ---- topics ---------------------------------------------------------------------------------- */
+
+/* One attempt; its answer, NULL if there was none in time. */
+static rd_kafka_event_t *
+ask_for_topic(CdcWorker *w, rd_kafka_queue_t *queue, const char *name, int partitions, bool compacted, const char **problem)
+{
+	char		error[256];
+	rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, partitions > 0 ? partitions : -1,
+													   w->topic_replication > 0 ? w->topic_replication : -1, error, sizeof(error));
+	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(w->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+	rd_kafka_event_t *event = NULL;
+
+	if (topic == NULL)
+	{
+		*problem = pstrdup(error);
+		rd_kafka_AdminOptions_destroy(options);
+		return NULL;
+	}
+	if (compacted)
+		(void) rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
+	(void) rd_kafka_AdminOptions_set_request_timeout(options, 5000, error, sizeof(error));
+	rd_kafka_CreateTopics(w->rk, &topic, 1, options, queue);
+	rd_kafka_NewTopic_destroy(topic);
+	rd_kafka_AdminOptions_destroy(options);
+	/* it always comes, at the latest with a time-out */
+	while ((event = rd_kafka_queue_poll(queue, 20)) == NULL)
+		(void) rd_kafka_poll(w->rk, 0);
+	return event;
+}
+
+static void
+make_topic(CdcWorker *w, const char *name, int partitions, bool compacted)
+{
+	for (;;)
+	{
+		rd_kafka_queue_t *queue = rd_kafka_queue_new(w->rk);
+		const char *problem = NULL;
+		rd_kafka_event_t *event = ask_for_topic(w, queue, name, partitions, compacted, &problem);
+		rd_kafka_resp_err_t code = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
+		char		text[256] = "";
+
+		if (event && code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		{
+			size_t		n;
+			const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n);
+
+			code = rd_kafka_topic_result_error(results[0]);
+			if (rd_kafka_topic_result_error_string(results[0]))
+				strlcpy(text, rd_kafka_topic_result_error_string(results[0]), sizeof(text));
+		}
+		else
+			strlcpy(text, event ? rd_kafka_event_error_string(event) : problem, sizeof(text));
+		if (event)
+			rd_kafka_event_destroy(event);
+		rd_kafka_queue_destroy(queue);
+		switch (code)
+		{
+			case RD_KAFKA_RESP_ERR_NO_ERROR:
+			case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
+			case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:	/* it may be there */
+			case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+				return;
+			case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+			case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+			case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
+			case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+			case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_ERROR),
+						 errmsg("could not make the topic \"%s\"", name),
+						 errdetail("%s.", text)));
+				break;
+			default:			/* Kafka is not there; try again */
+				cdc_set_state(w->shared, CDC_STALLED, w->kafka_error[0] ? w->kafka_error : text);
+				cdc_check(w);
+				pg_usleep(100000);
+		}
+	}
+}
+
+CdcTopic *
+cdc_topic(CdcWorker *w, const char *name, int partitions, bool compacted)
+{
+	bool		found;
+	CdcTopic   *topic;
+
+	if (strlen(name) >= CDC_TOPIC_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("the name of a topic is too long: \"%s\"", name),
+				 errdetail("Kafka takes %d characters.", CDC_TOPIC_SIZE - 1)));
+	topic = hash_search(w->topics, name, HASH_ENTER, &found);
+	if (found && topic->handle)
+		return topic;
+	topic->handle = NULL;
+	if (w->create_topics)
+		make_topic(w, name, partitions > 0 ? partitions : w->topic_partitions, compacted);
+	topic->handle = rd_kafka_topic_new(w->rk, name, NULL);
+	if (topic->handle == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("could not use the topic \"%s\"", name),
+				 errdetail("%s.", rd_kafka_err2str(rd_kafka_last_error()))));
+	return topic;
+}
+
+/* ---- records ---------------------------------------------------------------------------------- */
+
+static void
+raise_failure(const CdcWorker *w)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("%s", w->failure)));
+}
+
+static void
+keep_letters(CdcWorker *w)
+{
+	while (w->letters)
+	{
+		CdcLetter  *letter = w->letters;
+
+		cdc_keep_letter(w, letter);
+		w->letters = letter->next;
+		cdc_batch_acked(w, letter->batch);
+		free(letter->topic);
+		free(letter->position);
+		free(letter->reason);
+		free(letter->key);
+		free(letter->value);
+		free(letter);
+	}
+}
+
+void
+cdc_poll(CdcWorker *w, int timeout)
+{
+	(void) rd_kafka_poll(w->rk, timeout);
+	if (unlikely(w->failure[0] != '\0'))
+		raise_failure(w);
+	if (unlikely(w->letters != NULL))
+	{
+		if (w->config->exactly_once)
+			w->transaction_broken = true;
+		keep_letters(w);
+		if (w->transaction_broken)
+			ereport(ERROR,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg("Kafka refused a record of a transaction; it is done again without")));
+	}
+}
+
+/* Is Kafka there? */
+void
+cdc_watch_stall(CdcWorker *w)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (w->acked_at == 0 || rd_kafka_outq_len(w->rk) == 0)
+	{
+		w->acked_at = now;
+		if (w->shared->state == CDC_STALLED)
+			cdc_set_state(w->shared, CDC_STREAMING, NULL);
+	}
+	else if (w->shared->state == CDC_STREAMING && TimestampDifferenceExceeds(w->acked_at, now, STALLED_AFTER))
+		cdc_set_state(w->shared, CDC_STALLED, w->kafka_error[0] ? w->kafka_error : "Kafka does not acknowledge");
+}
+
+static void
+dead_letter(CdcWorker *w, const CdcRecord *record, const char *position, const char *reason)
+{
+	CdcLetter	letter = {
+		.topic = record->topic->name,
+		.position = unconstify(char *, position),
+		.reason = unconstify(char *, reason),
+		.key = unconstify(char *, record->key), .key_len = record->key_len,
+		.value = unconstify(char *, record->value), .value_len = record->value_len,
+	};
+
+	cdc_keep_letter(w, &letter);
+}
+
+static void
+begin_transaction(CdcWorker *w)
+{
+	rd_kafka_error_t *error = rd_kafka_begin_transaction(w->rk);
+
+	if (error)
+		raise_error(error, "begin a transaction");
+	w->in_transaction = true;
+	w->transaction_start = GetCurrentTimestamp();
+	w->transaction_records = 0;
+}
+
+static rd_kafka_resp_err_t
+hand_over(CdcWorker *w, const CdcRecord *record, rd_kafka_headers_t *headers, uintptr_t batch)
+{
+	return rd_kafka_producev(w->rk, RD_KAFKA_V_RKT(record->topic->handle), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+							 RD_KAFKA_V_KEY(record->key, record->key_len),
+							 RD_KAFKA_V_VALUE(unconstify(char *, record->value), record->value_len),
+							 RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE((void *) batch), RD_KAFKA_V_END);
+}
+
+/* Wait for room in the queue.  Nothing is lost if the worker ends here. */
+static void
+wait_for_room(CdcWorker *w)
+{
+	TimestampTz start = GetCurrentTimestamp();
+
+	cdc_poll(w, 20);
+	cdc_watch_stall(w);
+	cdc_check(w);
+	w->counters.stalled_ms += TimestampDifferenceMilliseconds(start, GetCurrentTimestamp());
+}
+
+void
+cdc_produce(CdcWorker *w, const CdcRecord *record)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	char		position[32];
+	rd_kafka_headers_t *headers = record->headers;
+	rd_kafka_resp_err_t error;
+	int			len = 16;
+
+	w->xact.seq++;
+	if (unlikely(w->xact.seq <= w->xact.skip))
+	{
+		if (headers)
+			rd_kafka_headers_destroy(headers);
+		return;
+	}
+	for (int i = 0; i < 16; i++)
+		position[i] = digits[(w->xact.commit >> (60 - 4 * i)) & 15];
+	position[len++] = '/';
+	len += pg_ulltoa_n(w->xact.seq, position + len);
+	position[len] = '\0';
+	if (unlikely(cdc_is_dead(w, position)))
+	{
+		if (headers)
+			rd_kafka_headers_destroy(headers);
+		return;
+	}
+	if (headers == NULL)
+		headers = rd_kafka_headers_new(2);
+	(void) rd_kafka_header_add(headers, "cipherhorizon.pos", 17, position, len);
+	if (w->xact.traceparent)
+		(void) rd_kafka_header_add(headers, "traceparent", 11, w->xact.traceparent, -1);
+	if (w->config->exactly_once && !w->in_transaction)
+		begin_transaction(w);
+	cdc_batch_add(w);
+	while ((error = hand_over(w, record, headers, w->next_batch)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+		wait_for_room(w);
+	w->counters.produced++;
+	w->counters.bytes += record->key_len + record->value_len;
+	w->transaction_records++;
+	if (likely(error == RD_KAFKA_RESP_ERR_NO_ERROR))
+		return;
+	rd_kafka_headers_destroy(headers);
+	if (!is_refusal(error))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not send a record to topic \"%s\"", record->topic->name),
+				 errdetail("%s.", rd_kafka_err2str(error))));
+	dead_letter(w, record, position, rd_kafka_err2str(error));
+	cdc_batch_acked(w, w->next_batch);
+}
+
+void
+cdc_drain(CdcWorker *w)
+{
+	if (w->in_transaction)
+		cdc_transaction_end(w, true);
+	while (rd_kafka_outq_len(w->rk) > 0)
+	{
+		cdc_poll(w, 20);
+		cdc_watch_stall(w);
+		cdc_check(w);
+	}
+}
+
+void
+cdc_transaction_end(CdcWorker *w, bool now)
+{
+	if (!w->in_transaction)
+		return;
+	if (!now && w->transaction_records < TRANSACTION_RECORDS &&
+		!TimestampDifferenceExceeds(w->transaction_start, GetCurrentTimestamp(), TRANSACTION_TIME))
+		return;
+	cdc_write_position(w, w->produced);
+	UNTIL_DONE(w, rd_kafka_commit_transaction(w->rk, 100), "commit a transaction");
+	w->in_transaction = false;
+	w->counters.kafka_transactions++;
+	w->kept = w->produced;
+}
+
+/* A position that no transaction of Kafka has brought: nothing was to be sent. */
+void
+cdc_note_alone(CdcWorker *w, XLogRecPtr end)
+{
+	if (w->in_transaction)
+		return;
+	begin_transaction(w);
+	w->produced = end;
+	cdc_transaction_end(w, true);
+}

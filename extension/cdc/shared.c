@@ -1,0 +1,440 @@
+/*
+ * shared.c
+ *	  What all processes see of the pipelines: their workers, states and counters,
+ *	  in shared memory.  The catalog says what is wanted, this is what is there:
+ *	  it is made anew when the server starts.
+ *
+ * Here is also what other backends do for the pipelines: a commit wakes the
+ * workers that sleep, a change in the catalog is passed on when it commits, and
+ * what a pipeline cannot do without is not dropped.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/objectaddress.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_publication.h"
+#include "cdc.h"
+#include "commands/extension.h"
+#include "fdw/core/compat.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/pg_lsn.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ch_cdc_changed);
+PG_FUNCTION_INFO_V1(ch_cdc_workers);
+PG_FUNCTION_INFO_V1(ch_cdc_preloaded);
+
+CdcControl *cdc_control = NULL;
+
+int			cdc_max_pipelines;
+int			cdc_work_mem;
+int			cdc_queue_size;
+int			cdc_confirm_interval;
+char	   *cdc_databases;
+
+const char *const cdc_state_names[] = {
+	"starting", "creating", "snapshot", "streaming", "stalled", "paused", "gap", "lost", "failed"
+};
+
+static shmem_request_hook_type next_shmem_request = NULL;
+static shmem_startup_hook_type next_shmem_startup = NULL;
+static object_access_hook_type next_object_access = NULL;
+
+static List *changed = NIL;		/* names of pipelines, told of at the commit */
+
+/* ---- shared memory ---------------------------------------------------------------- */
+
+static Size
+shared_size(void)
+{
+	return add_size(offsetof(CdcControl, pipelines), mul_size(cdc_max_pipelines, sizeof(CdcShared)));
+}
+
+static void
+request_shared_memory(void)
+{
+	if (next_shmem_request)
+		next_shmem_request();
+	RequestAddinShmemSpace(shared_size());
+	RequestNamedLWLockTranche("cipherhorizon_cdc", 1);
+}
+
+static void
+start_shared_memory(void)
+{
+	bool		found;
+
+	if (next_shmem_startup)
+		next_shmem_startup();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	cdc_control = ShmemInitStruct("cipherhorizon cdc", shared_size(), &found);
+	if (!found)
+	{
+		memset(cdc_control, 0, shared_size());
+		cdc_control->lock = &GetNamedLWLockTranche("cipherhorizon_cdc")->lock;
+		cdc_control->npipelines = cdc_max_pipelines;
+		pg_atomic_init_u32(&cdc_control->workers, 0);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+static CdcShared *
+find(Oid database, const char *name)
+{
+	for (int i = 0; i < cdc_control->npipelines; i++)
+	{
+		CdcShared  *shared = &cdc_control->pipelines[i];
+
+		if (shared->in_use && shared->database == database && strcmp(NameStr(shared->name), name) == 0)
+			return shared;
+	}
+	return NULL;
+}
+
+CdcShared *
+cdc_find(Oid database, const char *name)
+{
+	return find(database, name);
+}
+
+static CdcShared *
+take_place(Oid database, const char *name)
+{
+	for (int i = 0; i < cdc_control->npipelines; i++)
+	{
+		CdcShared  *shared = &cdc_control->pipelines[i];
+
+		if (shared->in_use)
+			continue;
+		memset(shared, 0, sizeof(CdcShared));
+		shared->database = database;
+		namestrcpy(&shared->name, name);
+		shared->state_since = GetCurrentTimestamp();
+		pg_atomic_init_u32(&shared->sleeping, 0);
+		pg_atomic_init_u32(&shared->changed, 0);
+		for (int c = 0; c < CDC_NCOUNTERS; c++)
+			pg_atomic_init_u64(&shared->counters[c], 0);
+		pg_atomic_init_u64(&shared->read_lsn, 0);
+		pg_atomic_init_u64(&shared->acked_lsn, 0);
+		pg_atomic_init_u64(&shared->confirmed_lsn, 0);
+		pg_atomic_init_u64(&shared->commit_time, 0);
+		pg_atomic_init_u64(&shared->in_flight, 0);
+		pg_atomic_init_u64(&shared->in_flight_bytes, 0);
+		shared->in_use = true;
+		return shared;
+	}
+	return NULL;
+}
+
+/* A worker is wanted: it looks at the catalog, and knows what to do. */
+CdcShared *
+cdc_register(Oid database, const char *name)
+{
+	CdcShared  *shared;
+
+	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+	shared = find(database, name);
+	if (shared == NULL)
+		shared = take_place(database, name);
+	if (shared)
+	{
+		shared->wanted = true;
+		shared->gone = false;
+		shared->failures = 0;
+		shared->not_before = 0;
+		pg_atomic_write_u32(&shared->changed, 1);
+		if (shared->latch)
+			SetLatch(shared->latch);
+	}
+	LWLockRelease(cdc_control->lock);
+	cdc_wake_launcher();
+	return shared;
+}
+
+/* The worker ends, and its place is free: unless it is registered anew until then. */
+void
+cdc_forget(CdcShared *shared)
+{
+	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+	shared->wanted = false;
+	shared->gone = true;
+	LWLockRelease(cdc_control->lock);
+}
+
+/* error: NULL leaves the last one. */
+void
+cdc_set_state(CdcShared *shared, CdcState state, const char *error)
+{
+	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+	if (shared->state != state)
+		shared->state_since = GetCurrentTimestamp();
+	shared->state = state;
+	if (error)
+	{
+		strlcpy(shared->error, error, CDC_ERROR_SIZE);
+		shared->error_at = GetCurrentTimestamp();
+	}
+	LWLockRelease(cdc_control->lock);
+}
+
+void
+cdc_wake_launcher(void)
+{
+	LWLockAcquire(cdc_control->lock, LW_SHARED);
+	if (cdc_control->launcher)
+		SetLatch(cdc_control->launcher);
+	LWLockRelease(cdc_control->lock);
+}
+
+/* ---- what other backends do ---------------------------------------------------------- */
+
+/* Workers that wait for WAL: this one has committed some. */
+static void
+wake_sleepers(void)
+{
+	for (int i = 0; i < cdc_control->npipelines; i++)
+	{
+		CdcShared  *shared = &cdc_control->pipelines[i];
+		Latch	   *latch = shared->latch;
+
+		/* a latch is of shared memory, and one too many does no harm */
+		if (shared->database == MyDatabaseId && latch && pg_atomic_exchange_u32(&shared->sleeping, 0))
+			SetLatch(latch);
+	}
+}
+
+static void
+tell_changed(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, changed)
+		if (cdc_register(MyDatabaseId, lfirst(lc)) == NULL)
+			ereport(WARNING,
+					(errmsg("pipeline \"%s\" cannot run: there are %d others", (char *) lfirst(lc), cdc_control->npipelines),
+					 errhint("Raise cipherhorizon.cdc_max_pipelines, and restart the server.")));
+	list_free_deep(changed);
+	changed = NIL;
+}
+
+static void
+at_end(XactEvent event, void *arg)
+{
+	if (cdc_control == NULL)
+		return;
+	if (event == XACT_EVENT_COMMIT)
+	{
+		if (changed)
+			tell_changed();
+		if (pg_atomic_read_u32(&cdc_control->workers) > 0 && TransactionIdIsValid(GetTopTransactionIdIfAny()))
+			wake_sleepers();
+	}
+	else if (event == XACT_EVENT_ABORT)
+	{
+		list_free_deep(changed);
+		changed = NIL;
+	}
+}
+
+/* The catalog says something new of a pipeline, when this transaction commits. */
+Datum
+ch_cdc_changed(PG_FUNCTION_ARGS)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	changed = lappend(changed, pstrdup(NameStr(*PG_GETARG_NAME(0))));
+	MemoryContextSwitchTo(old);
+	PG_RETURN_VOID();
+}
+
+Datum
+ch_cdc_preloaded(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(cdc_control != NULL);
+}
+
+/* The name as this transaction has made it. */
+static void
+new_publication_name(Oid publication, Name name)
+{
+	Relation	rel = table_open(PublicationRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_publication_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(publication));
+	scan = systable_beginscan(rel, PublicationObjectIndexId, true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	namestrcpy(name, tuple ? NameStr(((Form_pg_publication) GETSTRUCT(tuple))->pubname) : "");
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * The pipeline of this database that could not go on.  Decoding looks the
+ * publication up, by name, as it was at each change: where it was gone no worker
+ * would ever get past.
+ */
+static char *
+user_of(Oid classid, Oid objectid, bool dropped)
+{
+	NameData	name;
+	char	   *user = NULL;
+
+	if (classid == PublicationRelationId && !dropped)
+		new_publication_name(objectid, &name);
+	LWLockAcquire(cdc_control->lock, LW_SHARED);
+	for (int i = 0; i < cdc_control->npipelines && user == NULL; i++)
+	{
+		const CdcShared *shared = &cdc_control->pipelines[i];
+
+		if (!shared->in_use || shared->database != MyDatabaseId)
+			continue;
+		if (classid == ExtensionRelationId ||
+			(classid == ForeignServerRelationId && shared->server == objectid) ||
+			(classid == PublicationRelationId && shared->publication == objectid &&
+			 (dropped || strcmp(NameStr(name), NameStr(shared->publication_name)) != 0)))
+			user = pstrdup(NameStr(shared->name));
+	}
+	LWLockRelease(cdc_control->lock);
+	return user;
+}
+
+static void
+look_at_access(ObjectAccessType access, Oid classid, Oid objectid, int subid, void *arg)
+{
+	ObjectAddress object = {classid, objectid, 0};
+	char	   *user;
+
+	if (next_object_access)
+		next_object_access(access, classid, objectid, subid, arg);
+	if (cdc_control == NULL ||
+		!(access == OAT_DROP ? (classid == PublicationRelationId || classid == ForeignServerRelationId ||
+								(classid == ExtensionRelationId && objectid == get_extension_oid("cipherhorizon", true)))
+		  : access == OAT_POST_ALTER && classid == PublicationRelationId))
+		return;
+	user = user_of(classid, objectid, access == OAT_DROP);
+	if (user == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+			 errmsg("cannot %s %s because a pipeline needs it", access == OAT_DROP ? "drop" : "rename",
+					getObjectDescription(&object, false)),
+			 errdetail("Pipeline \"%s\" streams its changes to Kafka.", user),
+			 errhint("SELECT cipherhorizon.cdc_drop(%s); first.", quote_literal_cstr(user))));
+}
+
+/* ---- what is shown ------------------------------------------------------------------- */
+
+static Datum
+lsn_datum(pg_atomic_uint64 *lsn, bool *isnull)
+{
+	uint64		value = pg_atomic_read_u64(lsn);
+
+	*isnull = value == 0;
+	return LSNGetDatum(value);
+}
+
+/* One row for each pipeline of this database that shared memory knows. */
+Datum
+ch_cdc_workers(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (cdc_control == NULL)
+		return (Datum) 0;
+	LWLockAcquire(cdc_control->lock, LW_SHARED);
+	for (int i = 0; i < cdc_control->npipelines; i++)
+	{
+		CdcShared  *shared = &cdc_control->pipelines[i];
+		Datum		values[15 + CDC_NCOUNTERS];
+		bool		nulls[15 + CDC_NCOUNTERS] = {0};
+		int			n = 0;
+
+		if (!shared->in_use || shared->database != MyDatabaseId)
+			continue;
+		values[n++] = NameGetDatum(&shared->name);
+		nulls[n] = shared->pid == 0;
+		values[n++] = Int32GetDatum(shared->pid);
+		values[n++] = CStringGetTextDatum(cdc_state_names[shared->state]);
+		values[n++] = TimestampTzGetDatum(shared->state_since);
+		nulls[n] = shared->error[0] == '\0';
+		values[n++] = CStringGetTextDatum(shared->error);
+		nulls[n] = shared->error[0] == '\0';
+		values[n++] = TimestampTzGetDatum(shared->error_at);
+		values[n++] = Int64GetDatum(shared->restarts);
+		nulls[n] = shared->not_before == 0 || shared->pid != 0;
+		values[n++] = TimestampTzGetDatum(shared->not_before);
+		values[n] = lsn_datum(&shared->read_lsn, &nulls[n]);
+		n++;
+		values[n] = lsn_datum(&shared->acked_lsn, &nulls[n]);
+		n++;
+		values[n] = lsn_datum(&shared->confirmed_lsn, &nulls[n]);
+		n++;
+		nulls[n] = pg_atomic_read_u64(&shared->commit_time) == 0;
+		values[n++] = TimestampTzGetDatum((TimestampTz) pg_atomic_read_u64(&shared->commit_time));
+		values[n++] = Int64GetDatum(pg_atomic_read_u64(&shared->in_flight));
+		values[n++] = Int64GetDatum(pg_atomic_read_u64(&shared->in_flight_bytes));
+		for (int c = 0; c < CDC_NCOUNTERS; c++)
+			values[n++] = Int64GetDatum(pg_atomic_read_u64(&shared->counters[c]));
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	LWLockRelease(cdc_control->lock);
+	return (Datum) 0;
+}
+
+/* ---- settings --------------------------------------------------------------------------- */
+
+static void
+define_settings(void)
+{
+	DefineCustomIntVariable("cipherhorizon.cdc_max_pipelines",
+							"Pipelines of all databases that can run.",
+							"Each takes a background worker and a replication slot.",
+							&cdc_max_pipelines, 16, 1, 1000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("cipherhorizon.cdc_databases",
+							   "Databases whose pipelines run, with commas between; empty means all.", NULL,
+							   &cdc_databases, "", PGC_POSTMASTER, GUC_LIST_INPUT, NULL, NULL, NULL);
+	DefineCustomIntVariable("cipherhorizon.cdc_work_mem",
+							"Memory of a pipeline's worker for changes that are not yet committed.",
+							"More is written to disk, and read again at the commit.",
+							&cdc_work_mem, 256 * 1024, 64, MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("cipherhorizon.cdc_queue_size",
+							"Memory of a pipeline's worker for records that Kafka has not acknowledged.",
+							"When it is full no WAL is read until Kafka has taken some.",
+							&cdc_queue_size, 64 * 1024, 1024, 2097151, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("cipherhorizon.cdc_confirm_interval",
+							"Time between two notes of a pipeline's position.",
+							"What was sent since the last one is sent again after a crash.",
+							&cdc_confirm_interval, 1000, 10, 600000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
+void
+ch_cdc_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	define_settings();
+	next_shmem_request = shmem_request_hook;
+	shmem_request_hook = request_shared_memory;
+	next_shmem_startup = shmem_startup_hook;
+	shmem_startup_hook = start_shared_memory;
+	next_object_access = object_access_hook;
+	object_access_hook = look_at_access;
+	RegisterXactCallback(at_end, NULL);
+	cdc_launcher_register();
+}

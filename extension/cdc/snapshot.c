@@ -1,0 +1,197 @@
+/*
+ * snapshot.c
+ *	  The rows that were there before the stream begins, read in the transaction
+ *	  that the slot's creation has left open: what it sees and what the stream
+ *	  brings are all, and nothing twice.
+ *
+ * If the worker ends in the middle the slot goes with it, and all begins anew.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "cdc.h"
+#include "executor/spi.h"
+#include "libpq/pqformat.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "replication/slot.h"
+
+#define FETCH_ROWS 1000
+
+typedef struct Table
+{
+	Oid			relid;
+	List	   *attnames;		/* text */
+	char	   *filter;			/* SQL of a row filter, or NULL */
+} Table;
+
+/* What the publication publishes, in the worker's memory. */
+static List *
+published_tables(CdcWorker *w)
+{
+	Oid			types[1] = {NAMEOID};
+	Datum		values[1] = {DirectFunctionCall1(namein, CStringGetDatum(w->config->publication))};
+	List	   *tables = NIL;
+
+	if (SPI_execute_with_args("SELECT c.oid, t.attnames::text[], t.rowfilter "
+							  "FROM pg_catalog.pg_publication_tables t "
+							  "JOIN pg_catalog.pg_class c ON c.relname = t.tablename AND c.relnamespace = "
+							  "(SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = t.schemaname) "
+							  "WHERE t.pubname = $1 ORDER BY t.schemaname, t.tablename", 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read pg_publication_tables");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(w->cxt);
+		Table	   *table = palloc0(sizeof(Table));
+		bool		isnull;
+		Datum	   *names;
+		int			n;
+
+		table->relid = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
+		deconstruct_array(DatumGetArrayTypeP(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull)),
+						  TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &n);
+		for (int c = 0; c < n; c++)
+			table->attnames = lappend(table->attnames, TextDatumGetCString(names[c]));
+		table->filter = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 3);
+		tables = lappend(tables, table);
+		MemoryContextSwitchTo(old);
+	}
+	return tables;
+}
+
+static char *
+query_of(const Table *table)
+{
+	StringInfoData sql;
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	foreach(lc, table->attnames)
+		appendStringInfo(&sql, "%s%s", foreach_current_index(lc) ? ", " : "", quote_identifier(lfirst(lc)));
+	/* a partitioned table is published as its root or as its leaves */
+	appendStringInfo(&sql, " FROM %s%s.%s", get_rel_relkind(table->relid) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
+					 quote_identifier(get_namespace_name(get_rel_namespace(table->relid))), quote_identifier(get_rel_name(table->relid)));
+	if (table->filter)
+		appendStringInfo(&sql, " WHERE %s", table->filter);
+	return sql.data;
+}
+
+/* An INSERT message as pgoutput would send it, for the format raw. */
+static void
+put_raw(CdcWorker *w, CdcChange *change, StringInfo raw)
+{
+	resetStringInfo(raw);
+	pq_sendbyte(raw, 'I');
+	pq_sendint32(raw, change->rel->relid);
+	pq_sendbyte(raw, 'N');
+	pq_sendint16(raw, change->rel->ncolumns);
+	for (int i = 0; i < change->rel->ncolumns; i++)
+	{
+		pq_sendbyte(raw, w->new[i].kind);
+		if (w->new[i].kind == 't')
+			pq_sendcountedtext(raw, w->new[i].text, w->new[i].len, false);
+	}
+	change->raw = raw->data;
+	change->raw_len = raw->len;
+}
+
+static const char *
+mark(bool first_table, bool last_table, bool first, bool last)
+{
+	if (last)
+		return last_table ? "last" : "last_in_data_collection";
+	if (first)
+		return first_table ? "first" : "first_in_data_collection";
+	return "true";
+}
+
+static void
+send_row(CdcWorker *w, CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDesc desc, const char *mark, StringInfo raw)
+{
+	MemoryContext old = MemoryContextSwitchTo(w->change_cxt);
+	CdcChange	change = {.op = CDC_READ, .rel = rel, .new = w->new, .snapshot = mark};
+
+	for (int i = 0; i < rel->ncolumns; i++)
+	{
+		bool		isnull;
+		Datum		value = SPI_getbinval(tuple, desc, i + 1, &isnull);
+
+		w->new[i].kind = isnull ? 'n' : 't';
+		w->new[i].text = isnull ? NULL : OutputFunctionCall(&output[i], value);
+		w->new[i].len = isnull ? 0 : strlen(w->new[i].text);
+	}
+	if (w->config->format == &cdc_raw)
+		put_raw(w, &change, raw);
+	w->config->format->change(w, &change);
+	rel->changes++;
+	w->counters.snapshot_rows++;
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(w->change_cxt);
+}
+
+/* The last row is only known when there is no other: one is held back. */
+static void
+send_table(CdcWorker *w, Table *table, bool first_table, bool last_table)
+{
+	CdcRelation *rel = cdc_relation_open(w, table->relid, table->attnames);
+	FmgrInfo   *output = palloc(rel->ncolumns * sizeof(FmgrInfo));
+	SPIPlanPtr	plan = SPI_prepare_cursor(query_of(table), 0, NULL, CURSOR_OPT_NO_SCROLL);
+	Portal		portal;
+	bool		first = true;
+	StringInfoData raw;
+
+	initStringInfo(&raw);
+	for (int i = 0; i < rel->ncolumns; i++)
+	{
+		Oid			function;
+		bool		varlena;
+
+		getTypeOutputInfo(rel->columns[i].type, &function, &varlena);
+		fmgr_info(function, &output[i]);
+	}
+	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	SPI_cursor_fetch(portal, true, FETCH_ROWS);
+	while (SPI_processed > 0)
+	{
+		SPITupleTable *rows = SPI_tuptable;
+		uint64		n = SPI_processed;
+
+		for (uint64 i = 0; i + 1 < n; i++, first = false)
+			send_row(w, rel, output, rows->vals[i], rows->tupdesc, mark(first_table, last_table, first, false), &raw);
+		SPI_cursor_fetch(portal, true, FETCH_ROWS);
+		send_row(w, rel, output, rows->vals[n - 1], rows->tupdesc, mark(first_table, last_table, first, SPI_processed == 0), &raw);
+		first = false;
+		SPI_freetuptable(rows);
+		cdc_serve(w);
+		if (w->config->exactly_once)
+			cdc_transaction_end(w, false);
+	}
+	SPI_cursor_close(portal);
+	SPI_freeplan(plan);
+}
+
+void
+cdc_snapshot(CdcWorker *w)
+{
+	List	   *tables;
+	ListCell   *lc;
+
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	/* all rows are of the moment of the slot's consistent point */
+	w->xact.commit = w->xact.lsn = MyReplicationSlot->data.confirmed_flush;
+	w->xact.commit_time = GetCurrentTimestamp();
+	w->xact.seq = w->xact.skip = 0;
+	w->produced = w->xact.commit;
+	tables = published_tables(w);
+	foreach(lc, tables)
+		send_table(w, lfirst(lc), foreach_current_index(lc) == 0, lnext(tables, lc) == NULL);
+	PopActiveSnapshot();
+	SPI_finish();
+}

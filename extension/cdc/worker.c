@@ -1,0 +1,318 @@
+/*
+ * worker.c
+ *	  The life of a pipeline's worker: it looks at the catalog what is wanted, makes
+ *	  the slot and a snapshot if there are none, and streams until it is told
+ *	  otherwise.
+ *
+ * It may end at any moment: nothing is confirmed that Kafka does not have.  An
+ * error ends it, too, and the launcher starts another after a while.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "cdc.h"
+#include "fdw/core/compat.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "replication/slot.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+PGDLLEXPORT void ch_cdc_worker(Datum arg);
+
+static CdcWorker worker;
+static bool failed = false;		/* as opposed to: told to end */
+
+void
+cdc_count(CdcWorker *w)
+{
+	const uint64 *counters = (const uint64 *) &w->counters;
+
+	for (int c = 0; c < CDC_NCOUNTERS; c++)
+		pg_atomic_write_u64(&w->shared->counters[c], counters[c]);
+	pg_atomic_write_u64(&w->shared->read_lsn, w->read_to);
+	pg_atomic_write_u64(&w->shared->in_flight, w->rk ? rd_kafka_outq_len(w->rk) : 0);
+}
+
+/* ---- the end -------------------------------------------------------------------------------------- */
+
+static void
+leave(int code, Datum arg)
+{
+	CdcWorker  *w = &worker;
+
+	cdc_producer_close(w);
+	pg_atomic_fetch_sub_u32(&cdc_control->workers, 1);
+	cdc_worker_ended(w->shared, failed);
+}
+
+void
+cdc_stop(CdcWorker *w, CdcState state, const char *error)
+{
+	if (error)
+		ereport(LOG, (errmsg("pipeline \"%s\" stops: %s", w->config->name, error)));
+	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+	/* unless it was wanted again meanwhile */
+	if (pg_atomic_read_u32(&w->shared->changed) == 0)
+		w->shared->wanted = false;
+	LWLockRelease(cdc_control->lock);
+	cdc_set_state(w->shared, state, error);
+	proc_exit(0);
+}
+
+/* Of a pipeline that is dropped; the slot first, so that none is left behind. */
+pg_noreturn static void
+drop(CdcWorker *w)
+{
+	cdc_slot_drop(w);
+	if (w->progress)
+		cdc_erase_position(w);
+	cdc_delete_pipeline(w->config->name);
+	cdc_forget(w->shared);
+	proc_exit(0);
+}
+
+/* ---- words from outside ------------------------------------------------------------------------------- */
+
+static void
+load(CdcWorker *w)
+{
+	pg_atomic_write_u32(&w->shared->changed, 0);
+	w->config = cdc_load_config(NameStr(w->shared->name), w->cxt);
+	if (w->config == NULL)
+	{
+		cdc_forget(w->shared);
+		proc_exit(0);
+	}
+	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+	w->shared->server = w->config->server;
+	w->shared->publication = w->config->publication_oid;
+	namestrcpy(&w->shared->publication_name, w->config->publication);
+	LWLockRelease(cdc_control->lock);
+}
+
+/* Save what Kafka has before the slot is let go. */
+static void
+settle(CdcWorker *w)
+{
+	if (w->decoding == NULL)
+		return;
+	cdc_confirm(w, true);
+	cdc_drain(w);
+	cdc_confirm(w, true);
+}
+
+static void
+obey(CdcWorker *w)
+{
+	load(w);
+	switch (w->config->wish)
+	{
+		case CDC_RUN:
+			break;
+		case CDC_PAUSE:
+			settle(w);
+			cdc_stop(w, CDC_PAUSED, NULL);
+			break;
+		case CDC_DROP:
+			drop(w);
+			break;
+	}
+}
+
+void
+cdc_serve(CdcWorker *w)
+{
+	cdc_check(w);
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	if (pg_atomic_read_u32(&w->shared->changed))
+		obey(w);
+	if (w->rk)
+	{
+		cdc_poll(w, 0);
+		cdc_watch_stall(w);
+	}
+	if (w->decoding)
+		cdc_confirm(w, false);
+	cdc_count(w);
+}
+
+/* ---- what it needs --------------------------------------------------------------------------------------- */
+
+static void
+check_needs(CdcWorker *w)
+{
+	const CdcConfig *config = w->config;
+
+	if (wal_level < WAL_LEVEL_LOGICAL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("change data capture needs wal_level >= logical"),
+				 errhint("ALTER SYSTEM SET wal_level = 'logical'; and restart the server.")));
+	if (!OidIsValid(config->server))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the server of pipeline \"%s\" does not exist", config->name)));
+	if (!OidIsValid(config->publication_oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("publication \"%s\" does not exist", config->publication)));
+}
+
+static void
+set(const char *name, const char *value)
+{
+	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* Values are read as text: it must not depend on the server's settings. */
+static void
+make_session(void)
+{
+	set("DateStyle", "ISO, YMD");
+	set("IntervalStyle", "postgres");
+	set("TimeZone", "UTC");
+	set("extra_float_digits", "1");
+	set("bytea_output", "hex");
+	set("lc_monetary", "C");
+	set("search_path", "pg_catalog");
+	set("statement_timeout", "0");
+	set("lock_timeout", "0");
+	set("idle_in_transaction_session_timeout", "0");
+	set("default_transaction_isolation", "read committed");
+	set("synchronous_commit", "local");
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------ */
+
+static void
+prepare(CdcWorker *w)
+{
+	cdc_set_state(w->shared, CDC_STARTING, NULL);
+	cdc_producer_open(w);
+	w->progress = cdc_topic(w, psprintf("%s.positions", w->config->prefix), 1, true);
+	cdc_load_letters(w);
+}
+
+static void
+create(CdcWorker *w)
+{
+	cdc_set_state(w->shared, CDC_CREATING, NULL);
+	cdc_slot_create(w);
+	if (w->config->snapshot)
+	{
+		cdc_set_state(w->shared, CDC_SNAPSHOT, NULL);
+		cdc_snapshot(w);
+		CommitTransactionCommand();
+		cdc_drain(w);
+	}
+	ReplicationSlotPersist();
+	w->produced = MyReplicationSlot->data.confirmed_flush;
+	if (w->config->exactly_once)
+		cdc_note_alone(w, w->produced);
+	else
+		cdc_write_position(w, w->produced);
+	cdc_drain(w);
+	cdc_mark_started(w->config->name);
+	/* the snapshot's rows need not be kept from vacuum any longer */
+	ReplicationSlotRelease();
+	cdc_slot_acquire(w);
+}
+
+static void
+stream(CdcWorker *w)
+{
+	cdc_set_state(w->shared, CDC_STREAMING, "");
+	for (;;)
+	{
+		if (!cdc_read(w))
+		{
+			cdc_transaction_end(w, true);
+			cdc_confirm(w, false);
+			cdc_wait(w, w->letters ? 0 : 500);
+		}
+		cdc_serve(w);
+		if (w->shared->failures > 0 && w->acked > w->started_at)
+			w->shared->failures = 0;
+	}
+}
+
+static void
+run(CdcWorker *w)
+{
+	XLogRecPtr	start;
+
+	obey(w);
+	check_needs(w);
+	prepare(w);
+	if (!w->config->started)
+	{
+		create(w);
+		start = MyReplicationSlot->data.confirmed_flush;
+	}
+	else
+	{
+		cdc_slot_acquire(w);
+		start = cdc_reconcile(w);
+	}
+	cdc_read_open(w, start);
+	w->started_at = start;
+	stream(w);
+}
+
+/* The last words, for those who look at stat_cdc. */
+static void
+note_failure(CdcWorker *w)
+{
+	MemoryContext old = MemoryContextSwitchTo(w->cxt);
+	ErrorData  *error = CopyErrorData();
+
+	cdc_set_state(w->shared, CDC_FAILED,
+				  error->detail ? psprintf("%s: %s", error->message, error->detail) : error->message);
+	MemoryContextSwitchTo(old);
+}
+
+void
+ch_cdc_worker(Datum arg)
+{
+	CdcWorker  *w = &worker;
+
+	w->shared = &cdc_control->pipelines[DatumGetInt32(arg)];
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+	w->shared->pid = MyProcPid;
+	w->shared->latch = MyLatch;
+	LWLockRelease(cdc_control->lock);
+	pg_atomic_fetch_add_u32(&cdc_control->workers, 1);
+	before_shmem_exit(leave, 0);
+	BackgroundWorkerInitializeConnectionByOid(w->shared->database, InvalidOid, 0);
+	w->cxt = AllocSetContextCreate(TopMemoryContext, "CipherHorizon pipeline", ALLOCSET_DEFAULT_SIZES);
+	w->change_cxt = AllocSetContextCreate(w->cxt, "CipherHorizon change", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(w->cxt);
+	initStringInfo(&w->key);
+	initStringInfo(&w->value);
+	make_session();
+	PG_TRY();
+	{
+		run(w);
+	}
+	PG_CATCH();
+	{
+		failed = true;
+		note_failure(w);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}

@@ -308,6 +308,7 @@ struct CdcRelation
 	int			nkeys;
 	int		   *keys;			/* columns, in the key's order */
 	MemoryContext cxt;
+	bool		ours;			/* a table of the extension: not sent */
 	CdcTopic   *topic;
 	uint64		changes;
 	void	   *format_data;	/* what the format has prepared, in cxt */
@@ -366,6 +367,8 @@ typedef struct CdcTransaction
 	uint32		skip;			/* so many of them are in Kafka already */
 	XLogRecPtr	last_commit;	/* end of the one before, or invalid */
 	XLogRecPtr	lsn;			/* of the change that is being encoded */
+	char	   *origin;			/* replication origin that it came by, or NULL */
+	XLogRecPtr	origin_lsn;
 	char	   *traceparent;	/* W3C trace context, or NULL */
 } CdcTransaction;
 

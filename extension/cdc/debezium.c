@@ -8,13 +8,16 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "cdc.h"
 #include "commands/dbcommands.h"
 #include "fdw/core/compat.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #define UNAVAILABLE "__debezium_unavailable_value"
 
@@ -133,17 +136,32 @@ missing_value(const CdcColumn *col)
 	return "\"\"";
 }
 
-/* An unchanged TOAST value that WAL does not have, and the old row neither. */
+/*
+ * An unchanged TOAST value that WAL does not have, and the old row neither, as
+ * Debezium says it.  Where that has no way to, it is null, for NOT NULL columns
+ * too: a zero would be taken for a value.
+ */
 static char *
 unchanged_value(const CdcColumn *col)
 {
-	if (has_type(col, "string") && strstr(col->connect_name, "Zoned") == NULL)
+	const char *items = strstr(col->connect_type, "\"items\":{\"type\":\"");
+
+	if (items)
+	{
+		items += strlen("\"items\":{\"type\":\"");
+		if (strncmp(items, "int", 3) == 0 && strstr(items, "Timestamp") == NULL)
+			return "[95,95,100,101,98,101,122,105,117,109,95,117,110,97,118,97,105,108,97,98,108,101,95,118,97,108,117,101]";
+		if (strstr(items, "Uuid"))
+			return "[\"b68a35a7-17ad-35b3-af2a-ae46edb4545a\"]";
+		return strncmp(items, "string", 6) == 0 && strstr(items, "Zoned") == NULL && col->elemtype != NUMERICOID ? "[\"" UNAVAILABLE "\"]" : "null";
+	}
+	if (col->basetype != JSONOID && col->basetype != JSONBOID && strstr(col->connect_name, "data.Json"))
+		return "\"{\\\"" UNAVAILABLE "\\\":\\\"" UNAVAILABLE "\\\"}\"";	/* hstore */
+	if (has_type(col, "string"))
 		return "\"" UNAVAILABLE "\"";
 	if (has_type(col, "bytes") && col->connect_name[0] == '\0')
 		return "\"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==\"";
-	if (has_type(col, "array") && strstr(col->connect_type, "\"items\":{\"type\":\"string\"") && strstr(col->connect_type, "Zoned") == NULL)
-		return "[\"" UNAVAILABLE "\"]";
-	return missing_value(col);
+	return "null";
 }
 
 static void
@@ -310,7 +328,14 @@ append_source(StringInfo out, const CdcWorker *w, const char *snapshot, const ch
 		APPEND(out, "null");
 	APPEND(out, ",\"lsn\":");
 	cdc_json_int(out, w->xact.lsn);
-	APPEND(out, ",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
+	APPEND(out, ",\"xmin\":null,\"origin\":");
+	if (w->xact.origin)
+	{
+		cdc_json_string(out, w->xact.origin, strlen(w->xact.origin));
+		appendStringInfo(out, ",\"origin_lsn\":%llu}", (unsigned long long) w->xact.origin_lsn);
+	}
+	else
+		APPEND(out, "null,\"origin_lsn\":null}");
 }
 
 /* ---- transactions' metadata -------------------------------------------------------------------------- */
@@ -322,7 +347,7 @@ static const char transaction_key_schema[] =
 static const char transaction_value_schema[] =
 "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"status\"},{\"type\":\"string\",\"optional\":false,\"field\":\"id\"},"
 "{\"type\":\"int64\",\"optional\":true,\"field\":\"event_count\"},{\"type\":\"array\",\"items\":{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"data_collection\"},"
-"{\"type\":\"int64\",\"optional\":false,\"field\":\"event_count\"}],\"optional\":false,\"name\":\"event.collection\",\"version\":1},\"optional\":true,\"field\":\"data_collections\"},"
+"{\"type\":\"int64\",\"optional\":false,\"field\":\"event_count\"}],\"optional\":true,\"name\":\"event.collection\",\"version\":1},\"optional\":true,\"field\":\"data_collections\"},"
 "{\"type\":\"int64\",\"optional\":false,\"field\":\"ts_ms\"}],\"optional\":false,\"name\":\"io.debezium.connector.common.TransactionMetadataValue\",\"version\":1},\"payload\":";
 
 typedef struct TableCount
@@ -334,10 +359,10 @@ typedef struct TableCount
 static List *counts = NIL;		/* of the transaction; in the worker's memory */
 static int64 total_order;
 
+/* name NULL: a message, each of which counts for itself. */
 static TableCount *
-count_of(CdcWorker *w, const CdcRelation *rel)
+count_of(CdcWorker *w, const char *name)
 {
-	char	   *name = psprintf("%s.%s", rel->schema, rel->table);
 	MemoryContext old;
 	TableCount *count;
 	ListCell   *lc;
@@ -345,12 +370,12 @@ count_of(CdcWorker *w, const CdcRelation *rel)
 	foreach(lc, counts)
 	{
 		count = lfirst(lc);
-		if (strcmp(count->name, name) == 0)
+		if (name && strcmp(count->name, name) == 0)
 			return count;
 	}
 	old = MemoryContextSwitchTo(w->cxt);
 	count = palloc0(sizeof(TableCount));
-	count->name = pstrdup(name);
+	count->name = pstrdup(name ? name : "message");
 	counts = lappend(counts, count);
 	MemoryContextSwitchTo(old);
 	return count;
@@ -426,34 +451,52 @@ commit(CdcWorker *w)
 		send_boundary(w, "END", true);
 }
 
+/* rel NULL: a message. */
 static void
 append_transaction(StringInfo out, CdcWorker *w, const CdcRelation *rel)
 {
 	TableCount *count;
 
-	if (!w->config->transactions || !w->xact.open)
+	if (!w->config->transactions || !TransactionIdIsValid(w->xact.xid) || !w->xact.open)
 	{
 		APPEND(out, ",\"transaction\":null");
 		return;
 	}
-	count = count_of(w, rel);
+	count = count_of(w, rel ? psprintf("%s.%s", rel->schema, rel->table) : NULL);
 	appendStringInfo(out, ",\"transaction\":{\"id\":\"%u:%llu\",\"total_order\":" INT64_FORMAT ",\"data_collection_order\":" INT64_FORMAT "}",
 					 w->xact.xid, (unsigned long long) w->xact.lsn, ++total_order, ++count->changes);
 }
 
 /* ---- records ------------------------------------------------------------------------------------------- */
 
+/* A UUID for each start of the worker. */
+static const char *
+run_id(void)
+{
+	static char id[UUID_LEN * 2 + 5] = "";
+
+	if (id[0] == '\0')
+		strlcpy(id, DatumGetCString(DirectFunctionCall1(uuid_out, DirectFunctionCall1(gen_random_uuid, (Datum) 0))), sizeof(id));
+	return id;
+}
+
+/* header: one besides those of the context, or NULL. */
 static rd_kafka_headers_t *
-make_headers(const CdcWorker *w)
+make_headers(const CdcWorker *w, const char *header, const StringInfo value)
 {
 	rd_kafka_headers_t *headers;
 
-	if (!w->config->context_headers)
+	if (header == NULL && !w->config->context_headers)
 		return NULL;
-	headers = rd_kafka_headers_new(6);
+	headers = rd_kafka_headers_new(8);
+	if (header)
+		(void) rd_kafka_header_add(headers, header, -1, value->data, value->len);
+	if (!w->config->context_headers)
+		return headers;
 	(void) rd_kafka_header_add(headers, "__debezium.context.connectorLogicalName", -1, w->config->prefix, -1);
 	(void) rd_kafka_header_add(headers, "__debezium.context.taskId", -1, "0", 1);
 	(void) rd_kafka_header_add(headers, "__debezium.context.connectorName", -1, "postgresql", -1);
+	(void) rd_kafka_header_add(headers, "__debezium.context.runId", -1, run_id(), -1);
 	return headers;
 }
 
@@ -507,13 +550,7 @@ send_record(CdcWorker *w, const CdcRelation *rel, const StringInfo key, const St
 		record.value = value->data;
 		record.value_len = value->len;
 	}
-	record.headers = make_headers(w);
-	if (header)
-	{
-		if (record.headers == NULL)
-			record.headers = rd_kafka_headers_new(3);
-		(void) rd_kafka_header_add(record.headers, header, -1, header_value->data, header_value->len);
-	}
+	record.headers = make_headers(w, header, header_value);
 	cdc_produce(w, &record);
 }
 
@@ -535,21 +572,22 @@ same_key(const CdcRelation *rel, const CdcValue *old, const CdcValue *new)
 static void
 send_moved(CdcWorker *w, const CdcChange *change)
 {
-	StringInfoData new_key;
+	const CdcRelation *rel = change->rel;
 	StringInfoData old_key;
+	StringInfoData new_key;
 
-	initStringInfo(&new_key);
-	put_key(w, change->rel, change->new);
-	appendBinaryStringInfo(&new_key, w->key.data, w->key.len);
-	put_key(w, change->rel, change->old);
-	put_value(w, change->rel, change->old, change->old_is_key, NULL, 'd', "false");
-	send_record(w, change->rel, &w->key, &w->value, "__debezium.newkey", &new_key);
-	if (w->config->tombstones)
-		send_record(w, change->rel, &w->key, NULL, "__debezium.newkey", &new_key);
 	initStringInfo(&old_key);
-	appendBinaryStringInfo(&old_key, w->key.data, w->key.len);
-	put_value(w, change->rel, NULL, false, change->new, 'c', "false");
-	send_record(w, change->rel, &new_key, &w->value, "__debezium.oldkey", &old_key);
+	initStringInfo(&new_key);
+	append_key(&old_key, rel, change->old);
+	append_key(&new_key, rel, change->new);
+	put_key(w, rel, change->old);
+	put_value(w, rel, change->old, change->old_is_key, NULL, 'd', "false");
+	send_record(w, rel, &w->key, &w->value, "__debezium.newkey", &new_key);
+	if (w->config->tombstones)
+		send_record(w, rel, &w->key, NULL, "__debezium.newkey", &new_key);
+	put_key(w, rel, change->new);
+	put_value(w, rel, NULL, false, change->new, 'c', "false");
+	send_record(w, rel, &w->key, &w->value, "__debezium.oldkey", &old_key);
 }
 
 static void
@@ -583,7 +621,8 @@ change(CdcWorker *w, const CdcChange *change)
 			put_key(w, rel, change->old);
 			put_value(w, rel, change->old, change->old_is_key, NULL, 'd', "false");
 			send_record(w, rel, &w->key, &w->value, NULL, NULL);
-			if (w->config->tombstones)
+			/* without a key it would say nothing */
+			if (w->config->tombstones && rel->nkeys > 0)
 				send_record(w, rel, &w->key, NULL, NULL, NULL);
 			break;
 	}
@@ -597,7 +636,7 @@ send_truncate(CdcWorker *w, CdcRelation *rel)
 	put_value(w, rel, NULL, false, NULL, 't', "false");
 	record.value = w->value.data;
 	record.value_len = w->value.len;
-	record.headers = make_headers(w);
+	record.headers = make_headers(w, NULL, NULL);
 	cdc_produce(w, &record);
 }
 
@@ -637,7 +676,8 @@ message(CdcWorker *w, const CdcMessage *message)
 	cdc_json_int(out, (GetCurrentTimestamp() + EPOCH_MICROS) / 1000);
 	appendStringInfoChar(out, ',');
 	append_source(out, w, "false", ",\"schema\":\"\",\"table\":\"\"");
-	APPEND(out, ",\"transaction\":null,\"message\":{\"prefix\":");
+	append_transaction(out, w, NULL);
+	APPEND(out, ",\"message\":{\"prefix\":");
 	cdc_json_string(out, message->prefix, strlen(message->prefix));
 	APPEND(out, ",\"content\":");
 	cdc_json_base64(out, (const unsigned char *) message->content, message->len);

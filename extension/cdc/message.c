@@ -68,11 +68,11 @@ cdc_message_alone(CdcWorker *w, const CdcMessage *message)
 	w->xact.open = true;
 	w->xact.xid = InvalidTransactionId;
 	w->xact.commit = message->lsn;
-	w->xact.commit_time = 0;
 	w->xact.seq = 0;
 	w->xact.skip = w->xact.commit == w->resume.commit ? w->resume.seq : 0;
 	w->xact.traceparent = NULL;
 	cdc_message(w, message);
 	w->xact = within;
+	w->xact.last_commit = message->lsn;
 	cdc_batch_end(w, message->lsn + 1, 0);
 }

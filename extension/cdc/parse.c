@@ -58,12 +58,12 @@ commit(CdcWorker *w, StringInfo in)
 	if (w->config->format->commit)
 		w->config->format->commit(w);
 	w->xact.open = false;
-	w->xact.last_commit = w->xact.commit;
+	w->xact.last_commit = end;
 	if (w->xact.traceparent)
-	{
 		pfree(w->xact.traceparent);
-		w->xact.traceparent = NULL;
-	}
+	if (w->xact.origin)
+		pfree(w->xact.origin);
+	w->xact.traceparent = w->xact.origin = NULL;
 	w->counters.transactions++;
 	cdc_batch_end(w, end, w->xact.commit_time);
 }
@@ -118,6 +118,8 @@ read_delete(CdcWorker *w, StringInfo in, CdcChange *change)
 static void
 send_change(CdcWorker *w, StringInfo in, CdcChange *change)
 {
+	if (change->rel->ours)
+		return;
 	change->raw = in->data;
 	change->raw_len = in->len;
 	change->rel->changes++;
@@ -134,6 +136,8 @@ send_truncate(CdcWorker *w, StringInfo in)
 	{
 		CdcRelation *rel = cdc_relation_find(w, pq_getmsgint(in, 4));
 
+		if (rel->ours)
+			continue;
 		rel->changes++;
 		w->counters.truncates++;
 		w->config->format->truncate(w, rel);
@@ -196,8 +200,11 @@ cdc_parse(CdcWorker *w, StringInfo message_text, XLogRecPtr lsn)
 		case LOGICAL_REP_MSG_MESSAGE:
 			message(w, &in);
 			break;
-		case LOGICAL_REP_MSG_TYPE:
 		case LOGICAL_REP_MSG_ORIGIN:
+			w->xact.origin_lsn = pq_getmsgint64(&in);
+			w->xact.origin = MemoryContextStrdup(w->cxt, pq_getmsgrawstring(&in));
+			break;
+		case LOGICAL_REP_MSG_TYPE:
 			break;
 		default:
 			elog(ERROR, "pgoutput sent a message that protocol version 1 does not have");

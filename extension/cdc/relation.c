@@ -11,6 +11,7 @@
 #include "catalog/pg_class.h"
 #include "cdc.h"
 #include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
 #include "replication/logicalproto.h"
 #include "types.h"
 #include "utils/builtins.h"
@@ -54,23 +55,21 @@ static char *
 topic_name(const CdcWorker *w, const CdcRelation *rel)
 {
 	char	   *name = psprintf("%s.%s.%s", w->config->prefix, rel->schema, rel->table);
-	char	   *to = name;
+	StringInfoData topic;
 
-	for (const char *c = name; *c; c++)
+	initStringInfo(&topic);
+	for (const unsigned char *c = (const unsigned char *) name; *c; c++)
 	{
-		/* one for each UTF-16 unit: of four bytes the first counts as two */
-		if (IS_HIGHBIT_SET(*c) && GetDatabaseEncoding() == PG_UTF8)
-		{
-			if (((unsigned char) *c & 0xC0) == 0xC0)
-				*to++ = '_';
-			if (((unsigned char) *c & 0xF8) == 0xF0)
-				*to++ = '_';
-		}
+		/* one for each UTF-16 unit: a character of four bytes has two */
+		if (*c >= 0x80 && GetDatabaseEncoding() == PG_UTF8)
+			appendStringInfoString(&topic, *c >= 0xF0 ? "__" : *c >= 0xC0 ? "_" : "");
+		else if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '.' || *c == '-')
+			appendStringInfoChar(&topic, *c);
 		else
-			*to++ = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", *c) ? *c : '_';
+			appendStringInfoChar(&topic, '_');
 	}
-	*to = '\0';
-	return name;
+	pfree(name);
+	return topic.data;
 }
 
 /* ---- the key ----------------------------------------------------------------------------------- */
@@ -114,27 +113,33 @@ take_index(CdcRelation *rel, Oid indexid, bool identity)
 
 /*
  * The primary key; the index of the replica identity comes first, because a
- * DELETE brings only its columns; without both any other unique index.
+ * DELETE brings only its columns; without both another unique index, the first by
+ * name, as Debezium takes it.
  */
 static void
 set_key(CdcRelation *rel, Relation table)
 {
 	List	   *indexes = RelationGetIndexList(table);
+	const char *first = NULL;
 	ListCell   *lc;
 
 	rel->keys = palloc((rel->ncolumns + 1) * sizeof(int));
 	if (rel->identity == REPLICA_IDENTITY_INDEX && OidIsValid(table->rd_replidindex) && take_index(rel, table->rd_replidindex, true))
 		return;
-	if (OidIsValid(table->rd_pkindex) && take_index(rel, table->rd_pkindex, true))
+	if (OidIsValid(table->rd_pkindex))
+	{
+		(void) take_index(rel, table->rd_pkindex, true);
 		return;
-	if (rel->identity == REPLICA_IDENTITY_DEFAULT && !OidIsValid(table->rd_pkindex))
-		foreach(lc, indexes)
-			if (take_index(rel, lfirst_oid(lc), false))
-				return;
-	if (rel->identity == REPLICA_IDENTITY_FULL)
-		foreach(lc, indexes)
-			if (take_index(rel, lfirst_oid(lc), false))
-				return;
+	}
+	foreach(lc, indexes)
+	{
+		const char *name = get_rel_name(lfirst_oid(lc));
+
+		if ((first == NULL || strcmp(name, first) < 0) && take_index(rel, lfirst_oid(lc), false))
+			first = name;
+	}
+	if (first)
+		(void) take_index(rel, get_relname_relid(first, RelationGetNamespace(table)), false);
 }
 
 /* ---- describing ---------------------------------------------------------------------------------- */
@@ -180,7 +185,10 @@ describe(CdcWorker *w, CdcRelation *rel, Relation table)
 		col->label_len = label.len;
 	}
 	set_key(rel, table);
-	/* columns of the primary key are not null, whatever the identity */
+	/* what is written there is about the stream, and would never end in it */
+	rel->ours = strcmp(rel->schema, "cipherhorizon") == 0;
+	if (rel->ours)
+		return;
 	rel->topic = cdc_topic(w, topic_name(w, rel), 0, false);
 	if (w->config->format->describe)
 		w->config->format->describe(w, rel);

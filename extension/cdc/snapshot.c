@@ -42,7 +42,7 @@ published_tables(CdcWorker *w)
 							  "FROM pg_catalog.pg_publication_tables t "
 							  "JOIN pg_catalog.pg_class c ON c.relname = t.tablename AND c.relnamespace = "
 							  "(SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = t.schemaname) "
-							  "WHERE t.pubname = $1 ORDER BY t.schemaname, t.tablename", 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+							  "WHERE t.pubname = $1 AND t.schemaname <> 'cipherhorizon' ORDER BY t.schemaname, t.tablename", 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read pg_publication_tables");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -187,6 +187,7 @@ cdc_snapshot(CdcWorker *w)
 	/* all rows are of the moment of the slot's consistent point */
 	w->xact.commit = w->xact.lsn = MyReplicationSlot->data.confirmed_flush;
 	w->xact.commit_time = GetCurrentTimestamp();
+	w->xact.xid = GetActiveSnapshot()->xmax;
 	w->xact.seq = w->xact.skip = 0;
 	w->produced = w->xact.commit;
 	tables = published_tables(w);

@@ -9,12 +9,15 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_enum.h"
-#include "catalog/pg_type.h"
-#include "cdc.h"
+#include <math.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/pg_enum.h"
+#include "catalog/pg_type.h"
+#include "cdc.h"
+#include "common/int.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/fmgroids.h"
@@ -45,10 +48,22 @@ append_float(StringInfo out, const CdcColumn *col, const char *text, int len)
 {
 	bool		finite = text[len - 1] >= '0' && text[len - 1] <= '9';
 
-	if (finite)
+	if (len == 2 && text[0] == '-' && text[1] == '0')
+		appendStringInfoString(out, "-0.0");	/* an integer has no such sign */
+	else if (finite)
 		appendBinaryStringInfo(out, text, len);
 	else
 		cdc_json_string(out, text, len);
+}
+
+/* A numeric as a double: the largest have no number of JSON's that a reader would take. */
+static void
+append_numeric_double(StringInfo out, const CdcColumn *col, const char *text, int len)
+{
+	if (len > 300 && isinf(strtod(pnstrdup(text, len), NULL)))
+		appendStringInfoString(out, text[0] == '-' ? "\"-Infinity\"" : "\"Infinity\"");
+	else
+		append_float(out, col, text, len);
 }
 
 static void
@@ -334,13 +349,13 @@ read_moment(const char *text, int len)
 	return m;
 }
 
-/* As Debezium writes java.time's largest and smallest values. */
+/* The infinities as the driver of Debezium makes them. */
 static void
 append_date(StringInfo out, const CdcColumn *col, const char *text, int len)
 {
 	Moment		m = read_moment(text, len);
 
-	cdc_json_int(out, m.infinite > 0 ? PG_INT32_MAX : m.infinite < 0 ? PG_INT32_MIN : m.days);
+	cdc_json_int(out, m.infinite > 0 ? 2146033979 : m.infinite < 0 ? -2147472691 : m.days);
 }
 
 static void
@@ -402,27 +417,28 @@ append_timetz(StringInfo out, const CdcColumn *col, const char *text, int len)
 }
 
 static void
-append_moment(StringInfo out, const char *text, int len, int64 unit)
+append_timestamp_millis(StringInfo out, const CdcColumn *col, const char *text, int len)
 {
 	Moment		m = read_moment(text, len);
 
 	if (m.infinite)
-		cdc_json_int(out, m.infinite > 0 ? INT64CONST(9223372036825200000) / unit : INT64CONST(-9223372036832400000) / unit);
+		cdc_json_int(out, m.infinite > 0 ? INT64CONST(9223372036825200000) : INT64CONST(-9223372036832400000));
 	else
-		/* floor: micros of the day are never negative */
-		cdc_json_int(out, m.days * (INT64CONST(86400000000) / unit) + m.micros / unit);
+		cdc_json_int(out, m.days * 86400000 + m.micros / 1000);
 }
 
-static void
-append_timestamp_millis(StringInfo out, const CdcColumn *col, const char *text, int len)
-{
-	append_moment(out, text, len, 1000);
-}
-
+/* The last years that PostgreSQL knows are more than 64 bits of microseconds from 1970. */
 static void
 append_timestamp_micros(StringInfo out, const CdcColumn *col, const char *text, int len)
 {
-	append_moment(out, text, len, 1);
+	Moment		m = read_moment(text, len);
+	int64		micros;
+
+	if (m.infinite)
+		micros = m.infinite > 0 ? PG_INT64_MAX : PG_INT64_MIN;
+	else if (pg_mul_s64_overflow(m.days, INT64CONST(86400000000), &micros) || pg_add_s64_overflow(micros, m.micros, &micros))
+		micros = PG_INT64_MAX;
+	cdc_json_int(out, micros);
 }
 
 /* java.time's ISO_OFFSET_DATE_TIME, with the digits of the column. */
@@ -465,10 +481,7 @@ append_interval(StringInfo out, const CdcColumn *col, const char *text, int len)
 	Interval   *i = DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(copy), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 	int128		micros = (int128) i->month * INT64CONST(2629800000000) + (int128) i->day * INT64CONST(86400000000) + i->time;
 
-	if (micros > PG_INT64_MAX || micros < PG_INT64_MIN)
-		appendStringInfoString(out, "null");
-	else
-		cdc_json_int(out, (int64) micros);
+	cdc_json_int(out, (int64) Max(Min(micros, PG_INT64_MAX), PG_INT64_MIN));
 	pfree(i);
 	pfree(copy);
 }
@@ -615,7 +628,7 @@ set_decimal(CdcColumn *col, CdcDecimals decimals)
 	if (decimals == CDC_STRING)
 		set_type(col, append_decimal_string, "string", NULL, NULL);
 	else if (decimals == CDC_DOUBLE)
-		set_type(col, append_float, "double", NULL, NULL);
+		set_type(col, append_numeric_double, "double", NULL, NULL);
 	else if (scale >= 0)
 		set_type(col, append_decimal, "bytes", "org.apache.kafka.connect.data.Decimal",
 				 psprintf(",\"parameters\":{\"scale\":\"%d\",\"connect.decimal.precision\":\"%d\"}", scale,

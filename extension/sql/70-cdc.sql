@@ -100,7 +100,7 @@ CREATE FUNCTION @extschema@._cdc_problems(publication name,
   SELECT publication, 'warning', 'it publishes no table', format('ALTER PUBLICATION %I ADD TABLE ...', publication)
   WHERE EXISTS (SELECT FROM pg_publication WHERE pubname = publication) AND NOT EXISTS (SELECT FROM published)
   UNION ALL
-  SELECT name, 'error', 'it has no replica identity: UPDATE and DELETE fail as soon as they are published',
+  SELECT name, 'warning', 'it has no replica identity: its UPDATEs and DELETEs fail while they are published',
          format('ALTER TABLE %s ADD PRIMARY KEY (...); or ALTER TABLE %s REPLICA IDENTITY FULL;', name, name)
   FROM published WHERE changes AND ((relreplident = 'd' AND NOT has_key) OR relreplident = 'n')
   UNION ALL
@@ -208,11 +208,13 @@ BEGIN
     RAISE EXCEPTION 'there is no server "%" of the wrapper cipherhorizon_kafka', server
       USING ERRCODE = 'undefined_object', HINT = format('CREATE SERVER %I FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers ''host:9092'');', server);
   END IF;
-  SELECT * INTO bad FROM @extschema@._cdc_problems(publication) p WHERE p.severity = 'error' LIMIT 1;
-  IF FOUND THEN
-    RAISE EXCEPTION 'pipeline "%" cannot run: %', name, bad.problem
-      USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It is about %s.', bad.object), HINT = bad.hint;
-  END IF;
+  FOR bad IN SELECT * FROM @extschema@._cdc_problems(publication) p WHERE p.severity IN ('error', 'warning') ORDER BY p.severity LOOP
+    IF bad.severity = 'error' THEN
+      RAISE EXCEPTION 'pipeline "%" cannot run: %', name, bad.problem
+        USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It is about %s.', bad.object), HINT = bad.hint;
+    END IF;
+    RAISE WARNING '%: %', bad.object, bad.problem USING HINT = bad.hint;
+  END LOOP;
   PERFORM @extschema@._cdc_check_rights(publication, server);
   IF EXISTS (SELECT FROM pg_replication_slots s WHERE s.slot_name = slot) THEN
     RAISE EXCEPTION 'replication slot "%" already exists', slot USING ERRCODE = 'duplicate_object', HINT = 'Give the pipeline another one by slot => ''...''.';

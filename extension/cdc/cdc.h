@@ -171,6 +171,10 @@ typedef struct CdcConfig
 	bool		accept_gap;		/* go on at the slot's position, once */
 } CdcConfig;
 
+/* A transaction of the worker's, between two records of WAL, with SPI and a snapshot. */
+extern void cdc_transaction_begin(void);
+extern void cdc_transaction_commit(void);
+
 /* In a transaction of its own, in cxt; NULL: there is no such pipeline. */
 extern CdcConfig *cdc_load_config(const char *name, MemoryContext cxt);
 
@@ -318,8 +322,11 @@ struct CdcRelation
 extern CdcRelation *cdc_relation_read(struct CdcWorker *w, StringInfo in);
 extern CdcRelation *cdc_relation_find(struct CdcWorker *w, Oid relid);
 
-/* The same of a table as it is now, for a snapshot of its rows. */
-extern CdcRelation *cdc_relation_open(struct CdcWorker *w, Oid relid, List *attnames);
+/*
+ * A table as it is now, with these columns (texts), for a snapshot of its rows: the
+ * stream's descriptions stay as they are.  In a context below parent.
+ */
+extern CdcRelation *cdc_relation_open(struct CdcWorker *w, Oid relid, List *attnames, MemoryContext parent);
 
 /* ---- changes (parse.c) --------------------------------------------------------------- */
 
@@ -454,6 +461,7 @@ typedef struct CdcWorker
 	/* buffers, reused */
 	StringInfoData key;
 	StringInfoData value;
+	StringInfoData raw;
 	CdcValue   *old;
 	CdcValue   *new;
 	int			nvalues;
@@ -486,6 +494,15 @@ extern void cdc_wait(CdcWorker *w, long timeout);	/* for WAL, Kafka or a word fr
 
 /* snapshot.c */
 extern void cdc_snapshot(CdcWorker *w);
+extern void cdc_send_read(CdcWorker *w, CdcChange *change);	/* a row of a snapshot */
+
+/* incremental.c */
+extern int	cdc_snapshot_rate;	/* rows a second, 0: no limit */
+extern void cdc_snapshot_look(void);
+extern void cdc_snapshot_step(CdcWorker *w);
+extern void cdc_snapshot_saw(CdcWorker *w); /* a transaction begins */
+extern void cdc_snapshot_change(CdcWorker *w, const CdcChange *change);
+extern void cdc_snapshot_truncate(CdcWorker *w, const CdcRelation *rel);
 
 /* deadletter.c */
 typedef struct CdcLetter

@@ -9,14 +9,13 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "cdc.h"
 #include "executor/spi.h"
 #include "fdw/core/core.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #define POSITION_SIZE 32
 
@@ -85,15 +84,11 @@ cdc_load_letters(CdcWorker *w)
 	Oid			types[1] = {TEXTOID};
 	Datum		values[1];
 
-	StartTransactionCommand();
-	SPI_connect();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	cdc_transaction_begin();
 	values[0] = CStringGetTextDatum(w->config->name);
 	if (SPI_execute_with_args("SELECT position FROM cipherhorizon.cdc_dead_letter WHERE pipeline = $1", 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read cipherhorizon.cdc_dead_letter");
 	for (uint64 i = 0; i < SPI_processed; i++)
 		remember(w, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
-	PopActiveSnapshot();
-	SPI_finish();
-	CommitTransactionCommand();
+	cdc_transaction_commit();
 }

@@ -28,6 +28,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
@@ -184,6 +185,21 @@ ended_early(const CdcShared *shared)
 	return shared->registered && shared->pid == 0 && handle && GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
 }
 
+/* Places of databases that are dropped are free again. */
+static void
+forget_dropped(void)
+{
+	StartTransactionCommand();
+	for (int i = 0; i < cdc_control->npipelines; i++)
+	{
+		CdcShared  *shared = &cdc_control->pipelines[i];
+
+		if (shared->in_use && !shared->registered && !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(shared->database)))
+			shared->in_use = false;
+	}
+	CommitTransactionCommand();
+}
+
 /* Start what is due; how long until the next is (ms). */
 static long
 start_due(void)
@@ -233,8 +249,10 @@ ch_cdc_launcher(Datum arg)
 		scout();
 	for (;;)
 	{
-		long		pause = start_due();
+		long		pause;
 
+		forget_dropped();
+		pause = start_due();
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();

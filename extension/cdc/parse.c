@@ -43,6 +43,7 @@ begin(CdcWorker *w, StringInfo in)
 	w->xact.seq = 0;
 	/* a transaction that an earlier worker has sent in part */
 	w->xact.skip = w->xact.commit == w->resume.commit ? w->resume.seq : 0;
+	cdc_snapshot_saw(w);
 	if (w->config->format->begin)
 		w->config->format->begin(w);
 }
@@ -123,6 +124,7 @@ send_change(CdcWorker *w, StringInfo in, CdcChange *change)
 	change->raw = in->data;
 	change->raw_len = in->len;
 	change->rel->changes++;
+	cdc_snapshot_change(w, change);
 	w->config->format->change(w, change);
 }
 
@@ -140,6 +142,7 @@ send_truncate(CdcWorker *w, StringInfo in)
 			continue;
 		rel->changes++;
 		w->counters.truncates++;
+		cdc_snapshot_truncate(w, rel);
 		w->config->format->truncate(w, rel);
 	}
 }

@@ -7,26 +7,54 @@
 #include "access/xact.h"
 #include "cdc.h"
 #include "executor/spi.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 static const CdcFormat *const formats[] = {&cdc_debezium, &cdc_flat, &cdc_raw};
 
+static bool was_decoding = false;
+
 static void
-begin(void)
+set_decoding(bool decoding)
 {
+	LWLockAcquire(ProcArrayLock, LW_EXCLUSIVE);
+	if (decoding)
+		MyProc->statusFlags |= PROC_IN_LOGICAL_DECODING;
+	else
+		MyProc->statusFlags &= ~PROC_IN_LOGICAL_DECODING;
+	ProcGlobal->statusFlags[MyProc->pgxactoff] = MyProc->statusFlags;
+	LWLockRelease(ProcArrayLock);
+}
+
+/*
+ * While a process decodes, others' snapshots pass it over, its transaction too: what
+ * it writes they would take for the work of one that was aborted, and mark it so.
+ */
+void
+cdc_transaction_begin(void)
+{
+	was_decoding = (MyProc->statusFlags & PROC_IN_LOGICAL_DECODING) != 0;
+	if (was_decoding)
+		set_decoding(false);
 	StartTransactionCommand();
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
-static void
-end(void)
+void
+cdc_transaction_commit(void)
 {
 	PopActiveSnapshot();
 	SPI_finish();
 	CommitTransactionCommand();
+	if (!was_decoding)
+		return;
+	set_decoding(true);
+	/* the next change may need the catalog as it was before */
+	InvalidateSystemCaches();
 }
 
 /* Run a statement about the pipeline $1. */
@@ -99,7 +127,7 @@ cdc_load_config(const char *name, MemoryContext cxt)
 {
 	CdcConfig  *config = NULL;
 
-	begin();
+	cdc_transaction_begin();
 	run("SELECT p.name, p.owner::oid, p.publication, u.oid, s.oid, p.slot, p.topic_prefix, p.format, p.decimals, p.schemas, "
 		"p.delivery = 'exactly_once', p.start = 'snapshot', p.tombstones, p.transactions, p.unchanged = 'omit', "
 		"p.wish, p.started, p.accept_gap, p.context_headers "
@@ -108,16 +136,16 @@ cdc_load_config(const char *name, MemoryContext cxt)
 		"LEFT JOIN pg_catalog.pg_publication u ON u.pubname = p.publication WHERE p.name = $1", name);
 	if (SPI_processed == 1)
 		config = read_config(cxt);
-	end();
+	cdc_transaction_commit();
 	return config;
 }
 
 static void
 change(const char *sql, const char *name)
 {
-	begin();
+	cdc_transaction_begin();
 	run(sql, name);
-	end();
+	cdc_transaction_commit();
 }
 
 void
@@ -135,5 +163,8 @@ cdc_mark_gap_accepted(const char *name)
 void
 cdc_delete_pipeline(const char *name)
 {
-	change("DELETE FROM cipherhorizon.cdc_pipeline WHERE name = $1", name);
+	cdc_transaction_begin();
+	run("DELETE FROM cipherhorizon.cdc_pipeline WHERE name = $1", name);
+	run("DELETE FROM cipherhorizon.cdc_snapshot WHERE pipeline = $1", name);
+	cdc_transaction_commit();
 }

@@ -145,9 +145,9 @@ set_key(CdcRelation *rel, Relation table)
 /* ---- describing ---------------------------------------------------------------------------------- */
 
 static CdcRelation *
-new_relation(CdcWorker *w, Oid relid, int ncolumns)
+new_relation(MemoryContext parent, Oid relid, int ncolumns)
 {
-	MemoryContext cxt = AllocSetContextCreate(w->cxt, "CipherHorizon table", ALLOCSET_SMALL_SIZES);
+	MemoryContext cxt = AllocSetContextCreate(parent, "CipherHorizon table", ALLOCSET_SMALL_SIZES);
 	CdcRelation *rel = MemoryContextAllocZero(cxt, sizeof(CdcRelation));
 
 	rel->cxt = cxt;
@@ -194,6 +194,17 @@ describe(CdcWorker *w, CdcRelation *rel, Relation table)
 		w->config->format->describe(w, rel);
 }
 
+/* For the values of a change. */
+static void
+make_room(CdcWorker *w, int ncolumns)
+{
+	if (ncolumns <= w->nvalues)
+		return;
+	w->nvalues = ncolumns;
+	w->old = w->old ? repalloc(w->old, ncolumns * sizeof(CdcValue)) : MemoryContextAlloc(w->cxt, ncolumns * sizeof(CdcValue));
+	w->new = w->new ? repalloc(w->new, ncolumns * sizeof(CdcValue)) : MemoryContextAlloc(w->cxt, ncolumns * sizeof(CdcValue));
+}
+
 static void
 remember(CdcWorker *w, CdcRelation *rel)
 {
@@ -203,12 +214,7 @@ remember(CdcWorker *w, CdcRelation *rel)
 	if (found && entry->rel)
 		MemoryContextDelete(entry->rel->cxt);
 	entry->rel = rel;
-	if (rel->ncolumns > w->nvalues)
-	{
-		w->nvalues = rel->ncolumns;
-		w->old = w->old ? repalloc(w->old, w->nvalues * sizeof(CdcValue)) : MemoryContextAlloc(w->cxt, w->nvalues * sizeof(CdcValue));
-		w->new = w->new ? repalloc(w->new, w->nvalues * sizeof(CdcValue)) : MemoryContextAlloc(w->cxt, w->nvalues * sizeof(CdcValue));
-	}
+	make_room(w, rel->ncolumns);
 }
 
 CdcRelation *
@@ -219,7 +225,7 @@ cdc_relation_read(CdcWorker *w, StringInfo in)
 	const char *name = pq_getmsgrawstring(in);
 	int			identity = pq_getmsgbyte(in);
 	int			n = pq_getmsgint(in, 2);
-	CdcRelation *rel = new_relation(w, relid, n);
+	CdcRelation *rel = new_relation(w->cxt, relid, n);
 	MemoryContext old = MemoryContextSwitchTo(rel->cxt);
 	Relation	table;
 
@@ -245,11 +251,10 @@ cdc_relation_read(CdcWorker *w, StringInfo in)
 	return rel;
 }
 
-/* attnames: text; caller holds a lock. */
 CdcRelation *
-cdc_relation_open(CdcWorker *w, Oid relid, List *attnames)
+cdc_relation_open(CdcWorker *w, Oid relid, List *attnames, MemoryContext parent)
 {
-	CdcRelation *rel = new_relation(w, relid, list_length(attnames));
+	CdcRelation *rel = new_relation(parent, relid, list_length(attnames));
 	MemoryContext old = MemoryContextSwitchTo(rel->cxt);
 	Relation	table = relation_open(relid, AccessShareLock);
 	ListCell   *lc;
@@ -267,6 +272,6 @@ cdc_relation_open(CdcWorker *w, Oid relid, List *attnames)
 	describe(w, rel, table);
 	relation_close(table, NoLock);
 	MemoryContextSwitchTo(old);
-	remember(w, rel);
+	make_room(w, rel->ncolumns);
 	return rel;
 }

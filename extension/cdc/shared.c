@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -43,6 +45,7 @@ int			cdc_max_pipelines;
 int			cdc_work_mem;
 int			cdc_queue_size;
 int			cdc_confirm_interval;
+int			cdc_snapshot_rate;
 char	   *cdc_databases;
 
 const char *const cdc_state_names[] = {
@@ -421,6 +424,10 @@ define_settings(void)
 							"Time between two notes of a pipeline's position.",
 							"What was sent since the last one is sent again after a crash.",
 							&cdc_confirm_interval, 1000, 10, 600000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("cipherhorizon.cdc_snapshot_rate",
+							"Rows a second that an incremental snapshot reads.",
+							"0 means no limit.",
+							&cdc_snapshot_rate, 0, 0, INT_MAX, PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
 void

@@ -84,8 +84,10 @@ query_of(const Table *table)
 
 /* An INSERT message as pgoutput would send it, for the format raw. */
 static void
-put_raw(CdcWorker *w, CdcChange *change, StringInfo raw)
+put_raw(CdcWorker *w, CdcChange *change)
 {
+	StringInfo	raw = &w->raw;
+
 	resetStringInfo(raw);
 	pq_sendbyte(raw, 'I');
 	pq_sendint32(raw, change->rel->relid);
@@ -93,12 +95,22 @@ put_raw(CdcWorker *w, CdcChange *change, StringInfo raw)
 	pq_sendint16(raw, change->rel->ncolumns);
 	for (int i = 0; i < change->rel->ncolumns; i++)
 	{
-		pq_sendbyte(raw, w->new[i].kind);
-		if (w->new[i].kind == 't')
-			pq_sendcountedtext(raw, w->new[i].text, w->new[i].len, false);
+		pq_sendbyte(raw, change->new[i].kind);
+		if (change->new[i].kind == 't')
+			pq_sendcountedtext(raw, change->new[i].text, change->new[i].len, false);
 	}
 	change->raw = raw->data;
 	change->raw_len = raw->len;
+}
+
+void
+cdc_send_read(CdcWorker *w, CdcChange *change)
+{
+	if (w->config->format == &cdc_raw)
+		put_raw(w, change);
+	w->config->format->change(w, change);
+	change->rel->changes++;
+	w->counters.snapshot_rows++;
 }
 
 static const char *
@@ -112,7 +124,7 @@ mark(bool first_table, bool last_table, bool first, bool last)
 }
 
 static void
-send_row(CdcWorker *w, CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDesc desc, const char *mark, StringInfo raw)
+send_row(CdcWorker *w, CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDesc desc, const char *mark)
 {
 	MemoryContext old = MemoryContextSwitchTo(w->change_cxt);
 	CdcChange	change = {.op = CDC_READ, .rel = rel, .new = w->new, .snapshot = mark};
@@ -126,11 +138,7 @@ send_row(CdcWorker *w, CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, Tupl
 		w->new[i].text = isnull ? NULL : OutputFunctionCall(&output[i], value);
 		w->new[i].len = isnull ? 0 : strlen(w->new[i].text);
 	}
-	if (w->config->format == &cdc_raw)
-		put_raw(w, &change, raw);
-	w->config->format->change(w, &change);
-	rel->changes++;
-	w->counters.snapshot_rows++;
+	cdc_send_read(w, &change);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(w->change_cxt);
 }
@@ -139,14 +147,12 @@ send_row(CdcWorker *w, CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, Tupl
 static void
 send_table(CdcWorker *w, Table *table, bool first_table, bool last_table)
 {
-	CdcRelation *rel = cdc_relation_open(w, table->relid, table->attnames);
+	CdcRelation *rel = cdc_relation_open(w, table->relid, table->attnames, CurrentMemoryContext);
 	FmgrInfo   *output = palloc(rel->ncolumns * sizeof(FmgrInfo));
 	SPIPlanPtr	plan = SPI_prepare_cursor(query_of(table), 0, NULL, CURSOR_OPT_NO_SCROLL);
 	Portal		portal;
 	bool		first = true;
-	StringInfoData raw;
 
-	initStringInfo(&raw);
 	for (int i = 0; i < rel->ncolumns; i++)
 	{
 		Oid			function;
@@ -163,9 +169,9 @@ send_table(CdcWorker *w, Table *table, bool first_table, bool last_table)
 		uint64		n = SPI_processed;
 
 		for (uint64 i = 0; i + 1 < n; i++, first = false)
-			send_row(w, rel, output, rows->vals[i], rows->tupdesc, mark(first_table, last_table, first, false), &raw);
+			send_row(w, rel, output, rows->vals[i], rows->tupdesc, mark(first_table, last_table, first, false));
 		SPI_cursor_fetch(portal, true, FETCH_ROWS);
-		send_row(w, rel, output, rows->vals[n - 1], rows->tupdesc, mark(first_table, last_table, first, SPI_processed == 0), &raw);
+		send_row(w, rel, output, rows->vals[n - 1], rows->tupdesc, mark(first_table, last_table, first, SPI_processed == 0));
 		first = false;
 		SPI_freetuptable(rows);
 		cdc_serve(w);

@@ -27,7 +27,7 @@
 PGDLLEXPORT void ch_cdc_worker(Datum arg);
 
 static CdcWorker worker;
-static bool failed = false;		/* as opposed to: told to end */
+static bool failed = true;		/* as opposed to: told to end */
 
 void
 cdc_count(CdcWorker *w)
@@ -112,6 +112,7 @@ static void
 obey(CdcWorker *w)
 {
 	load(w);
+	cdc_snapshot_look();
 	switch (w->config->wish)
 	{
 		case CDC_RUN:
@@ -242,6 +243,7 @@ stream(CdcWorker *w)
 			cdc_wait(w, w->letters ? 0 : 500);
 		}
 		cdc_serve(w);
+		cdc_snapshot_step(w);
 		if (w->shared->failures > 0 && w->acked > w->started_at)
 			w->shared->failures = 0;
 	}
@@ -298,11 +300,13 @@ ch_cdc_worker(Datum arg)
 	pg_atomic_fetch_add_u32(&cdc_control->workers, 1);
 	before_shmem_exit(leave, 0);
 	BackgroundWorkerInitializeConnectionByOid(w->shared->database, InvalidOid, 0);
+	failed = false;
 	w->cxt = AllocSetContextCreate(TopMemoryContext, "CipherHorizon pipeline", ALLOCSET_DEFAULT_SIZES);
 	w->change_cxt = AllocSetContextCreate(w->cxt, "CipherHorizon change", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(w->cxt);
 	initStringInfo(&w->key);
 	initStringInfo(&w->value);
+	initStringInfo(&w->raw);
 	make_session();
 	PG_TRY();
 	{

@@ -52,6 +52,21 @@ COMMENT ON TABLE @extschema@.cdc_dead_letter IS 'records that Kafka does not tak
 COMMENT ON COLUMN @extschema@.cdc_dead_letter.position IS 'LSN of the transaction''s commit and the number of the record in it, as in the header cipherhorizon.pos';
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.cdc_dead_letter', '');
 
+CREATE TABLE @extschema@.cdc_snapshot (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  pipeline name NOT NULL,
+  relation regclass NOT NULL,
+  filter text,
+  last_key text[],
+  rows bigint NOT NULL DEFAULT 0,
+  requested timestamptz NOT NULL DEFAULT now(),
+  finished timestamptz,
+  problem text
+);
+COMMENT ON TABLE @extschema@.cdc_snapshot IS 'tables whose rows were asked for again by cdc_snapshot';
+COMMENT ON COLUMN @extschema@.cdc_snapshot.last_key IS 'up to where Kafka has them';
+COMMENT ON COLUMN @extschema@.cdc_snapshot.problem IS 'why it ended before all rows were sent';
+
 CREATE FUNCTION @extschema@._cdc_changed(name) RETURNS void
   LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ch_cdc_changed';
 COMMENT ON FUNCTION @extschema@._cdc_changed(name) IS 'tells a pipeline''s worker to look at the catalog when this transaction commits';
@@ -276,6 +291,45 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.cdc_resume(name, text) IS
   'lets a pipeline go on; accept => ''gap'' although changes are missing, accept => ''snapshot'' with a new slot and all rows anew';
+
+CREATE FUNCTION @extschema@.cdc_snapshot(name name, relation regclass, filter text DEFAULT NULL) RETURNS bigint
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  pipeline @extschema@.cdc_pipeline := @extschema@._cdc_own(cdc_snapshot.name);
+  request bigint;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_publication_tables t JOIN pg_namespace n ON n.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename
+                 WHERE t.pubname = pipeline.publication AND c.oid = cdc_snapshot.relation) THEN
+    RAISE EXCEPTION 'table % is not published by "%"', relation, pipeline.publication
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('ALTER PUBLICATION %I ADD TABLE %s;', pipeline.publication, relation);
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = cdc_snapshot.relation AND i.indisprimary) THEN
+    RAISE EXCEPTION 'table % has no primary key', relation
+      USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Its rows are read in the order of the key, a chunk at a time.', HINT = format('ALTER TABLE %s ADD PRIMARY KEY (...);', relation);
+  END IF;
+  INSERT INTO @extschema@.cdc_snapshot (pipeline, relation, filter) VALUES (name, relation, filter) RETURNING id INTO request;
+  PERFORM @extschema@._cdc_changed(cdc_snapshot.name);
+  RETURN request;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.cdc_snapshot(name, regclass, text) IS
+  'sends the rows of a table again, or those that a condition describes, beside the stream; returns the request''s id in the table cdc_snapshot';
+
+CREATE FUNCTION @extschema@.cdc_snapshot_cancel(id bigint) RETURNS boolean
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  pipeline name;
+BEGIN
+  SELECT s.pipeline INTO pipeline FROM @extschema@.cdc_snapshot s WHERE s.id = cdc_snapshot_cancel.id AND s.finished IS NULL;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM @extschema@._cdc_own(pipeline);
+  UPDATE @extschema@.cdc_snapshot s SET finished = now(), problem = 'it was cancelled' WHERE s.id = cdc_snapshot_cancel.id;
+  RETURN true;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.cdc_snapshot_cancel(bigint) IS 'ends a request of cdc_snapshot after the chunk that is under way; false if there was none';
 
 CREATE FUNCTION @extschema@.cdc_drop(name name) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

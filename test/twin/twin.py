@@ -54,7 +54,7 @@ def connect():
     return connection
 
 
-HANGS = 300  # seconds for one query in all its forms, each of which ends by statement_timeout
+HANGS = 900  # seconds for one query in all its forms, each of which ends by statement_timeout
 
 
 class Worker:

@@ -68,6 +68,23 @@ typedef struct CdcCounters
 
 #define CDC_NCOUNTERS (sizeof(CdcCounters) / sizeof(uint64))
 
+/* Of one table, or of all that found no place of their own. */
+#define CDC_MAX_TABLES 128
+
+typedef enum CdcTableCounter
+{
+	CDC_N_INSERTS, CDC_N_UPDATES, CDC_N_DELETES, CDC_N_TRUNCATES, CDC_N_READS,
+	CDC_N_UNAVAILABLE,			/* values that WAL did not have */
+	CDC_N_TABLE_COUNTERS
+} CdcTableCounter;
+
+typedef struct CdcTableStats
+{
+	pg_atomic_uint32 relid;		/* 0: free; of the last: the others */
+	pg_atomic_uint64 counts[CDC_N_TABLE_COUNTERS];
+	pg_atomic_uint64 last_commit;	/* TimestampTz */
+} CdcTableStats;
+
 #define CDC_ERROR_SIZE 1024
 
 typedef struct CdcShared
@@ -105,7 +122,7 @@ typedef struct CdcShared
 	pg_atomic_uint64 confirmed_lsn;	/* and the slot knows */
 	pg_atomic_uint64 commit_time;	/* of the newest transaction that Kafka has; TimestampTz */
 	pg_atomic_uint64 in_flight; /* records */
-	pg_atomic_uint64 in_flight_bytes;
+	CdcTableStats tables[CDC_MAX_TABLES];
 } CdcShared;
 
 typedef struct CdcControl
@@ -135,6 +152,15 @@ extern CdcShared *cdc_find(Oid database, const char *name); /* caller holds the 
 extern void cdc_forget(CdcShared *shared);
 extern void cdc_set_state(CdcShared *shared, CdcState state, const char *error);
 extern void cdc_wake_launcher(void);
+
+/* The place of a table among those of a pipeline; the worker counts there, alone. */
+extern CdcTableStats *cdc_table_stats(CdcShared *shared, Oid relid);
+
+static inline void
+cdc_count_table(CdcTableStats *stats, CdcTableCounter counter, int n)
+{
+	pg_atomic_write_u64(&stats->counts[counter], pg_atomic_read_u64(&stats->counts[counter]) + n);
+}
 
 /* ---- what the catalog says of a pipeline (pipeline.c) --------------------------- */
 
@@ -314,7 +340,7 @@ struct CdcRelation
 	MemoryContext cxt;
 	bool		ours;			/* a table of the extension: not sent */
 	CdcTopic   *topic;
-	uint64		changes;
+	CdcTableStats *stats;
 	void	   *format_data;	/* what the format has prepared, in cxt */
 };
 
@@ -401,6 +427,9 @@ typedef struct CdcFormat
 extern const CdcFormat cdc_debezium;
 extern const CdcFormat cdc_flat;
 extern const CdcFormat cdc_raw;
+
+/* Microseconds from 1970 to 2000 */
+#define CDC_EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 
 /* JSON (json.c) */
 extern void cdc_json_string(StringInfo out, const char *text, int len);
@@ -503,6 +532,10 @@ extern void cdc_snapshot_step(CdcWorker *w);
 extern void cdc_snapshot_saw(CdcWorker *w); /* a transaction begins */
 extern void cdc_snapshot_change(CdcWorker *w, const CdcChange *change);
 extern void cdc_snapshot_truncate(CdcWorker *w, const CdcRelation *rel);
+
+/* trace.c */
+extern void cdc_trace_init(void);
+extern void cdc_trace_end(void);
 
 /* deadletter.c */
 typedef struct CdcLetter

@@ -21,9 +21,6 @@
 
 #define UNAVAILABLE "__debezium_unavailable_value"
 
-/* Microseconds from 1970 to 2000 */
-#define EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
-
 #define APPEND(out, literal) appendBinaryStringInfo(out, literal, sizeof(literal) - 1)
 
 typedef struct Prepared
@@ -294,7 +291,7 @@ database_json(void)
 static void
 append_source(StringInfo out, const CdcWorker *w, const char *snapshot, const char *table)
 {
-	int64		micros = w->xact.commit_time + EPOCH_MICROS;
+	int64		micros = w->xact.commit_time + CDC_EPOCH_MICROS;
 
 	APPEND(out, "\"source\":{\"version\":\"" CH_VERSION "\",\"connector\":\"postgresql\",\"name\":");
 	cdc_json_string(out, w->config->prefix, strlen(w->config->prefix));
@@ -411,7 +408,7 @@ send_boundary(CdcWorker *w, const char *status, bool with_counts)
 	}
 	else
 		APPEND(value, "null,\"data_collections\":null");
-	appendStringInfo(value, ",\"ts_ms\":" INT64_FORMAT "}%s", (w->xact.commit_time + EPOCH_MICROS) / 1000, w->config->schemas ? "}" : "");
+	appendStringInfo(value, ",\"ts_ms\":" INT64_FORMAT "}%s", (w->xact.commit_time + CDC_EPOCH_MICROS) / 1000, w->config->schemas ? "}" : "");
 	record.topic = cdc_topic(w, psprintf("%s.transaction", w->config->prefix), 0, false);
 	record.key = key->data;
 	record.key_len = key->len;
@@ -529,7 +526,7 @@ put_value(CdcWorker *w, const CdcRelation *rel, const CdcValue *before, bool onl
 	APPEND(out, ",\"op\":\"");
 	appendStringInfoCharMacro(out, op);
 	APPEND(out, "\",");
-	append_times(out, GetCurrentTimestamp() + EPOCH_MICROS);
+	append_times(out, GetCurrentTimestamp() + CDC_EPOCH_MICROS);
 	appendStringInfoCharMacro(out, '}');
 	appendBinaryStringInfo(out, p->value_tail.data, p->value_tail.len);
 }
@@ -673,7 +670,7 @@ message(CdcWorker *w, const CdcMessage *message)
 	cdc_json_string(key, message->prefix, strlen(message->prefix));
 	appendStringInfoString(key, w->config->schemas ? "}}" : "}");
 	APPEND(out, "{\"op\":\"m\",\"ts_ms\":");
-	cdc_json_int(out, (GetCurrentTimestamp() + EPOCH_MICROS) / 1000);
+	cdc_json_int(out, (GetCurrentTimestamp() + CDC_EPOCH_MICROS) / 1000);
 	appendStringInfoChar(out, ',');
 	append_source(out, w, "false", ",\"schema\":\"\",\"table\":\"\"");
 	append_transaction(out, w, NULL);

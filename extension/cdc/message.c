@@ -8,22 +8,25 @@
 #include <jansson.h>
 
 #include "cdc.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
-/* An outbox record: {"topic","key","payload","headers"}, from cdc_emit(). */
+/* An outbox record: {"topic","key","payload","headers","pipeline"}, from cdc_emit(). */
 static void
 send_outbox(CdcWorker *w, const CdcMessage *message)
 {
 	json_error_t error;
 	json_t	   *object = json_loadb(message->content, message->len, 0, &error);
 	const char *topic = object ? json_string_value(json_object_get(object, "topic")) : NULL;
+	const char *pipeline = object ? json_string_value(json_object_get(object, "pipeline")) : NULL;
 	json_t	   *key = object ? json_object_get(object, "key") : NULL;
 	json_t	   *payload = object ? json_object_get(object, "payload") : NULL;
 	const char *name;
 	json_t	   *value;
 	CdcRecord	record = {0};
 
-	if (topic)
+	if (topic && (pipeline == NULL || strcmp(pipeline, w->config->name) == 0))
 	{
 		record.topic = cdc_topic(w, topic, 0, false);
 		record.key = json_string_value(key);
@@ -40,6 +43,34 @@ send_outbox(CdcWorker *w, const CdcMessage *message)
 	json_decref(object);
 }
 
+/*
+ * A changed definition, from the event trigger: to <prefix>.schema-changes, in its
+ * place among the changes, with the position as an object's member.
+ */
+static void
+send_definition(CdcWorker *w, const CdcMessage *message)
+{
+	CdcRecord	record = {0};
+	StringInfo	out = &w->value;
+
+	resetStringInfo(&w->key);
+	resetStringInfo(out);
+	appendStringInfoString(&w->key, "{\"databaseName\":");
+	cdc_json_string(&w->key, get_database_name(MyDatabaseId), strlen(get_database_name(MyDatabaseId)));
+	appendStringInfoChar(&w->key, '}');
+	/* {"databaseName":..., "lsn":..., "ts_ms":..., and the members of the message's object */
+	appendBinaryStringInfo(out, w->key.data, w->key.len - 1);
+	appendStringInfo(out, ",\"lsn\":" UINT64_FORMAT ",\"txId\":%u,\"ts_ms\":" INT64_FORMAT ",", w->xact.lsn, w->xact.xid,
+					 (w->xact.commit_time + CDC_EPOCH_MICROS) / 1000);
+	appendBinaryStringInfo(out, message->content + 1, message->len - 1);
+	record.topic = cdc_topic(w, psprintf("%s.schema-changes", w->config->prefix), 1, false);
+	record.key = w->key.data;
+	record.key_len = w->key.len;
+	record.value = out->data;
+	record.value_len = out->len;
+	cdc_produce(w, &record);
+}
+
 static void
 set_trace(CdcWorker *w, const CdcMessage *message)
 {
@@ -53,6 +84,8 @@ cdc_message(CdcWorker *w, const CdcMessage *message)
 {
 	if (strcmp(message->prefix, "cipherhorizon.emit") == 0)
 		send_outbox(w, message);
+	else if (strcmp(message->prefix, "cipherhorizon.ddl") == 0)
+		send_definition(w, message);
 	else if (strcmp(message->prefix, "cipherhorizon.trace") == 0)
 		set_trace(w, message);
 	else

@@ -117,13 +117,28 @@ read_delete(CdcWorker *w, StringInfo in, CdcChange *change)
 }
 
 static void
+count(const CdcWorker *w, const CdcChange *change)
+{
+	static const CdcTableCounter counters[] = {CDC_N_INSERTS, CDC_N_UPDATES, CDC_N_DELETES};
+	CdcTableStats *stats = change->rel->stats;
+
+	cdc_count_table(stats, counters[change->op], 1);
+	pg_atomic_write_u64(&stats->last_commit, (uint64) w->xact.commit_time);
+	if (change->op != CDC_UPDATE)
+		return;
+	for (int i = 0; i < change->rel->ncolumns; i++)
+		if (change->new[i].kind == LOGICALREP_COLUMN_UNCHANGED)
+			cdc_count_table(stats, CDC_N_UNAVAILABLE, 1);
+}
+
+static void
 send_change(CdcWorker *w, StringInfo in, CdcChange *change)
 {
 	if (change->rel->ours)
 		return;
 	change->raw = in->data;
 	change->raw_len = in->len;
-	change->rel->changes++;
+	count(w, change);
 	cdc_snapshot_change(w, change);
 	w->config->format->change(w, change);
 }
@@ -140,7 +155,7 @@ send_truncate(CdcWorker *w, StringInfo in)
 
 		if (rel->ours)
 			continue;
-		rel->changes++;
+		cdc_count_table(rel->stats, CDC_N_TRUNCATES, 1);
 		w->counters.truncates++;
 		cdc_snapshot_truncate(w, rel);
 		w->config->format->truncate(w, rel);

@@ -189,6 +189,7 @@ describe(CdcWorker *w, CdcRelation *rel, Relation table)
 	rel->ours = strcmp(rel->schema, "cipherhorizon") == 0;
 	if (rel->ours)
 		return;
+	rel->stats = cdc_table_stats(w->shared, rel->relid);
 	rel->topic = cdc_topic(w, topic_name(w, rel), 0, false);
 	if (w->config->format->describe)
 		w->config->format->describe(w, rel);

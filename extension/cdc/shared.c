@@ -37,6 +37,7 @@
 
 PG_FUNCTION_INFO_V1(ch_cdc_changed);
 PG_FUNCTION_INFO_V1(ch_cdc_workers);
+PG_FUNCTION_INFO_V1(ch_cdc_tables);
 PG_FUNCTION_INFO_V1(ch_cdc_preloaded);
 
 CdcControl *cdc_control = NULL;
@@ -135,7 +136,13 @@ take_place(Oid database, const char *name)
 		pg_atomic_init_u64(&shared->confirmed_lsn, 0);
 		pg_atomic_init_u64(&shared->commit_time, 0);
 		pg_atomic_init_u64(&shared->in_flight, 0);
-		pg_atomic_init_u64(&shared->in_flight_bytes, 0);
+		for (int t = 0; t < CDC_MAX_TABLES; t++)
+		{
+			pg_atomic_init_u32(&shared->tables[t].relid, InvalidOid);
+			pg_atomic_init_u64(&shared->tables[t].last_commit, 0);
+			for (int c = 0; c < CDC_N_TABLE_COUNTERS; c++)
+				pg_atomic_init_u64(&shared->tables[t].counts[c], 0);
+		}
 		shared->in_use = true;
 		return shared;
 	}
@@ -202,6 +209,27 @@ cdc_wake_launcher(void)
 	LWLockRelease(cdc_control->lock);
 }
 
+CdcTableStats *
+cdc_table_stats(CdcShared *shared, Oid relid)
+{
+	int			t = 0;
+
+	while (t < CDC_MAX_TABLES - 1)
+	{
+		uint32		found = pg_atomic_read_u32(&shared->tables[t].relid);
+
+		if (found == relid)
+			break;
+		if (found == InvalidOid)
+		{
+			pg_atomic_write_u32(&shared->tables[t].relid, relid);
+			break;
+		}
+		t++;
+	}
+	return &shared->tables[t];
+}
+
 /* ---- what other backends do ---------------------------------------------------------- */
 
 /* Workers that wait for WAL: this one has committed some. */
@@ -238,6 +266,7 @@ at_end(XactEvent event, void *arg)
 {
 	if (cdc_control == NULL)
 		return;
+	cdc_trace_end();
 	if (event == XACT_EVENT_COMMIT)
 	{
 		if (changed)
@@ -364,8 +393,8 @@ ch_cdc_workers(PG_FUNCTION_ARGS)
 	for (int i = 0; i < cdc_control->npipelines; i++)
 	{
 		CdcShared  *shared = &cdc_control->pipelines[i];
-		Datum		values[15 + CDC_NCOUNTERS];
-		bool		nulls[15 + CDC_NCOUNTERS] = {0};
+		Datum		values[14 + CDC_NCOUNTERS];
+		bool		nulls[14 + CDC_NCOUNTERS] = {0};
 		int			n = 0;
 
 		if (!shared->in_use || shared->database != MyDatabaseId)
@@ -391,12 +420,42 @@ ch_cdc_workers(PG_FUNCTION_ARGS)
 		nulls[n] = pg_atomic_read_u64(&shared->commit_time) == 0;
 		values[n++] = TimestampTzGetDatum((TimestampTz) pg_atomic_read_u64(&shared->commit_time));
 		values[n++] = Int64GetDatum(pg_atomic_read_u64(&shared->in_flight));
-		values[n++] = Int64GetDatum(pg_atomic_read_u64(&shared->in_flight_bytes));
 		for (int c = 0; c < CDC_NCOUNTERS; c++)
 			values[n++] = Int64GetDatum(pg_atomic_read_u64(&shared->counters[c]));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	LWLockRelease(cdc_control->lock);
+	return (Datum) 0;
+}
+
+/* One row for each table of each of them. */
+Datum
+ch_cdc_tables(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; cdc_control && i < cdc_control->npipelines; i++)
+	{
+		CdcShared  *shared = &cdc_control->pipelines[i];
+
+		if (!shared->in_use || shared->database != MyDatabaseId)
+			continue;
+		for (int t = 0; t < CDC_MAX_TABLES; t++)
+		{
+			CdcTableStats *stats = &shared->tables[t];
+			Oid			relid = pg_atomic_read_u32(&stats->relid);
+			uint64		commit = pg_atomic_read_u64(&stats->last_commit);
+			Datum		values[3 + CDC_N_TABLE_COUNTERS] = {NameGetDatum(&shared->name), ObjectIdGetDatum(relid), TimestampTzGetDatum((TimestampTz) commit)};
+			bool		nulls[3 + CDC_N_TABLE_COUNTERS] = {false, !OidIsValid(relid), commit == 0};
+
+			if (!OidIsValid(relid) && (t < CDC_MAX_TABLES - 1 || commit == 0))
+				continue;
+			for (int c = 0; c < CDC_N_TABLE_COUNTERS; c++)
+				values[3 + c] = Int64GetDatum(pg_atomic_read_u64(&stats->counts[c]));
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		}
+	}
 	return (Datum) 0;
 }
 
@@ -436,6 +495,7 @@ ch_cdc_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	define_settings();
+	cdc_trace_init();
 	next_shmem_request = shmem_request_hook;
 	shmem_request_hook = request_shared_memory;
 	next_shmem_startup = shmem_startup_hook;

@@ -109,7 +109,7 @@ cdc_send_read(CdcWorker *w, CdcChange *change)
 	if (w->config->format == &cdc_raw)
 		put_raw(w, change);
 	w->config->format->change(w, change);
-	change->rel->changes++;
+	cdc_count_table(change->rel->stats, CDC_N_READS, 1);
 	w->counters.snapshot_rows++;
 }
 

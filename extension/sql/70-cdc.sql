@@ -341,20 +341,67 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.cdc_drop(name) IS 'ends a pipeline when the transaction commits, and drops its slot; topics stay';
 
-CREATE FUNCTION @extschema@.cdc_emit(topic text, key text, payload text, headers jsonb DEFAULT NULL) RETURNS pg_lsn
+CREATE FUNCTION @extschema@.cdc_emit(topic text, key text, payload text, headers jsonb DEFAULT NULL, pipeline name DEFAULT NULL) RETURNS pg_lsn
   LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT pg_logical_emit_message(true, 'cipherhorizon.emit', jsonb_strip_nulls(jsonb_build_object('topic', topic, 'key', key, 'payload', payload, 'headers', headers))::text)
+  SELECT pg_logical_emit_message(true, 'cipherhorizon.emit', jsonb_strip_nulls(jsonb_build_object('topic', topic, 'key', key, 'payload', payload, 'headers', headers, 'pipeline', pipeline))::text)
 $$;
-COMMENT ON FUNCTION @extschema@.cdc_emit(text, text, text, jsonb) IS
-  'transactional outbox: sends a record to a topic in its place among the transaction''s changes, if it commits';
-REVOKE ALL ON FUNCTION @extschema@.cdc_emit(text, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.cdc_emit(text, text, text, jsonb, name) IS
+  'transactional outbox: sends a record to a topic in its place among the transaction''s changes, if it commits; by one pipeline, or by all of the database';
+REVOKE ALL ON FUNCTION @extschema@.cdc_emit(text, text, text, jsonb, name) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@._cdc_probe(server text, topic text,
+    OUT step text, OUT ok boolean, OUT elapsed_ms double precision, OUT detail text, OUT hint text)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'ch_cdc_probe';
+COMMENT ON FUNCTION @extschema@._cdc_probe(text, text) IS 'asks a Kafka server, by a worker, whether it answers and a topic could be made';
+
+CREATE FUNCTION @extschema@.cdc_check(publication name, server name DEFAULT NULL, topic_prefix text DEFAULT 'cipherhorizon',
+    OUT object text, OUT severity text, OUT detail text, OUT hint text)
+  RETURNS SETOF record
+  LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT * FROM @extschema@._cdc_problems(publication)
+  UNION ALL
+  SELECT server || ': ' || step, CASE WHEN ok THEN 'ok' ELSE 'error' END, concat_ws(', ', detail, round(elapsed_ms::numeric, 1) || ' ms'), hint
+  FROM @extschema@._cdc_probe(server::text, topic_prefix || '.check')
+$$;
+COMMENT ON FUNCTION @extschema@.cdc_check(name, name, text) IS
+  'what stands in the way of streaming a publication, to a Kafka server if one is named: settings, tables, connection, rights';
+
+-- ---- definitions that change ----------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@._cdc_ddl() RETURNS event_trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  objects jsonb;
+BEGIN
+  IF current_setting('wal_level') <> 'logical' OR NOT EXISTS (SELECT FROM @extschema@.cdc_pipeline) THEN
+    RETURN;
+  END IF;
+  IF tg_event = 'sql_drop' THEN
+    SELECT jsonb_agg(jsonb_build_object('type', object_type, 'schema', schema_name, 'identity', object_identity)) INTO objects
+    FROM pg_event_trigger_dropped_objects() WHERE original AND NOT is_temporary AND object_type IN ('table', 'table column', 'type', 'schema', 'view', 'foreign table');
+  ELSE
+    SELECT jsonb_agg(jsonb_build_object('type', object_type, 'schema', schema_name, 'identity', object_identity)) INTO objects
+    FROM pg_event_trigger_ddl_commands() WHERE schema_name IS DISTINCT FROM 'pg_temp' AND object_type IN ('table', 'table column', 'type', 'schema', 'index');
+  END IF;
+  IF objects IS NOT NULL THEN
+    PERFORM pg_logical_emit_message(true, 'cipherhorizon.ddl',
+      jsonb_build_object('tag', tg_tag, 'ddl', current_query(), 'role', session_user, 'objects', objects)::text);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._cdc_ddl() IS 'puts changed definitions into the stream of change data capture, in their place';
+CREATE EVENT TRIGGER cipherhorizon_cdc_ddl ON ddl_command_end EXECUTE FUNCTION @extschema@._cdc_ddl();
+COMMENT ON EVENT TRIGGER cipherhorizon_cdc_ddl IS 'puts changed definitions into the stream of change data capture';
+CREATE EVENT TRIGGER cipherhorizon_cdc_drop ON sql_drop EXECUTE FUNCTION @extschema@._cdc_ddl();
+COMMENT ON EVENT TRIGGER cipherhorizon_cdc_drop IS 'puts dropped objects into the stream of change data capture';
 
 -- ---- what is shown ---------------------------------------------------------------------------------
 
 CREATE FUNCTION @extschema@._cdc_workers(
     OUT name name, OUT pid integer, OUT state text, OUT state_since timestamptz, OUT last_error text, OUT last_error_at timestamptz,
     OUT restarts bigint, OUT next_try timestamptz, OUT read_lsn pg_lsn, OUT acked_lsn pg_lsn, OUT confirmed_lsn pg_lsn, OUT commit_time timestamptz,
-    OUT in_flight bigint, OUT in_flight_bytes bigint,
+    OUT in_flight bigint,
     OUT transactions bigint, OUT inserts bigint, OUT updates bigint, OUT deletes bigint, OUT truncates bigint, OUT messages bigint, OUT snapshot_rows bigint,
     OUT produced bigint, OUT acknowledged bigint, OUT bytes bigint, OUT dead_letters bigint, OUT kafka_transactions bigint, OUT stalled_ms bigint)
   RETURNS SETOF record
@@ -382,3 +429,21 @@ CREATE VIEW @extschema@.stat_cdc AS
   LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = p.slot;
 COMMENT ON VIEW @extschema@.stat_cdc IS 'pipelines of this database: what each does, how far it is, what it has counted, what went wrong last';
 GRANT SELECT ON @extschema@.stat_cdc TO pg_monitor;
+
+CREATE FUNCTION @extschema@._cdc_tables(
+    OUT pipeline name, OUT relid oid, OUT last_commit timestamptz, OUT inserts bigint, OUT updates bigint, OUT deletes bigint, OUT truncates bigint,
+    OUT snapshot_rows bigint, OUT unavailable_values bigint)
+  RETURNS SETOF record
+  LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ch_cdc_tables';
+COMMENT ON FUNCTION @extschema@._cdc_tables() IS 'what shared memory has counted of the tables of this database''s pipelines';
+REVOKE ALL ON FUNCTION @extschema@._cdc_tables() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@._cdc_tables() TO pg_monitor;
+
+CREATE VIEW @extschema@.stat_cdc_table AS
+  SELECT t.pipeline, t.relid, n.nspname AS schemaname, c.relname, t.inserts, t.updates, t.deletes, t.truncates, t.snapshot_rows, t.unavailable_values, t.last_commit
+  FROM @extschema@._cdc_tables() t
+  LEFT JOIN pg_catalog.pg_class c ON c.oid = t.relid
+  LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace;
+COMMENT ON VIEW @extschema@.stat_cdc_table IS
+  'what each pipeline has sent of each table since the server started; unavailable_values: columns that an UPDATE left unchanged and WAL did not have; one row without a table is of all beyond 127';
+GRANT SELECT ON @extschema@.stat_cdc_table TO pg_monitor;

@@ -369,6 +369,19 @@ ch_decodable_upto(XLogRecPtr last)
 }
 #endif
 
+/* A logical message of the transaction; 17 can flush one. */
+#ifdef PG_LOGICAL_MESSAGE_H
+static inline XLogRecPtr
+ch_log_message(const char *prefix, const char *content, size_t len)
+{
+#if PG_VERSION_NUM >= 170000
+	return LogLogicalMessage(prefix, content, len, true, false);
+#else
+	return LogLogicalMessage(prefix, content, len, true);
+#endif
+}
+#endif
+
 /* The next value of a sort, copied; 16 lets the caller choose */
 #if PG_VERSION_NUM >= 160000
 #define ch_tuplesort_getdatum(sort, value, isnull) tuplesort_getdatum(sort, true, true, value, isnull, NULL)

@@ -27,11 +27,13 @@ EXTRA_CLEAN = extension/cipherhorizon--$(EXTVERSION).sql results regression.diff
 BOOTSTRAP_GOALS = demo demo-stop test matrix sanitize bench
 .PHONY: $(BOOTSTRAP_GOALS)
 
-# From nothing to the printed answer of a query on five stores.
+# From nothing to the printed answer of a query on five stores, and an event in Kafka.
+# PostgreSQL starts without the module and then with it: a running one would keep an older build.
 demo:
 	@test/packages.sh
-	@docker/native/stores.sh start postgres redis influxdb mongodb neo4j
+	@PG_PRELOAD= docker/native/stores.sh start
 	@test/build.sh
+	@PG_PRELOAD=cipherhorizon docker/native/stores.sh start postgres
 	@docker/demo/demo.sh
 
 demo-stop:

@@ -33,6 +33,8 @@ missing() {
 	module openssl libssl-dev
 	module zlib zlib1g-dev
 	[ -e "$("$pg_config" --includedir-server 2>/dev/null)/postgres.h" ] || echo "postgresql-server-dev-$major"
+	need kcat kcat # the demo, and the tests of change data capture
+	/usr/bin/python3 -c 'import confluent_kafka' 2>/dev/null || echo python3-confluent-kafka
 	perl -MIPC::Run -e1 2>/dev/null || echo libipc-run-perl # PostgreSQL's TAP tests
 }
 

@@ -83,11 +83,20 @@ whole() {
   fi
 }
 
+# Run with the module preloaded, and leave the server without.
+preloaded() {
+  PG_PRELOAD=cipherhorizon docker/native/stores.sh start postgres || return
+  "$@"
+  local rc=$?
+  PG_PRELOAD='' docker/native/stores.sh start postgres && return $rc
+}
+
 note "packages"
 test/packages.sh || give_up "a package could not be installed"
 
 note "stores"
-docker/native/stores.sh start || give_up "a store did not start"
+# change data capture has servers of its own, with the module preloaded
+PG_PRELOAD='' docker/native/stores.sh start || give_up "a store did not start"
 env=$(docker/native/stores.sh env) || give_up "the stores' addresses are not known"
 eval "$env"
 PG_CONFIG=${PG_CONFIG:-$PG_BINDIR/pg_config}
@@ -122,6 +131,7 @@ if [ $# = 0 ]; then
   whole "what is pushed is what docs/pushdown.md says" test/pushdown_table.sh
   whole "ten analysts' queries" test/queries.sh
   whole "five slow stores at the same time" test/slow_stores.sh
+  whole "events as Debezium's" preloaded test/debezium/conform.sh
   whole "sqlsmith" test/sqlsmith.sh 60
   whole "regression files under AddressSanitizer" test/sanitize.sh
 fi

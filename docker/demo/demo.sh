@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One SQL statement, answered from five stores, and one transaction that writes to all of them.
-#   demo.sh          load what is missing, ask, show how it was answered, write
+# One SQL statement, answered from five stores, one transaction that writes to all of them, and an order on its way to Kafka.
+#   demo.sh          load what is missing, ask, show how it was answered, write, stream
 #   demo.sh load     only load what is missing
 #   demo.sh reload   load all of it anew, moved so that it ends now
 #   demo.sh drop     remove the demo's database (the other stores keep their data)
@@ -26,7 +26,15 @@ connect() {
 
 in_database() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 
+# One that an earlier build made has not all that this one shows.
+drop_old() {
+	[ "$(PGDATABASE=postgres in_database -c "SELECT count(*) FROM pg_database WHERE datname = '$DATABASE'")" = 1 ] || return 0
+	[ "$(in_database -c "SELECT to_regnamespace('cipherhorizon') IS NOT NULL AND to_regprocedure('cipherhorizon.cdc_snapshot_cancel(bigint)') IS NULL")" = t ] || return 0
+	PGDATABASE=postgres in_database -c "DROP DATABASE $DATABASE WITH (FORCE)"
+}
+
 set_up() {
+	drop_old
 	[ "$(PGDATABASE=postgres in_database -c "SELECT count(*) FROM pg_database WHERE datname = '$DATABASE'")" = 1 ] ||
 		PGDATABASE=postgres in_database -c "CREATE DATABASE $DATABASE TEMPLATE template0 ENCODING 'UTF8'"
 	in_database -f "$HERE/setup.sql"
@@ -79,6 +87,31 @@ write() {
 	psql -Xq -v ON_ERROR_STOP=1 -P pager=off -P footer=off -f "$HERE/writing.sql"
 }
 
+pipeline() { in_database -c "SELECT state FROM cipherhorizon.stat_cdc WHERE name = 'demo'"; }
+
+# An order that is inserted here is read there: by kcat, which runs before it is.
+stream() {
+	local topic=demo.portfolio.orders event committed read n=0
+	title "An order, streamed to Kafka (docker/demo/streaming.sql, docker/demo/order.sql)"
+	cat "$HERE/streaming.sql" "$HERE/order.sql"
+	in_database -v bootstrap="$KAFKA_BOOTSTRAP" -f "$HERE/streaming.sql" >/dev/null
+	until [ "$(pipeline)" = streaming ]; do
+		[ $((n += 1)) -le 300 ] || { echo "demo: the pipeline does not stream" >&2; in_database -x -c 'SELECT * FROM cipherhorizon.stat_cdc' >&2; exit 1; }
+		sleep 0.1
+	done
+	in_database -f "$HERE/order.sql" # the first one makes the topic
+	in_database -c "SELECT pg_sleep(0.5)" >/dev/null
+	exec {events}< <(exec timeout 30 kcat -q -u -C -b "$KAFKA_BOOTSTRAP" -t "$topic" -o end -c 1 -f '%s\n' 2>/dev/null)
+	sleep 2 # until it listens
+	in_database -f "$HERE/order.sql"
+	read -r -u "$events" event || { echo "demo: no event came" >&2; exit 1; }
+	read=$(date +%s%6N)
+	title "What kcat reads from the topic $topic"
+	echo "$event"
+	committed=$(sed 's/.*"ts_us":\([0-9]*\),"ts_ns".*"schema".*/\1/' <<<"$event")
+	awk -v a="$committed" -v b="$read" 'BEGIN { printf "\n%.1f ms from the commit until this shell had it.\n", (b - a) / 1000 }'
+}
+
 farewell() {
 	title "Your turn"
 	cat <<-END
@@ -90,6 +123,7 @@ farewell() {
 		  SELECT * FROM redis.risk_limits WHERE account_id = 42;
 		  SELECT handle, pagerank FROM neo4j.traders ORDER BY pagerank DESC LIMIT 5;
 		  SELECT * FROM portfolio.balances WHERE account_id = 7;
+		  SELECT * FROM cipherhorizon.stat_cdc \\gx
 		  EXPLAIN (ANALYZE, VERBOSE, COSTS OFF) SELECT * FROM neo4j.follows WHERE leader_id = 7;
 
 		\\des+ lists the servers, \\det+ *.* the foreign tables, \\dt+ portfolio.* the native ones. "make demo-stop" stops it all.
@@ -97,7 +131,7 @@ farewell() {
 }
 
 case ${1:-} in
-'') connect; set_up; load; ask; write; farewell ;;
+'') connect; set_up; load; ask; write; stream; farewell ;;
 load) connect; set_up; load ;;
 reload) connect; set_up; load --again ;;
 drop) connect; PGDATABASE=postgres in_database -c "DROP DATABASE IF EXISTS $DATABASE" ;;

@@ -56,7 +56,7 @@ on -v pause=0 -f "$HERE/workload.sql" >/dev/null
 on -c "SELECT pg_logical_emit_message(true, 'end', 'of the workload')" >/dev/null
 until_true "SELECT bool_and(read_lsn >= pg_current_wal_lsn() AND in_flight = 0) FROM cipherhorizon.stat_cdc"
 for name in "${NAMES[@]}"; do
-	/usr/bin/python3 "$HERE/topics.py" read "${PREFIX}_$name" | grep -v "\"topic\": \"${PREFIX}_$name.positions\"" >"$WORK/$name.jsonl"
+	/usr/bin/python3 "$HERE/topics.py" read "${PREFIX}_$name" | grep -vE "\"topic\": \"${PREFIX}_$name\.(positions|schema-changes)\"" >"$WORK/$name.jsonl"
 	# some connectors were told to read only some tables
 	options=()
 	case $name in decimal_*) options=(--theirs) ;; esac

@@ -65,6 +65,7 @@ configure() { # DATA
 		unix_socket_directories = '$(socket_folder)'
 		shared_preload_libraries = '$PRELOAD'
 		wal_level = logical
+		max_slot_wal_keep_size = 4GB
 		max_replication_slots = 20
 		max_wal_senders = 20
 		max_connections = 100

@@ -64,6 +64,7 @@ CREATE TABLE @extschema@.cdc_snapshot (
   problem text
 );
 COMMENT ON TABLE @extschema@.cdc_snapshot IS 'tables whose rows were asked for again by cdc_snapshot';
+COMMENT ON SEQUENCE @extschema@.cdc_snapshot_id_seq IS 'numbers of requests of cdc_snapshot';
 COMMENT ON COLUMN @extschema@.cdc_snapshot.last_key IS 'up to where Kafka has them';
 COMMENT ON COLUMN @extschema@.cdc_snapshot.problem IS 'why it ended before all rows were sent';
 

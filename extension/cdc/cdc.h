@@ -519,7 +519,7 @@ extern void cdc_slot_drop(CdcWorker *w);
 extern void cdc_slot_create(CdcWorker *w);	/* begins a transaction that sees what the stream will not bring */
 extern void cdc_read_open(CdcWorker *w, XLogRecPtr start);
 extern bool cdc_read(CdcWorker *w); /* up to what is flushed; false: there was nothing */
-extern void cdc_wait(CdcWorker *w, long timeout);	/* for WAL, Kafka or a word from outside */
+extern void cdc_wait(CdcWorker *w, XLogRecPtr known, long timeout);
 
 /* snapshot.c */
 extern void cdc_snapshot(CdcWorker *w);

@@ -34,9 +34,11 @@ static CdcWorker *reader;		/* core's callbacks have no place for it before the c
 static int
 read_page(XLogReaderState *state, XLogRecPtr page, int len, XLogRecPtr record, char *buffer)
 {
-	while (GetFlushRecPtr(NULL) < page + len)
+	XLogRecPtr	flushed;
+
+	while ((flushed = GetFlushRecPtr(NULL)) < page + len)
 	{
-		cdc_wait(reader, 100);
+		cdc_wait(reader, flushed, 100);
 		cdc_serve(reader);
 	}
 	return read_local_xlog_page(state, page, len, record, buffer);
@@ -118,8 +120,9 @@ cdc_read(CdcWorker *w)
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
+/* Until there is WAL beyond known, or a word, or the time is over (ms). */
 void
-cdc_wait(CdcWorker *w, long timeout)
+cdc_wait(CdcWorker *w, XLogRecPtr known, long timeout)
 {
 	WaitEvent	events[3];
 	char		bytes[64];
@@ -127,7 +130,7 @@ cdc_wait(CdcWorker *w, long timeout)
 	/* a commit from now on sets the latch; one before is seen by who looks again */
 	pg_atomic_write_u32(&w->shared->sleeping, 1);
 	pg_memory_barrier();
-	if (w->decoding && ch_decodable_upto(w->read_to) > w->decoding->reader->EndRecPtr)
+	if (ch_decodable_upto(known) > known)
 		timeout = 0;
 	(void) WaitEventSetWait(w->events, timeout, events, 3, PG_WAIT_EXTENSION);
 	pg_atomic_write_u32(&w->shared->sleeping, 0);

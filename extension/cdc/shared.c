@@ -274,7 +274,7 @@ at_end(XactEvent event, void *arg)
 		if (pg_atomic_read_u32(&cdc_control->workers) > 0 && TransactionIdIsValid(GetTopTransactionIdIfAny()))
 			wake_sleepers();
 	}
-	else if (event == XACT_EVENT_ABORT)
+	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 	{
 		list_free_deep(changed);
 		changed = NIL;

@@ -240,7 +240,7 @@ stream(CdcWorker *w)
 		{
 			cdc_transaction_end(w, true);
 			cdc_confirm(w, false);
-			cdc_wait(w, w->letters ? 0 : 500);
+			cdc_wait(w, w->decoding->reader->EndRecPtr, 500);
 		}
 		cdc_serve(w);
 		cdc_snapshot_step(w);

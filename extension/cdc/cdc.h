@@ -253,6 +253,8 @@ extern CdcTopic *cdc_topic(struct CdcWorker *w, const char *name, int partitions
  */
 extern void cdc_produce(struct CdcWorker *w, const CdcRecord *record);
 
+extern void cdc_produce_aside(struct CdcWorker *w, const CdcRecord *record);
+
 /* Take in what was acknowledged, waiting for at most so long (ms). */
 extern void cdc_poll(struct CdcWorker *w, int timeout);
 
@@ -292,6 +294,7 @@ extern void cdc_erase_position(struct CdcWorker *w);
 /* Where to begin, by what Kafka and the slot say; sets the state and ends the worker if it must not. */
 extern XLogRecPtr cdc_reconcile(struct CdcWorker *w);
 
+#define CDC_ASIDE UINTPTR_MAX	/* number of a record that is of no batch */
 extern void cdc_batch_add(struct CdcWorker *w); /* a record of the newest batch */
 extern void cdc_batch_acked(struct CdcWorker *w, uintptr_t number);
 extern void cdc_batch_end(struct CdcWorker *w, XLogRecPtr end, TimestampTz commit_time);	/* a transaction */

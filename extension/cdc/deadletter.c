@@ -54,6 +54,31 @@ cdc_is_dead(CdcWorker *w, const char *position)
 	return dead && hash_search(dead, position, HASH_FIND, NULL) != NULL;
 }
 
+/*
+ * Told to the topic <prefix>.dead-letters, too: where it should have gone, why it did
+ * not, and where it is kept.
+ */
+static void
+tell(CdcWorker *w, const CdcLetter *letter)
+{
+	StringInfoData value;
+	CdcRecord	record = {0};
+
+	initStringInfo(&value);
+	appendStringInfoString(&value, "{\"pipeline\":");
+	cdc_json_string(&value, w->config->name, strlen(w->config->name));
+	appendStringInfo(&value, ",\"position\":\"%s\",\"topic\":\"%s\",\"reason\":", letter->position, letter->topic);
+	cdc_json_string(&value, letter->reason, strlen(letter->reason));
+	appendStringInfo(&value, ",\"size\":%zu}", letter->key_len + letter->value_len);
+	record.topic = cdc_topic(w, psprintf("%s.dead-letters", w->config->prefix), 0, false);
+	record.key = letter->key;
+	record.key_len = letter->key_len;
+	record.value = value.data;
+	record.value_len = value.len;
+	cdc_produce_aside(w, &record);
+	pfree(value.data);
+}
+
 void
 cdc_keep_letter(CdcWorker *w, const CdcLetter *letter)
 {
@@ -76,6 +101,7 @@ cdc_keep_letter(CdcWorker *w, const CdcLetter *letter)
 	pfree(sql.data);
 	remember(w, letter->position);
 	w->counters.dead_letters++;
+	tell(w, letter);
 }
 
 void

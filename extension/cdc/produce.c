@@ -82,6 +82,8 @@ delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
 	CdcWorker  *w = opaque;
 
+	if ((uintptr_t) message->_private == CDC_ASIDE)
+		return;
 	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
 		w->acked_at = 0;		/* now: the clock is read once a poll */
@@ -502,6 +504,16 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 				 errdetail("%s.", rd_kafka_err2str(error))));
 	dead_letter(w, record, position, rd_kafka_err2str(error));
 	cdc_batch_acked(w, w->next_batch);
+}
+
+/* One that is not of the stream: it has no position, and if Kafka refuses it, none is kept. */
+void
+cdc_produce_aside(CdcWorker *w, const CdcRecord *record)
+{
+	if (w->config->exactly_once && !w->in_transaction)
+		begin_transaction(w);
+	while (hand_over(w, record, NULL, CDC_ASIDE) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+		wait_for_room(w);
 }
 
 void

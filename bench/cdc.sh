@@ -60,8 +60,8 @@ forget() {
 	on -c "SELECT cipherhorizon.cdc_drop(name) FROM cipherhorizon.cdc_pipeline WHERE wish <> 'dropped'" >/dev/null
 	on -c "CALL wait_until('SELECT count(*) = 0 FROM cipherhorizon.cdc_pipeline')"
 	drop_slots
-	topics delete $PREFIX
-	sleep 0.2 # the broker has them a moment longer than it says
+	# the broker may still name what it has just deleted
+	topics delete $PREFIX 2>/dev/null || { sleep 1; topics delete $PREFIX; }
 }
 
 stop_broker() {
@@ -309,6 +309,7 @@ busy() {
 trickle() {
 	local name=$1 label=$2 idle load n p50 p99 greatest
 	shift 2
+	sleep $WARM # what a start costs is no idleness
 	idle=$(busy "$SECONDS_EACH" "$@")
 	echo "INSERT INTO trades (account, symbol, side, price, quantity, status, created) VALUES (1, 'SYM1', 'buy', 60000.12345678, 0.12345678, 'filled', clock_timestamp());" >"$work/one.sql"
 	PGOPTIONS="-c synchronous_commit=${COMMIT:-on}" pgbench -n -f "$work/one.sql" -c 2 -R $RATE -t $((RATE * (SECONDS_EACH + WARM) / 2)) $DB >"$work/pgbench" 2>&1 &

@@ -324,16 +324,21 @@ trickle() {
 }
 
 latency() {
-	local name kind records=$((RATE * (SECONDS_EACH + WARM))) skip=$((RATE * WARM))
+	local name kind label server commit linger records=$((RATE * (SECONDS_EACH + WARM))) skip=$((RATE * WARM))
 	echo "commit to consumer at $RATE transactions a second, ms; processor of the worker (of Debezium: Java and walsender), of one core"
 	printf '  %-34s %8s %8s %8s %8s %8s\n' '' p50 p99 greatest busy idle
-	for name in debezium_json exactly_once commits_async; do
-		reader latency "$name" $records $skip
+	for linger in 0 1; do
+		on -c "CREATE SERVER linger_$linger FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers '$KAFKA_BOOTSTRAP', property_linger_ms '$linger')"
+	done
+	for name in debezium_json linger_1 linger_0 exactly_once commits_async; do
+		label=$name server=kafka commit=on
 		case $name in
-		exactly_once) pipeline "$name" now "$(settings_of "$name")" ;;
-		*) pipeline "$name" now ;;
+		linger_*) server=$name label="debezium_json, linger ${name#linger_} ms" ;;
+		commits_async) commit=off label='debezium_json, asynchronous commits' ;;
 		esac
-		COMMIT=$([ $name = commits_async ] && echo off || echo on) trickle "$name" "$([ $name = commits_async ] && echo 'debezium_json, asynchronous commits' || echo $name)" "$(worker_pid "$name")"
+		reader latency "$name" $records $skip
+		SERVER=$server pipeline "$name" now "$([ $name != exactly_once ] || settings_of $name)"
+		COMMIT=$commit trickle "$name" "$label" "$(worker_pid "$name")"
 		forget
 	done
 	for kind in ${with_debezium:+default tuned}; do

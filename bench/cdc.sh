@@ -16,6 +16,7 @@ TUNED=(poll.interval.ms=2 max.batch.size=16384 max.queue.size=65536
 	producer.override.linger.ms=0 producer.override.batch.size=524288 producer.override.buffer.memory=67108864)
 export CONNECT_HEAP=${CONNECT_HEAP:-1g} CONNECT_FAST=0
 : "${KAFKA_BOOTSTRAP:?the stores environment is needed}"
+[ -z "${PG_BINDIR:-}" ] || export PATH="$PG_BINDIR:$PATH"
 with_debezium=
 parts=()
 for argument in "$@"; do

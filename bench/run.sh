@@ -14,3 +14,10 @@ for script in bench/*_scan.sh bench/lookup.sh bench/write.sh bench/queries/run.s
   echo "== $name"
   "$script"
 done
+if [ $# = 0 ] || [[ " $* " == *" cdc "* ]]; then
+  echo "== cdc"
+  case $(psql -XAtc 'SHOW shared_preload_libraries') in
+  *cipherhorizon*) bench/cdc.sh ;;
+  *) echo "left out: it needs PG_PRELOAD=cipherhorizon docker/native/stores.sh start postgres" ;;
+  esac
+fi

@@ -3,6 +3,7 @@
 #   debezium.sh fetch | start CONNECTOR.json... | running NAME | stop | status | clean
 # Needs the stores' environment (KAFKA_BOOTSTRAP).  State and downloads are where docker/native keeps its own.
 #   DEBEZIUM_VERSION (3.7.0.Final)   CONNECT_VERSION (4.3.1)   CONNECT_HEAP (512m)   CIPHERHORIZON_CONNECT_PORT (9283)
+#   CONNECT_FAST (1: quick compiler and collector only, for a quick start; 0: the JVM's own choice, for measuring)
 STORE=debezium
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=docker/native/lib.sh
@@ -119,14 +120,15 @@ running() {
 }
 
 start() {
-	local java
+	local java quick=()
+	[ "${CONNECT_FAST:-1}" != 1 ] || quick=(-XX:TieredStopAtLevel=1 -XX:+UseSerialGC)
 	fetch
 	alive && die "already running"
 	java=$(java_between 17 99) || die "no Java for Kafka Connect"
 	configure
 	rm -f "$DIR/offsets" # each start is a new capture
 	[ ! -s "$LOG" ] || mv "$LOG" "$LOG.1"
-	spawn "$PIDFILE" "$LOG" "$java" -Xms"$HEAP" -Xmx"$HEAP" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$JARS/*" \
+	spawn "$PIDFILE" "$LOG" "$java" -Xms"$HEAP" -Xmx"$HEAP" "${quick[@]}" -cp "$JARS/*" \
 		-Dlog4j2.configurationFile="$DIR/log4j2.properties" \
 		org.apache.kafka.connect.cli.ConnectStandalone "$DIR/worker.properties" "$@"
 	until rest / >/dev/null 2>&1; do

@@ -261,6 +261,10 @@ extern void cdc_poll(struct CdcWorker *w, int timeout);
 /* Wait until all is acknowledged. */
 extern void cdc_drain(struct CdcWorker *w);
 
+/* What to do when there is no more WAL to read. */
+extern void cdc_flush(struct CdcWorker *w);
+extern bool cdc_has_more(struct CdcWorker *w);	/* it comes back to that soon */
+
 /* exactly_once: end Kafka's transaction with the position in it, now or if it is due. */
 extern void cdc_transaction_end(struct CdcWorker *w, bool now);
 extern void cdc_note_alone(struct CdcWorker *w, XLogRecPtr end);
@@ -472,6 +476,9 @@ typedef struct CdcWorker
 	bool		transaction_broken;
 	TimestampTz transaction_start;
 	uint64		transaction_records;
+	uint64		flushed_records;	/* sent before their time, and all before */
+	TimestampTz flushed_at;
+	uint64		trimmed_bytes;	/* counters.bytes when memory was given back */
 	struct CdcLetter *letters;	/* refused by Kafka, not yet kept */
 
 	/* the position */

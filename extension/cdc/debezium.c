@@ -287,52 +287,89 @@ database_json(void)
 	return json;
 }
 
+/* What the sources of a transaction's records have in common, around what is each one's own. */
+typedef struct SourceParts
+{
+	CdcTransaction of;
+	const char *snapshot;
+	StringInfoData head;		/* up to the LSN in the sequence */
+	StringInfoData times;		/* from there to the table */
+	StringInfoData tail;		/* from the table to the LSN */
+	StringInfoData end;
+} SourceParts;
+
+static void
+make_parts(SourceParts *parts, const CdcWorker *w, const char *snapshot)
+{
+	int64		micros = w->xact.commit_time + CDC_EPOCH_MICROS;
+
+	if (parts->head.data == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(w->cxt);
+
+		initStringInfo(&parts->head);
+		initStringInfo(&parts->times);
+		initStringInfo(&parts->tail);
+		initStringInfo(&parts->end);
+		MemoryContextSwitchTo(old);
+	}
+	parts->of = w->xact;
+	parts->snapshot = snapshot;
+	resetStringInfo(&parts->head);
+	resetStringInfo(&parts->times);
+	resetStringInfo(&parts->tail);
+	resetStringInfo(&parts->end);
+	APPEND(&parts->head, "\"source\":{\"version\":\"" CH_VERSION "\",\"connector\":\"postgresql\",\"name\":");
+	cdc_json_string(&parts->head, w->config->prefix, strlen(w->config->prefix));
+	APPEND(&parts->head, ",\"ts_ms\":");
+	cdc_json_int(&parts->head, micros / 1000);
+	appendStringInfo(&parts->head, ",\"snapshot\":\"%s\",\"db\":%s,\"sequence\":\"[", snapshot, database_json());
+	if (w->xact.last_commit)
+	{
+		APPEND(&parts->head, "\\\"");
+		cdc_json_int(&parts->head, w->xact.last_commit);
+		APPEND(&parts->head, "\\\"");
+	}
+	else
+		APPEND(&parts->head, "null");
+	APPEND(&parts->head, ",\\\"");
+	APPEND(&parts->times, "\\\"]\",\"ts_us\":");
+	cdc_json_int(&parts->times, micros);
+	APPEND(&parts->times, ",\"ts_ns\":");
+	cdc_json_int(&parts->times, micros);
+	APPEND(&parts->times, "000");
+	APPEND(&parts->tail, ",\"txId\":");
+	if (TransactionIdIsValid(w->xact.xid))
+		cdc_json_int(&parts->tail, w->xact.xid);
+	else
+		APPEND(&parts->tail, "null");
+	APPEND(&parts->tail, ",\"lsn\":");
+	APPEND(&parts->end, ",\"xmin\":null,\"origin\":");
+	if (w->xact.origin)
+	{
+		cdc_json_string(&parts->end, w->xact.origin, strlen(w->xact.origin));
+		appendStringInfo(&parts->end, ",\"origin_lsn\":%llu}", (unsigned long long) w->xact.origin_lsn);
+	}
+	else
+		APPEND(&parts->end, "null,\"origin_lsn\":null}");
+}
+
 /* table: its "schema" and "table". */
 static void
 append_source(StringInfo out, const CdcWorker *w, const char *snapshot, const char *table)
 {
-	int64		micros = w->xact.commit_time + CDC_EPOCH_MICROS;
+	static SourceParts parts = {0};
 
-	APPEND(out, "\"source\":{\"version\":\"" CH_VERSION "\",\"connector\":\"postgresql\",\"name\":");
-	cdc_json_string(out, w->config->prefix, strlen(w->config->prefix));
-	APPEND(out, ",\"ts_ms\":");
-	cdc_json_int(out, micros / 1000);
-	APPEND(out, ",\"snapshot\":\"");
-	appendStringInfoString(out, snapshot);
-	APPEND(out, "\",\"db\":");
-	appendStringInfoString(out, database_json());
-	APPEND(out, ",\"sequence\":\"[");
-	if (w->xact.last_commit)
-	{
-		APPEND(out, "\\\"");
-		cdc_json_int(out, w->xact.last_commit);
-		APPEND(out, "\\\"");
-	}
-	else
-		APPEND(out, "null");
-	APPEND(out, ",\\\"");
+	if (parts.snapshot != snapshot || parts.of.commit != w->xact.commit || parts.of.commit_time != w->xact.commit_time ||
+		parts.of.last_commit != w->xact.last_commit || parts.of.xid != w->xact.xid || parts.of.origin != w->xact.origin)
+		make_parts(&parts, w, snapshot);
+	appendBinaryStringInfo(out, parts.head.data, parts.head.len);
 	cdc_json_int(out, w->xact.lsn);
-	APPEND(out, "\\\"]\",\"ts_us\":");
-	cdc_json_int(out, micros);
-	APPEND(out, ",\"ts_ns\":");
-	cdc_json_int(out, micros);
-	APPEND(out, "000");
+	appendBinaryStringInfo(out, parts.times.data, parts.times.len);
 	appendStringInfoString(out, table);
-	APPEND(out, ",\"txId\":");
-	if (TransactionIdIsValid(w->xact.xid))
-		cdc_json_int(out, w->xact.xid);
-	else
-		APPEND(out, "null");
-	APPEND(out, ",\"lsn\":");
+	appendBinaryStringInfo(out, parts.tail.data, parts.tail.len);
 	cdc_json_int(out, w->xact.lsn);
-	APPEND(out, ",\"xmin\":null,\"origin\":");
-	if (w->xact.origin)
-	{
-		cdc_json_string(out, w->xact.origin, strlen(w->xact.origin));
-		appendStringInfo(out, ",\"origin_lsn\":%llu}", (unsigned long long) w->xact.origin_lsn);
-	}
-	else
-		APPEND(out, "null,\"origin_lsn\":null}");
+	appendBinaryStringInfo(out, parts.end.data, parts.end.len);
 }
 
 /* ---- transactions' metadata -------------------------------------------------------------------------- */

@@ -4,13 +4,18 @@
  *	  Kafka once and in order, or the worker ends and begins again before it.
  *
  * The producer lives in the worker's process only.  Its callbacks run in our
- * thread, in rd_kafka_poll: they note what happened and raise nothing.  Linger
- * is 0: with five requests under way a request gathers what comes meanwhile, so
- * batches grow with the load and a lonely change does not wait.
+ * thread, in rd_kafka_poll: they note what happened and raise nothing.
+ *
+ * librdkafka waits a moment for more before it sends a request (linger.ms).  That is
+ * right for a backlog, and in the way of a lonely change: when there is no more WAL to
+ * read the wait is cut short, but not so often that each change costs a request.
  */
 #include "postgres.h"
 
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <unistd.h>
 
 #include "cdc.h"
@@ -25,6 +30,9 @@
 #define STALLED_AFTER 5000		/* ms without an acknowledgement */
 #define TRANSACTION_RECORDS 20000
 #define TRANSACTION_TIME 200	/* ms */
+#define TRANSACTION_IDLE_TIME 10	/* ms, when there is no more to read */
+#define FLUSH_PAUSE 2			/* ms between two requests that are sent before their time */
+#define TRIM_ABOVE (64 * 1024 * 1024)	/* bytes that went through the producer */
 
 /* ---- librdkafka's callbacks ----------------------------------------------------------- */
 
@@ -527,6 +535,46 @@ cdc_drain(CdcWorker *w)
 		cdc_watch_stall(w);
 		cdc_check(w);
 	}
+}
+
+/*
+ * There is no more to read: send what waits for company, and give back what a
+ * backlog has taken.
+ */
+void
+cdc_flush(CdcWorker *w)
+{
+	TimestampTz now;
+
+	if (w->in_transaction)
+	{
+		if (TimestampDifferenceExceeds(w->transaction_start, GetCurrentTimestamp(), TRANSACTION_IDLE_TIME))
+			cdc_transaction_end(w, true);
+		return;
+	}
+	if (w->counters.produced == w->flushed_records)
+	{
+#ifdef __GLIBC__
+		if (w->counters.bytes - w->trimmed_bytes > TRIM_ABOVE && rd_kafka_outq_len(w->rk) == 0)
+		{
+			(void) malloc_trim(0);
+			w->trimmed_bytes = w->counters.bytes;
+		}
+#endif
+		return;
+	}
+	now = GetCurrentTimestamp();
+	if (!TimestampDifferenceExceeds(w->flushed_at, now, FLUSH_PAUSE))
+		return;
+	w->flushed_at = now;
+	w->flushed_records = w->counters.produced;
+	(void) rd_kafka_flush(w->rk, 1);
+}
+
+bool
+cdc_has_more(CdcWorker *w)
+{
+	return w->in_transaction || w->counters.produced != w->flushed_records;
 }
 
 void

@@ -26,6 +26,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#define UNFLUSHED_PAUSE 20		/* ms between two looks at WAL that is there but not flushed */
+
 static CdcWorker *reader;		/* core's callbacks have no place for it before the context is made */
 
 /* ---- reading ------------------------------------------------------------------------------ */
@@ -132,6 +134,9 @@ cdc_wait(CdcWorker *w, XLogRecPtr known, long timeout)
 	pg_memory_barrier();
 	if (ch_decodable_upto(known) > known)
 		timeout = 0;
+	/* a commit that does not wait for its WAL wakes us too early, and the WAL writer tells nobody */
+	else if (GetXLogInsertRecPtr() > known)
+		timeout = Min(timeout, UNFLUSHED_PAUSE);
 	(void) WaitEventSetWait(w->events, timeout, events, 3, PG_WAIT_EXTENSION);
 	pg_atomic_write_u32(&w->shared->sleeping, 0);
 	ResetLatch(MyLatch);

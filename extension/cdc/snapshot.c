@@ -97,7 +97,7 @@ put_raw(CdcWorker *w, CdcChange *change)
 	{
 		pq_sendbyte(raw, change->new[i].kind);
 		if (change->new[i].kind == 't')
-			pq_sendcountedtext(raw, change->new[i].text, change->new[i].len, false);
+			ch_send_counted_text(raw, change->new[i].text, change->new[i].len);
 	}
 	change->raw = raw->data;
 	change->raw_len = raw->len;

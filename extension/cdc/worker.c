@@ -238,9 +238,9 @@ stream(CdcWorker *w)
 	{
 		if (!cdc_read(w))
 		{
-			cdc_transaction_end(w, true);
+			cdc_flush(w);
 			cdc_confirm(w, false);
-			cdc_wait(w, w->decoding->reader->EndRecPtr, 500);
+			cdc_wait(w, w->decoding->reader->EndRecPtr, cdc_has_more(w) ? 2 : 500);
 		}
 		cdc_serve(w);
 		cdc_snapshot_step(w);

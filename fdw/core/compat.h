@@ -369,6 +369,13 @@ ch_decodable_upto(XLogRecPtr last)
 }
 #endif
 
+/* The length that goes before a text was able to count itself, up to 16. */
+#if PG_VERSION_NUM >= 170000
+#define ch_send_counted_text(buffer, text, len) pq_sendcountedtext(buffer, text, len)
+#else
+#define ch_send_counted_text(buffer, text, len) pq_sendcountedtext(buffer, text, len, false)
+#endif
+
 /* A logical message of the transaction; 17 can flush one. */
 #ifdef PG_LOGICAL_MESSAGE_H
 static inline XLogRecPtr

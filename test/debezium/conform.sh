@@ -40,9 +40,7 @@ clean() {
 	until_true 'SELECT count(*) = 0 FROM cipherhorizon.cdc_pipeline' 2>/dev/null || true
 	sql -d postgres -c "SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin WHERE roname = '${DATABASE}_origin'" >/dev/null 2>&1 || true
 	sql -d postgres -c "DROP DATABASE IF EXISTS $DATABASE WITH (FORCE)" >/dev/null 2>&1 || true
-	# Debezium does not tell of changed definitions
-on -c "ALTER EVENT TRIGGER cipherhorizon_cdc_ddl DISABLE" -c "ALTER EVENT TRIGGER cipherhorizon_cdc_drop DISABLE"
-for name in "${NAMES[@]}"; do /usr/bin/python3 "$HERE/topics.py" delete "${PREFIX}_$name" || true; done
+	for name in "${NAMES[@]}"; do /usr/bin/python3 "$HERE/topics.py" delete "${PREFIX}_$name" || true; done
 	rm -rf "$WORK"
 }
 
@@ -52,6 +50,8 @@ sql -d postgres -c "SET client_min_messages = warning" -c "DROP DATABASE IF EXIS
 sql -d postgres -c "CREATE DATABASE $DATABASE TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
 on -f "$HERE/tables.sql"
 on -c "CREATE EXTENSION cipherhorizon" -c "CREATE SERVER kafka FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers '$KAFKA_BOOTSTRAP')"
+# Debezium does not tell of changed definitions
+on -c "ALTER EVENT TRIGGER cipherhorizon_cdc_ddl DISABLE" -c "ALTER EVENT TRIGGER cipherhorizon_cdc_drop DISABLE"
 for name in "${NAMES[@]}"; do /usr/bin/python3 "$HERE/topics.py" delete "${PREFIX}_$name"; pipeline "$name"; done
 until_true "SELECT bool_and(state = 'streaming') FROM cipherhorizon.stat_cdc"
 on -v pause=0 -f "$HERE/workload.sql" >/dev/null

@@ -205,7 +205,8 @@ set_if_given(rd_kafka_conf_t *conf, const char *property, const char *value)
 		cdc_conf_set(conf, property, value);
 }
 
-static List *
+/* not inlined: gcc fears for its variables in who catches errors */
+static pg_noinline List *
 mapping_options(Oid serverid, Oid userid)
 {
 	Oid			users[2] = {userid, InvalidOid};

@@ -7,6 +7,7 @@
 
 #include "cdc.h"
 #include "common/base64.h"
+#include "fdw/core/compat.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
@@ -62,7 +63,7 @@ cdc_json_base64(StringInfo out, const unsigned char *bytes, int len)
 
 	appendStringInfoCharMacro(out, '"');
 	enlargeStringInfo(out, room);
-	out->len += pg_b64_encode((const char *) bytes, len, out->data + out->len, room);
+	out->len += ch_b64_encode(bytes, len, out->data + out->len, room);
 	appendStringInfoCharMacro(out, '"');
 }
 

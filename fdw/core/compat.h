@@ -376,6 +376,13 @@ ch_decodable_upto(XLogRecPtr last)
 #define ch_send_counted_text(buffer, text, len) pq_sendcountedtext(buffer, text, len, false)
 #endif
 
+/* Base64: 18 takes bytes. */
+#if PG_VERSION_NUM >= 180000
+#define ch_b64_encode(bytes, len, out, room) pg_b64_encode(bytes, len, out, room)
+#else
+#define ch_b64_encode(bytes, len, out, room) pg_b64_encode((const char *) (bytes), len, out, room)
+#endif
+
 /* A logical message of the transaction; 17 can flush one. */
 #ifdef PG_LOGICAL_MESSAGE_H
 static inline XLogRecPtr

@@ -471,6 +471,7 @@ typedef struct CdcWorker
 	struct WaitEventSet *events;
 	char		kafka_error[512];	/* what librdkafka said last */
 	char		failure[512];	/* why it cannot go on, or empty */
+	CdcState	stalled_in;		/* what it did when Kafka ceased to answer */
 	TimestampTz acked_at;		/* when something was last acknowledged, or nothing was due */
 	bool		in_transaction; /* of Kafka */
 	bool		transaction_broken;

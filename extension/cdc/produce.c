@@ -163,19 +163,62 @@ raise_error(rd_kafka_error_t *error, const char *what)
 			 errdetail("%s.", text)));
 }
 
+/*
+ * Kafka does not answer, and this may be the middle of decoding, where the catalog
+ * cannot be read: a word from outside ends the worker, and the next one obeys.
+ */
+static void
+yield(CdcWorker *w)
+{
+	cdc_check(w);
+	if (w->shared->state != CDC_STALLED)
+		return;
+	if (w->config->wish == CDC_PAUSE)
+		cdc_stop(w, CDC_PAUSED, NULL);
+	if (pg_atomic_read_u32(&w->shared->changed))
+		proc_exit(0);
+}
+
+static void
+set_stalled(CdcWorker *w, const char *otherwise)
+{
+	if (w->shared->state != CDC_STALLED)
+		w->stalled_in = w->shared->state;
+	cdc_set_state(w->shared, CDC_STALLED, w->kafka_error[0] ? w->kafka_error : otherwise);
+}
+
+static void
+end_stall(CdcWorker *w)
+{
+	if (w->shared->state == CDC_STALLED)
+		cdc_set_state(w->shared, w->stalled_in, NULL);
+}
+
+/* Between two tries of a call that was begun at start. */
+static void
+try_again(CdcWorker *w, TimestampTz start)
+{
+	cdc_poll(w, 0);
+	if (w->shared->state != CDC_STALLED && TimestampDifferenceExceeds(start, GetCurrentTimestamp(), STALLED_AFTER))
+		set_stalled(w, "Kafka does not answer");
+	yield(w);
+}
+
 /* Call until it is not a matter of time; what is between raises nothing. */
 #define UNTIL_DONE(w, call, what) \
-	for (;;) \
+	do \
 	{ \
-		rd_kafka_error_t *error_ = (call); \
-		if (error_ == NULL) \
-			break; \
-		if (!rd_kafka_error_is_retriable(error_) && rd_kafka_error_code(error_) != RD_KAFKA_RESP_ERR__TIMED_OUT) \
-			raise_error(error_, what); \
-		rd_kafka_error_destroy(error_); \
-		cdc_poll(w, 0); \
-		cdc_check(w); \
-	}
+		TimestampTz start_ = GetCurrentTimestamp(); \
+		rd_kafka_error_t *error_; \
+		while ((error_ = (call)) != NULL) \
+		{ \
+			if (!rd_kafka_error_is_retriable(error_) && rd_kafka_error_code(error_) != RD_KAFKA_RESP_ERR__TIMED_OUT) \
+				raise_error(error_, what); \
+			rd_kafka_error_destroy(error_); \
+			try_again(w, start_); \
+		} \
+		end_stall(w); \
+	} while (0)
 
 void
 cdc_producer_open(CdcWorker *w)
@@ -270,8 +313,8 @@ ask_for_topic(CdcWorker *w, rd_kafka_queue_t *queue, const char *name, int parti
 	rd_kafka_CreateTopics(w->rk, &topic, 1, options, queue);
 	rd_kafka_NewTopic_destroy(topic);
 	rd_kafka_AdminOptions_destroy(options);
-	/* it always comes, at the latest with a time-out */
-	while ((event = rd_kafka_queue_poll(queue, 20)) == NULL)
+	/* it always comes, at the latest with a time-out; who shall end does not wait for it */
+	while ((event = rd_kafka_queue_poll(queue, 20)) == NULL && !ProcDiePending && pg_atomic_read_u32(&w->shared->changed) == 0)
 		(void) rd_kafka_poll(w->rk, 0);
 	return event;
 }
@@ -284,9 +327,11 @@ make_topic(CdcWorker *w, const char *name, int partitions, bool compacted)
 		rd_kafka_queue_t *queue = rd_kafka_queue_new(w->rk);
 		const char *problem = NULL;
 		rd_kafka_event_t *event = ask_for_topic(w, queue, name, partitions, compacted, &problem);
-		rd_kafka_resp_err_t code = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
+		rd_kafka_resp_err_t code;
 		char		text[256] = "";
 
+		cdc_check(w);
+		code = event ? rd_kafka_event_error(event) : problem ? RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION : RD_KAFKA_RESP_ERR__TIMED_OUT;
 		if (event && code == RD_KAFKA_RESP_ERR_NO_ERROR)
 		{
 			size_t		n;
@@ -297,7 +342,7 @@ make_topic(CdcWorker *w, const char *name, int partitions, bool compacted)
 				strlcpy(text, rd_kafka_topic_result_error_string(results[0]), sizeof(text));
 		}
 		else
-			strlcpy(text, event ? rd_kafka_event_error_string(event) : problem, sizeof(text));
+			strlcpy(text, event ? rd_kafka_event_error_string(event) : problem ? problem : "Kafka does not answer", sizeof(text));
 		if (event)
 			rd_kafka_event_destroy(event);
 		rd_kafka_queue_destroy(queue);
@@ -307,6 +352,7 @@ make_topic(CdcWorker *w, const char *name, int partitions, bool compacted)
 			case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
 			case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:	/* it may be there */
 			case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+				end_stall(w);
 				return;
 			case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
 			case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
@@ -319,8 +365,8 @@ make_topic(CdcWorker *w, const char *name, int partitions, bool compacted)
 						 errdetail("%s.", text)));
 				break;
 			default:			/* Kafka is not there; try again */
-				cdc_set_state(w->shared, CDC_STALLED, w->kafka_error[0] ? w->kafka_error : text);
-				cdc_check(w);
+				set_stalled(w, text);
+				yield(w);
 				pg_usleep(100000);
 		}
 	}
@@ -408,11 +454,10 @@ cdc_watch_stall(CdcWorker *w)
 	if (w->acked_at == 0 || rd_kafka_outq_len(w->rk) == 0)
 	{
 		w->acked_at = now;
-		if (w->shared->state == CDC_STALLED)
-			cdc_set_state(w->shared, CDC_STREAMING, NULL);
+		end_stall(w);
 	}
-	else if (w->shared->state == CDC_STREAMING && TimestampDifferenceExceeds(w->acked_at, now, STALLED_AFTER))
-		cdc_set_state(w->shared, CDC_STALLED, w->kafka_error[0] ? w->kafka_error : "Kafka does not acknowledge");
+	else if (w->shared->state != CDC_STALLED && TimestampDifferenceExceeds(w->acked_at, now, STALLED_AFTER))
+		set_stalled(w, "Kafka does not acknowledge");
 }
 
 static void
@@ -458,7 +503,8 @@ wait_for_room(CdcWorker *w)
 
 	cdc_poll(w, 20);
 	cdc_watch_stall(w);
-	cdc_check(w);
+	yield(w);
+	cdc_count(w);
 	w->counters.stalled_ms += TimestampDifferenceMilliseconds(start, GetCurrentTimestamp());
 }
 
@@ -533,7 +579,7 @@ cdc_drain(CdcWorker *w)
 	{
 		cdc_poll(w, 20);
 		cdc_watch_stall(w);
-		cdc_check(w);
+		yield(w);
 	}
 }
 

@@ -71,7 +71,7 @@ pg_noreturn static void
 drop(CdcWorker *w)
 {
 	cdc_slot_drop(w);
-	if (w->progress)
+	if (w->progress && w->shared->state != CDC_STALLED)
 		cdc_erase_position(w);
 	cdc_delete_pipeline(w->config->name);
 	cdc_forget(w->shared);
@@ -97,11 +97,11 @@ load(CdcWorker *w)
 	LWLockRelease(cdc_control->lock);
 }
 
-/* Save what Kafka has before the slot is let go. */
+/* Save what Kafka has before the slot is let go; if it does not answer, there is nothing to wait for. */
 static void
 settle(CdcWorker *w)
 {
-	if (w->decoding == NULL)
+	if (w->decoding == NULL || w->shared->state == CDC_STALLED)
 		return;
 	cdc_confirm(w, true);
 	cdc_drain(w);

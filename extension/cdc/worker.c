@@ -40,6 +40,16 @@ cdc_count(CdcWorker *w)
 	pg_atomic_write_u64(&w->shared->in_flight, w->rk ? rd_kafka_outq_len(w->rk) : 0);
 }
 
+/* Where the worker before this one has left off. */
+static void
+take_counters(CdcWorker *w)
+{
+	uint64	   *counters = (uint64 *) &w->counters;
+
+	for (int c = 0; c < CDC_NCOUNTERS; c++)
+		counters[c] = pg_atomic_read_u64(&w->shared->counters[c]);
+}
+
 /* ---- the end -------------------------------------------------------------------------------------- */
 
 static void
@@ -290,6 +300,7 @@ ch_cdc_worker(Datum arg)
 	CdcWorker  *w = &worker;
 
 	w->shared = &cdc_control->pipelines[DatumGetInt32(arg)];
+	take_counters(w);
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include <limits.h>
+#include <signal.h>
 
 #include "access/genam.h"
 #include "access/table.h"
@@ -149,7 +150,11 @@ take_place(Oid database, const char *name)
 	return NULL;
 }
 
-/* A worker is wanted: it looks at the catalog, and knows what to do. */
+/*
+ * A worker is wanted: it looks at the catalog, and knows what to do.  While it makes
+ * the slot or the snapshot it may wait for a lock and hear nothing: it is ended, and
+ * the next one begins with that look.
+ */
 CdcShared *
 cdc_register(Oid database, const char *name)
 {
@@ -168,6 +173,8 @@ cdc_register(Oid database, const char *name)
 		pg_atomic_write_u32(&shared->changed, 1);
 		if (shared->latch)
 			SetLatch(shared->latch);
+		if (shared->pid != 0 && (shared->state == CDC_CREATING || shared->state == CDC_SNAPSHOT))
+			kill(shared->pid, SIGTERM);
 	}
 	LWLockRelease(cdc_control->lock);
 	cdc_wake_launcher();

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "cdc.h"
 #include "fdw/core/compat.h"
@@ -147,7 +148,12 @@ cdc_serve(CdcWorker *w)
 		ProcessConfigFile(PGC_SIGHUP);
 	}
 	if (pg_atomic_read_u32(&w->shared->changed))
+	{
+		/* the snapshot's transaction does not see it: the next worker will */
+		if (IsTransactionState())
+			proc_exit(0);
 		obey(w);
+	}
 	if (w->rk)
 	{
 		cdc_poll(w, 0);

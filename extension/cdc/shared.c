@@ -24,6 +24,7 @@
 #include "cdc.h"
 #include "commands/extension.h"
 #include "fdw/core/compat.h"
+#include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -31,6 +32,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/pg_lsn.h"
 #include "utils/snapmgr.h"
@@ -305,21 +307,27 @@ ch_cdc_preloaded(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(cdc_control != NULL);
 }
 
-/* The name as this transaction has made it. */
-static void
-new_publication_name(Oid publication, Name name)
+/* Has this command given a publication or a server another name?  The catalog cache does not show it yet. */
+static bool
+is_renamed(Oid classid, Oid objectid)
 {
-	Relation	rel = table_open(PublicationRelationId, AccessShareLock);
+	bool		publication = classid == PublicationRelationId;
+	Relation	rel = table_open(classid, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
+	const char *old = publication ? get_publication_name(objectid, true) : GetForeignServer(objectid)->servername;
+	bool		renamed = false;
 
-	ScanKeyInit(&key, Anum_pg_publication_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(publication));
-	scan = systable_beginscan(rel, PublicationObjectIndexId, true, SnapshotSelf, 1, &key);
+	ScanKeyInit(&key, publication ? Anum_pg_publication_oid : Anum_pg_foreign_server_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(objectid));
+	scan = systable_beginscan(rel, publication ? PublicationObjectIndexId : ForeignServerOidIndexId, true, SnapshotSelf, 1, &key);
 	tuple = systable_getnext(scan);
-	namestrcpy(name, tuple ? NameStr(((Form_pg_publication) GETSTRUCT(tuple))->pubname) : "");
+	if (tuple && old)
+		renamed = strcmp(old, publication ? NameStr(((Form_pg_publication) GETSTRUCT(tuple))->pubname) :
+						 NameStr(((Form_pg_foreign_server) GETSTRUCT(tuple))->srvname)) != 0;
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+	return renamed;
 }
 
 /*
@@ -328,13 +336,10 @@ new_publication_name(Oid publication, Name name)
  * would ever get past.
  */
 static char *
-user_of(Oid classid, Oid objectid, bool dropped)
+user_of(Oid classid, Oid objectid)
 {
-	NameData	name;
 	char	   *user = NULL;
 
-	if (classid == PublicationRelationId && !dropped)
-		new_publication_name(objectid, &name);
 	LWLockAcquire(cdc_control->lock, LW_SHARED);
 	for (int i = 0; i < cdc_control->npipelines && user == NULL; i++)
 	{
@@ -344,8 +349,7 @@ user_of(Oid classid, Oid objectid, bool dropped)
 			continue;
 		if (classid == ExtensionRelationId ||
 			(classid == ForeignServerRelationId && shared->server == objectid) ||
-			(classid == PublicationRelationId && shared->publication == objectid &&
-			 (dropped || strcmp(NameStr(name), NameStr(shared->publication_name)) != 0)))
+			(classid == PublicationRelationId && shared->publication == objectid))
 			user = pstrdup(NameStr(shared->name));
 	}
 	LWLockRelease(cdc_control->lock);
@@ -363,10 +367,10 @@ look_at_access(ObjectAccessType access, Oid classid, Oid objectid, int subid, vo
 	if (cdc_control == NULL ||
 		!(access == OAT_DROP ? (classid == PublicationRelationId || classid == ForeignServerRelationId ||
 								(classid == ExtensionRelationId && objectid == get_extension_oid("cipherhorizon", true)))
-		  : access == OAT_POST_ALTER && classid == PublicationRelationId))
+		  : access == OAT_POST_ALTER && (classid == PublicationRelationId || classid == ForeignServerRelationId)))
 		return;
-	user = user_of(classid, objectid, access == OAT_DROP);
-	if (user == NULL)
+	user = user_of(classid, objectid);
+	if (user == NULL || (access == OAT_POST_ALTER && !is_renamed(classid, objectid)))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),

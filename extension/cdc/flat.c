@@ -107,7 +107,7 @@ send_record(CdcWorker *w, CdcTopic *topic, bool keyed)
 }
 
 static void
-change(CdcWorker *w, const CdcChange *change)
+send_change(CdcWorker *w, const CdcChange *change)
 {
 	static const char *const names[] = {"insert", "update", "delete", "read"};
 	const CdcRelation *rel = change->rel;
@@ -132,6 +132,35 @@ change(CdcWorker *w, const CdcChange *change)
 
 		cdc_produce(w, &tombstone);
 	}
+}
+
+static bool
+has_new_key(CdcWorker *w, const CdcChange *change)
+{
+	char	   *old_key;
+
+	if (change->op != CDC_UPDATE || change->old == NULL || change->rel->nkeys == 0)
+		return false;
+	put_key(w, change->rel, change->old);
+	old_key = pstrdup(w->key.data);
+	put_key(w, change->rel, change->new);
+	return strcmp(old_key, w->key.data) != 0;
+}
+
+/* A new key is another row to those who compact: delete the old one, insert the new. */
+static void
+change(CdcWorker *w, const CdcChange *change)
+{
+	CdcChange	deleted = {.op = CDC_DELETE, .rel = change->rel, .old = change->old, .old_is_key = change->old_is_key};
+	CdcChange	inserted = {.op = CDC_INSERT, .rel = change->rel, .new = change->new};
+
+	if (!has_new_key(w, change))
+	{
+		send_change(w, change);
+		return;
+	}
+	send_change(w, &deleted);
+	send_change(w, &inserted);
 }
 
 static void

@@ -453,7 +453,9 @@ send_chunk(CdcWorker *w)
 	request->held = false;
 	w->xact.open = true;
 	w->xact.xid = InvalidTransactionId;
-	w->xact.commit = w->xact.lsn = w->read_to;
+	/* newer than all that was read, older than a commit whose record begins there */
+	w->xact.commit = w->read_to - 1;
+	w->xact.lsn = w->read_to;
 	w->xact.commit_time = GetCurrentTimestamp();
 	w->xact.seq = w->xact.skip = 0;
 	w->xact.traceparent = w->xact.origin = NULL;

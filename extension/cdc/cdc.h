@@ -242,7 +242,6 @@ typedef struct CdcRecord
 } CdcRecord;
 
 extern void cdc_producer_open(struct CdcWorker *w);
-extern void cdc_producer_close(struct CdcWorker *w);
 
 /* The topic of this name; made in Kafka if it is not there.  partitions 0: as the broker likes. */
 extern CdcTopic *cdc_topic(struct CdcWorker *w, const char *name, int partitions, bool compacted);

@@ -268,27 +268,6 @@ cdc_producer_open(CdcWorker *w)
 		UNTIL_DONE(w, rd_kafka_init_transactions(w->rk, 100), "begin with transactions");
 }
 
-/* Also when an error or a signal ends the process: its threads must be gone before OpenSSL is. */
-void
-cdc_producer_close(CdcWorker *w)
-{
-	HASH_SEQ_STATUS scan;
-	CdcTopic   *topic;
-
-	if (w->rk == NULL)
-		return;
-	(void) rd_kafka_purge(w->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
-	if (w->topics)
-	{
-		hash_seq_init(&scan, w->topics);
-		while ((topic = hash_seq_search(&scan)) != NULL)
-			if (topic->handle)
-				rd_kafka_topic_destroy(topic->handle);
-	}
-	rd_kafka_destroy_flags(w->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-	w->rk = NULL;
-}
-
 /* ---- topics ---------------------------------------------------------------------------------- */
 
 /* One attempt; its answer, NULL if there was none in time. */

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "cdc.h"
@@ -58,9 +60,19 @@ leave(int code, Datum arg)
 {
 	CdcWorker  *w = &worker;
 
-	cdc_producer_close(w);
 	pg_atomic_fetch_sub_u32(&cdc_control->workers, 1);
 	cdc_worker_ended(w->shared, failed);
+}
+
+/*
+ * The producer is not closed: librdkafka 2.0 may fail an assertion when a request
+ * about a transaction is under way, and a process that aborts takes the server
+ * with it.  Nor is exit() left to run OpenSSL's handlers beside threads that live.
+ */
+static void
+end_at_once(int code, Datum arg)
+{
+	_exit(code);
 }
 
 void
@@ -315,6 +327,7 @@ ch_cdc_worker(Datum arg)
 	w->shared->latch = MyLatch;
 	LWLockRelease(cdc_control->lock);
 	pg_atomic_fetch_add_u32(&cdc_control->workers, 1);
+	on_proc_exit(end_at_once, 0);
 	before_shmem_exit(leave, 0);
 	BackgroundWorkerInitializeConnectionByOid(w->shared->database, InvalidOid, 0);
 	failed = false;

@@ -111,6 +111,7 @@ typedef struct CdcShared
 	TimestampTz state_since;
 	char		error[CDC_ERROR_SIZE];	/* the last one, or empty */
 	TimestampTz error_at;
+	XLogRecPtr	careful_until;	/* Kafka refused a batch: records are sent one by one up to there */
 	/* what it lives on */
 	Oid			server;
 	Oid			publication;
@@ -479,6 +480,8 @@ typedef struct CdcWorker
 	uint64		flushed_records;	/* sent before their time, and all before */
 	TimestampTz flushed_at;
 	uint64		trimmed_bytes;	/* counters.bytes when memory was given back */
+	bool		careful;		/* sends records one by one */
+	bool		refused;		/* a batch, and not all of it need be bad */
 	struct CdcLetter *letters;	/* refused by Kafka, not yet kept */
 
 	/* the position */

@@ -36,7 +36,7 @@
 
 /* ---- librdkafka's callbacks ----------------------------------------------------------- */
 
-/* Kafka will not take this record, however often it is sent. */
+/* Kafka will not take this record, or another one of its batch, however often it is sent. */
 static bool
 is_refusal(rd_kafka_resp_err_t error)
 {
@@ -100,7 +100,12 @@ delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 	else if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
 		return;
 	else if (is_refusal(message->err) && message->_private)
-		note_refusal(w, message);
+	{
+		if (w->careful)
+			note_refusal(w, message);
+		else
+			w->refused = true;
+	}
 	else if (w->failure[0] == '\0')
 		snprintf(w->failure, sizeof(w->failure), "Kafka did not take a record of topic \"%s\": %s",
 				 rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err));
@@ -212,6 +217,11 @@ try_again(CdcWorker *w, TimestampTz start)
 		rd_kafka_error_t *error_; \
 		while ((error_ = (call)) != NULL) \
 		{ \
+			if (w->refused || w->letters) \
+			{ \
+				rd_kafka_error_destroy(error_); \
+				cdc_poll(w, 0); \
+			} \
 			if (!rd_kafka_error_is_retriable(error_) && rd_kafka_error_code(error_) != RD_KAFKA_RESP_ERR__TIMED_OUT) \
 				raise_error(error_, what); \
 			rd_kafka_error_destroy(error_); \
@@ -241,6 +251,9 @@ cdc_producer_open(CdcWorker *w)
 	cdc_conf_set(conf, "queue.buffering.max.kbytes", psprintf("%d", cdc_queue_size));
 	cdc_conf_set(conf, "queue.buffering.max.messages", "1000000");
 	cdc_conf_set(conf, "log.queue", "true");
+	w->careful = w->shared->careful_until != InvalidXLogRecPtr;
+	if (w->careful)
+		cdc_conf_set(conf, "batch.num.messages", "1");
 	if (config->exactly_once)
 	{
 		cdc_conf_set(conf, "transactional.id", psprintf("cipherhorizon-" UINT64_FORMAT "-%u-%s", GetSystemIdentifier(), MyDatabaseId, config->slot));
@@ -406,10 +419,24 @@ keep_letters(CdcWorker *w)
 	}
 }
 
+/*
+ * Kafka refuses batches, and says not which record it is about: they are made
+ * again, by a worker that sends records one by one until it is past them.
+ */
+static void
+become_careful(CdcWorker *w)
+{
+	ereport(LOG, (errmsg("pipeline \"%s\": Kafka refused a batch of records, they are sent one by one", w->config->name)));
+	w->shared->careful_until = Max(w->read_to, w->xact.commit);
+	proc_exit(0);
+}
+
 void
 cdc_poll(CdcWorker *w, int timeout)
 {
 	(void) rd_kafka_poll(w->rk, timeout);
+	if (unlikely(w->refused))
+		become_careful(w);
 	if (unlikely(w->failure[0] != '\0'))
 		raise_failure(w);
 	if (unlikely(w->letters != NULL))

@@ -274,6 +274,12 @@ stream(CdcWorker *w)
 		cdc_snapshot_step(w);
 		if (w->shared->failures > 0 && w->acked > w->started_at)
 			w->shared->failures = 0;
+		if (w->careful && w->acked > w->shared->careful_until)
+		{
+			w->shared->careful_until = InvalidXLogRecPtr;
+			settle(w);
+			proc_exit(0);
+		}
 	}
 }
 

@@ -109,6 +109,9 @@ PGXS_DIR=$(dirname "$("$PG_CONFIG" --pgxs)")
 TAP_DIR=$(mktemp -d "${TMPDIR:-/tmp}/cipherhorizon-tap.XXXXXX")
 # the clone may lie where the user postgres cannot look
 cp -r test "$TAP_DIR/test"
+# a script may start a store of its own
+mkdir "$TAP_DIR/docker"
+cp -r docker/native "$TAP_DIR/docker/native"
 if [ "$(id -u)" = 0 ]; then chown -R postgres "$TAP_DIR"; fi
 trap 'rm -rf "$TAP_DIR"' EXIT
 

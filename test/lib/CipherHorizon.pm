@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(start_node session cancel_query ms_of kb_of $clock $took $memory
+our @EXPORT = qw(start_node use_node session cancel_query ms_of kb_of $clock $took $memory
   start_child start_process stop_process wait_until serve make_certificate);
 
 # ---- processes ---------------------------------------------------------------
@@ -136,6 +136,9 @@ sub start_node
 	$node->safe_psql('postgres', "CREATE EXTENSION cipherhorizon; CREATE TABLE memory (line text); $sql");
 	return $node;
 }
+
+# One that is made elsewhere, for session() and those below.
+sub use_node { ($node) = @_; return; }
 
 # Run a script in one session; statements may fail.  Returns all it printed.
 sub session

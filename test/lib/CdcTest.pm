@@ -167,7 +167,7 @@ sub stop_load
 my %brokers;
 my $store = 'docker/native/kafka.sh';
 
-# One of its own below $dir, with $conf besides.  It is addressed by its name from now on.
+# A broker that is known by this name from now on; returns its address.
 sub start_broker
 {
 	my ($name) = @_;

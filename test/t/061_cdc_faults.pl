@@ -53,6 +53,11 @@ sub check
 	my $twice = compare_with_source($consumer{alo}, "$what, at least once", @tables);
 	cmp_ok($twice, '<=', $bound, "$what, at least once: few twice");
 	is(compare_with_source($consumer{eos}, "$what, exactly once", @tables), 0, "$what, exactly once: nothing twice");
+	for my $p (@both)
+	{
+		my $confirmed = sql("SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = 'cipherhorizon_$p'");
+		cmp_ok(noted_position($kafka, $p), '>=', $confirmed, "$what, $p: the slot is not told more than Kafka has");
+	}
 	return;
 }
 

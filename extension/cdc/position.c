@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "access/timeline.h"
 #include "access/xlog.h"
 #include "cdc.h"
 #include "fdw/core/compat.h"
@@ -280,6 +281,21 @@ cdc_read_position(CdcWorker *w)
 
 /* ---- where to begin ----------------------------------------------------------------------- */
 
+/* Does this server's history have the WAL up to where Kafka is?  A promoted standby may lack the end of it. */
+static bool
+has_wal_of(const CdcPosition *position)
+{
+	TimeLineID	timeline = GetWALInsertionTimeLine();
+	List	   *history;
+
+	if (position->timeline > timeline || position->end > GetXLogInsertRecPtr())
+		return false;
+	if (position->timeline == timeline)
+		return true;
+	history = readTimeLineHistory(timeline);
+	return tliInHistory(position->timeline, history) && position->end <= tliSwitchPoint(position->timeline, history, NULL);
+}
+
 static const char *
 problem_with(const CdcWorker *w, const CdcPosition *position, CdcState *state)
 {
@@ -288,8 +304,8 @@ problem_with(const CdcWorker *w, const CdcPosition *position, CdcState *state)
 	*state = CDC_LOST;
 	if (position->sysid != GetSystemIdentifier())
 		return psprintf("the position in Kafka is of another cluster, with system identifier " UINT64_FORMAT, position->sysid);
-	if (position->timeline > GetWALInsertionTimeLine() || position->end > GetXLogInsertRecPtr())
-		return psprintf("the position in Kafka, %X/%X on timeline %u, is not in the WAL of this server: was an older backup restored?",
+	if (!has_wal_of(position))
+		return psprintf("the position in Kafka, %X/%X on timeline %u, is not in the WAL of this server: was an older backup restored, or a standby promoted that was behind?",
 						LSN_FORMAT_ARGS(position->end), position->timeline);
 	*state = CDC_GAP;
 	if (position->end < slot && !w->config->accept_gap)

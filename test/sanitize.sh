@@ -35,6 +35,7 @@ listen_addresses = '127.0.0.1'
 port = 5699
 unix_socket_directories = '$dir'
 fsync = off
+wal_level = logical
 C
 # A preloaded libasan leaves glibc's lock of the message catalogs broken, and the
 # first bindtextdomain then waits for ever: messages go untranslated here.

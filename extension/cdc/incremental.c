@@ -28,6 +28,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -373,7 +374,8 @@ keep_snapshot(Snapshot snapshot)
 
 /*
  * As the pipeline's owner: the filter is a text of his.  An error in it is the
- * request's, not the stream's: in text if there was one, else NULL.
+ * request's, not the stream's: in text if there was one, else NULL.  Settings that
+ * it changes are set back: what follows is run by a superuser.
  */
 static char *
 run_query(CdcWorker *w, const char *sql)
@@ -393,9 +395,12 @@ run_query(CdcWorker *w, const char *sql)
 		if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
 			elog(ERROR, "could not read a chunk of table %u", request->relid);
 		SetUserIdAndSecContext(userid, context);
+		int			settings = NewGUCNestLevel();
+
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
+		AtEOXact_GUC(false, settings);
 	{
 		ErrorData  *error;
 

@@ -133,9 +133,7 @@ COMMENT ON FUNCTION @extschema@._cdc_problems(name) IS 'what stands in the way o
 
 -- The role that asks, whoever owns the function
 CREATE FUNCTION @extschema@._cdc_asker() RETURNS name
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)::name
-$$;
+  LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'ch_cdc_asker';
 COMMENT ON FUNCTION @extschema@._cdc_asker() IS 'the role that called a SECURITY DEFINER function';
 
 CREATE FUNCTION @extschema@._cdc_check_rights(publication name, server name) RETURNS void

@@ -184,13 +184,16 @@ cdc_register(Oid database, const char *name)
 	return shared;
 }
 
-/* The worker ends, and its place is free: unless it is registered anew until then. */
+/* The worker ends, and its place is free: unless it is registered anew until then, or was since it looked. */
 void
 cdc_forget(CdcShared *shared)
 {
 	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
-	shared->wanted = false;
-	shared->gone = true;
+	if (pg_atomic_read_u32(&shared->changed) == 0)
+	{
+		shared->wanted = false;
+		shared->gone = true;
+	}
 	LWLockRelease(cdc_control->lock);
 }
 
@@ -313,9 +316,6 @@ ch_cdc_preloaded(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(cdc_control != NULL);
 }
 
-/* Has this command given a publication or a server another name?  The catalog cache does not show it yet. */
-static bool
-is_renamed(Oid classid, Oid objectid)
 /*
  * The role that called a SECURITY DEFINER function, whoever owns that.  Where others'
  * code is run for a superuser (an index's function by ANALYZE, by autovacuum even),
@@ -334,6 +334,9 @@ ch_cdc_asker(PG_FUNCTION_ARGS)
 	PG_RETURN_NAME(asker);
 }
 
+/* Has this command given a publication or a server another name?  The catalog cache does not show it yet. */
+static bool
+is_renamed(Oid classid, Oid objectid)
 {
 	bool		publication = classid == PublicationRelationId;
 	Relation	rel = table_open(classid, AccessShareLock);

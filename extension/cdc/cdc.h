@@ -455,6 +455,8 @@ typedef struct CdcWorker
 	XLogRecPtr	read_to;		/* decoded */
 	XLogRecPtr	started_at;		/* where the stream began */
 	CdcCounters counters;
+extern void cdc_json_init(void);	/* in a transaction, before any other */
+extern const char *cdc_utf8(const char *text, int *len);	/* of the database's encoding */
 
 	/* the stream */
 	CdcTransaction xact;
@@ -467,6 +469,7 @@ typedef struct CdcWorker
 	int			topic_partitions;	/* 0: the broker's default */
 	int			topic_replication;
 	CdcTopic   *progress;
+	char	   *database;		/* its name: the catalog is not at hand everywhere */
 	int			wakeup[2];		/* a pipe that librdkafka writes to */
 	struct WaitEventSet *events;
 	char		kafka_error[512];	/* what librdkafka said last */

@@ -565,9 +565,13 @@ typedef struct CdcLetter
 	size_t		key_len;
 	char	   *value;			/* NULL: a tombstone */
 	size_t		value_len;
+/* seal.c: false: the message is not one of ours */
+extern bool cdc_open_seal(const CdcWorker *w, const CdcMessage *message, CdcMessage *inner);
+
 } CdcLetter;
 
 extern void cdc_keep_letter(CdcWorker *w, const CdcLetter *letter);
+extern bool cdc_is_traceparent(const char *text);
 extern void cdc_load_letters(CdcWorker *w);
 extern bool cdc_is_dead(CdcWorker *w, const char *position);
 

@@ -76,28 +76,35 @@ send_definition(CdcWorker *w, const CdcMessage *message)
 	cdc_produce(w, &record);
 }
 
+/* Not sealed: everyone may set it; but only to one. */
 static void
 set_trace(CdcWorker *w, const CdcMessage *message)
 {
+	const char *text = pnstrdup(message->content, message->len);
+
+	if (!cdc_is_traceparent(text))
+		return;
 	if (w->xact.traceparent)
 		pfree(w->xact.traceparent);
-	w->xact.traceparent = MemoryContextStrdup(w->cxt, pnstrdup(message->content, message->len));
+	w->xact.traceparent = MemoryContextStrdup(w->cxt, text);
 }
 
 void
 cdc_message(CdcWorker *w, const CdcMessage *message)
 {
-	if (strcmp(message->prefix, "cipherhorizon.emit") == 0)
-		send_outbox(w, message);
-	else if (strcmp(message->prefix, "cipherhorizon.ddl") == 0)
-		send_definition(w, message);
+	CdcMessage	inner;
+
+	if (strcmp(message->prefix, "cipherhorizon.emit") == 0 && cdc_open_seal(w, message, &inner))
+		send_outbox(w, &inner);
+	else if (strcmp(message->prefix, "cipherhorizon.ddl") == 0 && cdc_open_seal(w, message, &inner))
+		send_definition(w, &inner);
 	else if (strcmp(message->prefix, "cipherhorizon.trace") == 0)
 		set_trace(w, message);
 	else
 		w->config->format->message(w, message);
 }
 
-/* Between transactions, as if it were one of its own: its position is its LSN. */
+/* Between transactions, as if it were one of its own: its position is its LSN.  It has no words to us. */
 void
 cdc_message_alone(CdcWorker *w, const CdcMessage *message)
 {
@@ -109,7 +116,7 @@ cdc_message_alone(CdcWorker *w, const CdcMessage *message)
 	w->xact.seq = 0;
 	w->xact.skip = w->xact.commit == w->resume.commit ? w->resume.seq : 0;
 	w->xact.traceparent = NULL;
-	cdc_message(w, message);
+	w->config->format->message(w, message);
 	w->xact = within;
 	w->xact.last_commit = message->lsn;
 	cdc_batch_end(w, message->lsn + 1, 0);

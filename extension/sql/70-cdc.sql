@@ -340,9 +340,27 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.cdc_drop(name) IS 'ends a pipeline when the transaction commits, and drops its slot; topics stay';
 
+CREATE FUNCTION @extschema@._cdc_log(prefix text, content text) RETURNS pg_lsn
+  LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'ch_cdc_log';
+COMMENT ON FUNCTION @extschema@._cdc_log(text, text) IS 'writes a logical message that pipelines take for their own';
+REVOKE ALL ON FUNCTION @extschema@._cdc_log(text, text) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.cdc_emit(topic text, key text, payload text, headers jsonb DEFAULT NULL, pipeline name DEFAULT NULL) RETURNS pg_lsn
-  LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT pg_logical_emit_message(true, 'cipherhorizon.emit', jsonb_strip_nulls(jsonb_build_object('topic', topic, 'key', key, 'payload', payload, 'headers', headers, 'pipeline', pipeline))::text)
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF topic IS NULL THEN
+    RAISE EXCEPTION 'topic must not be null' USING ERRCODE = 'null_value_not_allowed';
+  END IF;
+  IF topic !~ '^[a-zA-Z0-9._-]{1,249}$' OR topic IN ('.', '..') THEN
+    RAISE EXCEPTION 'invalid topic "%"', topic
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Kafka''s names have letters, digits, points, hyphens and underscores.';
+  END IF;
+  IF EXISTS (SELECT FROM @extschema@.cdc_pipeline p WHERE p.topic_prefix || '.positions' = topic) THEN
+    RAISE EXCEPTION 'topic "%" has the positions of a pipeline', topic USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN @extschema@._cdc_log('cipherhorizon.emit',
+    jsonb_strip_nulls(jsonb_build_object('topic', topic, 'key', key, 'payload', payload, 'headers', headers, 'pipeline', pipeline))::text);
+END
 $$;
 COMMENT ON FUNCTION @extschema@.cdc_emit(text, text, text, jsonb, name) IS
   'transactional outbox: sends a record to a topic in its place among the transaction''s changes, if it commits; by one pipeline, or by all of the database';
@@ -384,7 +402,7 @@ BEGIN
     FROM pg_event_trigger_ddl_commands() WHERE schema_name IS DISTINCT FROM 'pg_temp' AND object_type IN ('table', 'table column', 'type', 'schema', 'index');
   END IF;
   IF objects IS NOT NULL THEN
-    PERFORM pg_logical_emit_message(true, 'cipherhorizon.ddl',
+    PERFORM @extschema@._cdc_log('cipherhorizon.ddl',
       jsonb_build_object('tag', tg_tag, 'ddl', current_query(), 'role', session_user, 'objects', objects)::text);
   END IF;
 END

@@ -97,8 +97,8 @@ read_update(CdcWorker *w, StringInfo in, CdcChange *change)
 	}
 	change->new = w->new;
 	read_tuple(in, change->rel, w->new);
-	/* what was not changed is in the old row, if all of that is there */
-	if (change->old && !change->old_is_key)
+	/* what was not changed is in the old row: all of it, or the key, which may be out of line, too */
+	if (change->old)
 		for (int i = 0; i < change->rel->ncolumns; i++)
 			if (w->new[i].kind == LOGICALREP_COLUMN_UNCHANGED)
 				w->new[i] = w->old[i];

@@ -354,6 +354,19 @@ struct CdcRelation
 /* A 'R' message; must run under the historic snapshot. */
 extern CdcRelation *cdc_relation_read(struct CdcWorker *w, StringInfo in);
 extern CdcRelation *cdc_relation_find(struct CdcWorker *w, Oid relid);
+/*
+ * Columns of the published table t (pg_publication_tables), that is c in pg_class, as
+ * the stream brings them: it has no generated ones up to 17, and from 18 on those
+ * that are named.
+ */
+#if PG_VERSION_NUM >= 180000
+#define CDC_PUBLISHED_COLUMNS "t.attnames::text[]"
+#else
+#define CDC_PUBLISHED_COLUMNS \
+	"CASE WHEN t.attnames IS NOT NULL THEN ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a " \
+	"WHERE a.attrelid = c.oid AND a.attname = ANY (t.attnames) AND a.attgenerated = '' ORDER BY a.attnum) END"
+#endif
+
 
 /*
  * A table as it is now, with these columns (texts), for a snapshot of its rows: the

@@ -233,7 +233,7 @@ load_request(CdcWorker *w)
 	bool		isnull;
 	Datum		datum;
 
-	if (SPI_execute_with_args("SELECT s.id, s.relation::oid, s.filter, s.last_key, s.rows, t.attnames::text[], t.rowfilter "
+	if (SPI_execute_with_args("SELECT s.id, s.relation::oid, s.filter, s.last_key, s.rows, " CDC_PUBLISHED_COLUMNS ", t.rowfilter "
 							  "FROM cipherhorizon.cdc_snapshot s "
 							  "JOIN pg_catalog.pg_class c ON c.oid = s.relation "
 							  "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "

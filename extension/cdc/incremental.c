@@ -117,9 +117,9 @@ key_of(const CdcRelation *rel, const CdcValue *values)
 }
 
 static void
-take_out(const CdcValue *values)
+take_out(const CdcRelation *rel, const CdcValue *values)
 {
-	char	   *key = key_of(request->rel, values);
+	char	   *key = key_of(rel, values);
 	KeyEntry   *entry = hash_search(request->keys, &key, HASH_FIND, NULL);
 
 	if (entry)
@@ -129,10 +129,13 @@ take_out(const CdcValue *values)
 
 /* ---- what the stream brings --------------------------------------------------------------------- */
 
-/* Top-level transactions that it brought last. */
-#define RECENT 1024
+/*
+ * Top-level transactions that it brought last.  Many, because one may wait between
+ * the two for a synchronous standby, while others do not.
+ */
+#define RECENT 16384
 static TransactionId recent[RECENT];
-static int	next_recent = 0;
+static uint32 next_recent = 0;
 
 void
 cdc_snapshot_saw(CdcWorker *w)
@@ -167,10 +170,11 @@ cdc_snapshot_change(CdcWorker *w, const CdcChange *change)
 	if (request == NULL || !request->held || change->rel->relid != request->relid ||
 		!is_newer(w->xact.xid, request->xmax, request->running, request->nrunning))
 		return;
+	/* the table may have changed since the chunk was read: its columns are others then */
 	if (change->new)
-		take_out(change->new);
+		take_out(change->rel, change->new);
 	if (change->old)
-		take_out(change->old);
+		take_out(change->rel, change->old);
 }
 
 void
@@ -391,16 +395,16 @@ run_query(CdcWorker *w, const char *sql)
 	MemoryContextSwitchTo(cxt);
 	PG_TRY();
 	{
+		int			settings = NewGUCNestLevel();
+
 		SetUserIdAndSecContext(w->config->owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 		if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
 			elog(ERROR, "could not read a chunk of table %u", request->relid);
+		AtEOXact_GUC(false, settings);
 		SetUserIdAndSecContext(userid, context);
-		int			settings = NewGUCNestLevel();
-
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
-		AtEOXact_GUC(false, settings);
 	{
 		ErrorData  *error;
 

@@ -240,6 +240,7 @@ typedef struct CdcRecord
 	const char *value;			/* NULL: a tombstone */
 	size_t		value_len;
 	rd_kafka_headers_t *headers;	/* taken over; NULL: none */
+	bool		uncounted;		/* has no number among the transaction's: another worker may send it elsewhere, or again */
 } CdcRecord;
 
 extern void cdc_producer_open(struct CdcWorker *w);

@@ -523,8 +523,9 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 	rd_kafka_resp_err_t error;
 	int			len = 16;
 
-	w->xact.seq++;
-	if (unlikely(w->xact.seq <= w->xact.skip))
+	if (likely(!record->uncounted))
+		w->xact.seq++;
+	if (unlikely(w->xact.seq <= w->xact.skip && !record->uncounted))
 	{
 		if (headers)
 			rd_kafka_headers_destroy(headers);
@@ -533,9 +534,9 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 	for (int i = 0; i < 16; i++)
 		position[i] = digits[(w->xact.commit >> (60 - 4 * i)) & 15];
 	position[len++] = '/';
-	len += pg_ulltoa_n(w->xact.seq, position + len);
+	len += pg_ulltoa_n(record->uncounted ? 0 : w->xact.seq, position + len);
 	position[len] = '\0';
-	if (unlikely(cdc_is_dead(w, position)))
+	if (unlikely(cdc_is_dead(w, position) && !record->uncounted))
 	{
 		if (headers)
 			rd_kafka_headers_destroy(headers);

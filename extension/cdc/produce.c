@@ -407,8 +407,9 @@ keep_letters(CdcWorker *w)
 	{
 		CdcLetter  *letter = w->letters;
 
-		cdc_keep_letter(w, letter);
+		/* taken out first: there may come others, and this be called again, while it is kept */
 		w->letters = letter->next;
+		cdc_keep_letter(w, letter);
 		cdc_batch_acked(w, letter->batch);
 		free(letter->topic);
 		free(letter->position);

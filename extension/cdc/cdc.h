@@ -254,6 +254,8 @@ extern CdcTopic *cdc_topic(struct CdcWorker *w, const char *name, int partitions
  */
 extern void cdc_produce(struct CdcWorker *w, const CdcRecord *record);
 
+extern void cdc_give_up(struct CdcWorker *w, CdcTopic *topic, const char *reason);	/* a record that cannot be made */
+
 extern void cdc_produce_aside(struct CdcWorker *w, const CdcRecord *record);
 
 /* Take in what was acknowledged, waiting for at most so long (ms). */
@@ -352,9 +354,6 @@ struct CdcRelation
 	void	   *format_data;	/* what the format has prepared, in cxt */
 };
 
-/* A 'R' message; must run under the historic snapshot. */
-extern CdcRelation *cdc_relation_read(struct CdcWorker *w, StringInfo in);
-extern CdcRelation *cdc_relation_find(struct CdcWorker *w, Oid relid);
 /*
  * Columns of the published table t (pg_publication_tables), that is c in pg_class, as
  * the stream brings them: it has no generated ones up to 17, and from 18 on those
@@ -368,6 +367,9 @@ extern CdcRelation *cdc_relation_find(struct CdcWorker *w, Oid relid);
 	"WHERE a.attrelid = c.oid AND a.attname = ANY (t.attnames) AND a.attgenerated = '' ORDER BY a.attnum) END"
 #endif
 
+/* A 'R' message; must run under the historic snapshot. */
+extern CdcRelation *cdc_relation_read(struct CdcWorker *w, StringInfo in);
+extern CdcRelation *cdc_relation_find(struct CdcWorker *w, Oid relid);
 
 /*
  * A table as it is now, with these columns (texts), for a snapshot of its rows: the
@@ -453,6 +455,8 @@ extern const CdcFormat cdc_raw;
 #define CDC_EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 
 /* JSON (json.c) */
+extern void cdc_json_init(void);	/* in a transaction, before any other */
+extern const char *cdc_utf8(const char *text, int *len);	/* of the database's encoding */
 extern void cdc_json_string(StringInfo out, const char *text, int len);
 extern void cdc_json_base64(StringInfo out, const unsigned char *bytes, int len);
 extern void cdc_json_int(StringInfo out, int64 value);
@@ -465,12 +469,11 @@ typedef struct CdcWorker
 	CdcConfig  *config;
 	MemoryContext cxt;			/* as long as the worker */
 	MemoryContext change_cxt;	/* reset after each change */
+	char	   *database;		/* its name: the catalog is not at hand everywhere */
 	LogicalDecodingContext *decoding;
 	XLogRecPtr	read_to;		/* decoded */
 	XLogRecPtr	started_at;		/* where the stream began */
 	CdcCounters counters;
-extern void cdc_json_init(void);	/* in a transaction, before any other */
-extern const char *cdc_utf8(const char *text, int *len);	/* of the database's encoding */
 
 	/* the stream */
 	CdcTransaction xact;
@@ -483,7 +486,6 @@ extern const char *cdc_utf8(const char *text, int *len);	/* of the database's en
 	int			topic_partitions;	/* 0: the broker's default */
 	int			topic_replication;
 	CdcTopic   *progress;
-	char	   *database;		/* its name: the catalog is not at hand everywhere */
 	int			wakeup[2];		/* a pipe that librdkafka writes to */
 	struct WaitEventSet *events;
 	char		kafka_error[512];	/* what librdkafka said last */
@@ -563,9 +565,13 @@ extern void cdc_snapshot_saw(CdcWorker *w); /* a transaction begins */
 extern void cdc_snapshot_change(CdcWorker *w, const CdcChange *change);
 extern void cdc_snapshot_truncate(CdcWorker *w, const CdcRelation *rel);
 
+/* seal.c: false: the message is not one of ours */
+extern bool cdc_open_seal(const CdcWorker *w, const CdcMessage *message, CdcMessage *inner);
+
 /* trace.c */
 extern void cdc_trace_init(void);
 extern void cdc_trace_end(void);
+extern bool cdc_is_traceparent(const char *text);
 
 /* deadletter.c */
 typedef struct CdcLetter
@@ -579,13 +585,9 @@ typedef struct CdcLetter
 	size_t		key_len;
 	char	   *value;			/* NULL: a tombstone */
 	size_t		value_len;
-/* seal.c: false: the message is not one of ours */
-extern bool cdc_open_seal(const CdcWorker *w, const CdcMessage *message, CdcMessage *inner);
-
 } CdcLetter;
 
 extern void cdc_keep_letter(CdcWorker *w, const CdcLetter *letter);
-extern bool cdc_is_traceparent(const char *text);
 extern void cdc_load_letters(CdcWorker *w);
 extern bool cdc_is_dead(CdcWorker *w, const char *position);
 

@@ -568,6 +568,20 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 	cdc_batch_acked(w, w->next_batch);
 }
 
+/* A record that cannot be made: its key is in w->key, if it came so far; the beginning of it does. */
+void
+cdc_give_up(CdcWorker *w, CdcTopic *topic, const char *reason)
+{
+	CdcRecord	record = {.topic = topic, .key = w->key.data, .key_len = Min(w->key.len, 1000000)};
+	char		position[40];
+
+	if (++w->xact.seq <= w->xact.skip)
+		return;
+	snprintf(position, sizeof(position), "%016llX/%u", (unsigned long long) w->xact.commit, w->xact.seq);
+	if (!cdc_is_dead(w, position))
+		dead_letter(w, &record, position, reason);
+}
+
 /* One that is not of the stream: it has no position, and if Kafka refuses it, none is kept. */
 void
 cdc_produce_aside(CdcWorker *w, const CdcRecord *record)

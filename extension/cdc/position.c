@@ -332,11 +332,11 @@ cdc_reconcile(CdcWorker *w)
 	problem = problem_with(w, &position, &state);
 	if (problem)
 		cdc_stop(w, state, problem);
-	if (position.end < slot)
-	{
+	/* once, and not some day when there is another one */
+	if (w->config->accept_gap)
 		cdc_mark_gap_accepted(w->config->name);
 		return slot;
-	}
+	if (position.end < slot)
 	w->resume = position;
 	return position.end;
 }

@@ -261,7 +261,8 @@ cdc_read_position(CdcWorker *w)
 	conf = cdc_broker_conf(w->config->server, w->config->owner);
 	CommitTransactionCommand();
 	cdc_conf_set(conf, "enable.partition.eof", "true");
-	cdc_conf_set(conf, "isolation.level", "read_committed");
+	/* records of a pipeline that has no transactions do not wait for the end of others' */
+	cdc_conf_set(conf, "isolation.level", w->config->exactly_once ? "read_committed" : "read_uncommitted");
 	cdc_conf_set(conf, "fetch.wait.max.ms", "10");
 	cdc_conf_set(conf, "log_level", "0");
 	do
@@ -335,8 +336,8 @@ cdc_reconcile(CdcWorker *w)
 	/* once, and not some day when there is another one */
 	if (w->config->accept_gap)
 		cdc_mark_gap_accepted(w->config->name);
-		return slot;
 	if (position.end < slot)
+		return slot;
 	w->resume = position;
 	return position.end;
 }

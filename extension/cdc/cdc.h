@@ -254,6 +254,9 @@ extern CdcTopic *cdc_topic(struct CdcWorker *w, const char *name, int partitions
  */
 extern void cdc_produce(struct CdcWorker *w, const CdcRecord *record);
 
+/* While the queue is full: the worker may end there. */
+extern void cdc_wait_for_room(struct CdcWorker *w);
+
 extern void cdc_give_up(struct CdcWorker *w, CdcTopic *topic, const char *reason);	/* a record that cannot be made */
 
 extern void cdc_produce_aside(struct CdcWorker *w, const CdcRecord *record);

@@ -133,10 +133,7 @@ cdc_write_position(CdcWorker *w, XLogRecPtr end)
 									  RD_KAFKA_V_KEY(w->config->slot, strlen(w->config->slot)),
 									  RD_KAFKA_V_VALUE(value, strlen(value)), RD_KAFKA_V_OPAQUE(NULL),
 									  RD_KAFKA_V_END)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-	{
-		cdc_poll(w, 20);
-		cdc_check(w);
-	}
+		cdc_wait_for_room(w);
 	if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),

@@ -503,8 +503,8 @@ hand_over(CdcWorker *w, const CdcRecord *record, rd_kafka_headers_t *headers, ui
 }
 
 /* Wait for room in the queue.  Nothing is lost if the worker ends here. */
-static void
-wait_for_room(CdcWorker *w)
+void
+cdc_wait_for_room(CdcWorker *w)
 {
 	TimestampTz start = GetCurrentTimestamp();
 
@@ -552,7 +552,7 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 		begin_transaction(w);
 	cdc_batch_add(w);
 	while ((error = hand_over(w, record, headers, w->next_batch)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-		wait_for_room(w);
+		cdc_wait_for_room(w);
 	w->counters.produced++;
 	w->counters.bytes += record->key_len + record->value_len;
 	w->transaction_records++;
@@ -589,7 +589,7 @@ cdc_produce_aside(CdcWorker *w, const CdcRecord *record)
 	if (w->config->exactly_once && !w->in_transaction)
 		begin_transaction(w);
 	while (hand_over(w, record, NULL, CDC_ASIDE) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-		wait_for_room(w);
+		cdc_wait_for_room(w);
 }
 
 void

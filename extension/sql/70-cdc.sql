@@ -200,9 +200,10 @@ BEGIN
   PERFORM @extschema@._cdc_is_one_of('start', start, '{snapshot,now}');
   PERFORM @extschema@._cdc_is_one_of('decimals', decimals, '{precise,string,double}');
   PERFORM @extschema@._cdc_is_one_of('unchanged', unchanged, '{placeholder,omit}');
-  IF topic_prefix !~ '^[a-zA-Z0-9._-]{1,200}$' THEN
+  -- with the names of any schema and table behind it, a topic's has at most 249
+  IF topic_prefix !~ '^[a-zA-Z0-9._-]{1,121}$' THEN
     RAISE EXCEPTION 'invalid topic prefix "%"', topic_prefix
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Kafka''s names have letters, digits, points, hyphens and underscores.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'It has up to 121 letters, digits, points, hyphens and underscores.';
   END IF;
   IF slot !~ '^[a-z0-9_]{1,63}$' THEN
     RAISE EXCEPTION 'invalid name of a replication slot: "%"', slot

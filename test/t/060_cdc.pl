@@ -64,6 +64,7 @@ my %refused = (
 	"'pub', 'k', delivery => 'often'" => qr/22023: invalid value for "delivery": "often"/,
 	"'pub', 'k', start => 'then'" => qr/22023: invalid value for "start": "then"/,
 	"'pub', 'k', topic_prefix => 'a b'" => qr/22023: invalid topic prefix "a b"/,
+	"'pub', 'k', topic_prefix => repeat('x', 122)" => qr/22023: invalid topic prefix "x+"\nHINT:  It has up to 121 letters/,
 	"'pub', 'k', slot => 'A-B'" => qr/42602: invalid name of a replication slot: "A-B"/,
 	"'pub', 'k', slot => NULL, decimals => NULL" => qr/22023: invalid value for "decimals"/,
 	"NULL, 'k'" => qr/22004: name, publication and server must not be null/,

@@ -254,6 +254,8 @@ extern CdcTopic *cdc_topic(struct CdcWorker *w, const char *name, int partitions
  */
 extern void cdc_produce(struct CdcWorker *w, const CdcRecord *record);
 
+extern void cdc_look_for_refusal(struct CdcWorker *w);	/* before an error is raised */
+
 /* While the queue is full: the worker may end there. */
 extern void cdc_wait_for_room(struct CdcWorker *w);
 

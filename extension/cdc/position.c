@@ -135,10 +135,13 @@ cdc_write_position(CdcWorker *w, XLogRecPtr end)
 									  RD_KAFKA_V_END)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 		cdc_wait_for_room(w);
 	if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		cdc_look_for_refusal(w);
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not note the position in Kafka"),
 				 errdetail("%s.", rd_kafka_err2str(error))));
+	}
 	w->noted = end;
 	pfree(value);
 }

@@ -209,6 +209,24 @@ try_again(CdcWorker *w, TimestampTz start)
 	yield(w);
 }
 
+/*
+ * A record that Kafka refuses breaks the transaction at once; which one it was comes
+ * a moment later, and it would be refused again and again if nobody waited for that.
+ */
+void
+cdc_look_for_refusal(CdcWorker *w)
+{
+	if (!w->config->exactly_once)
+		return;
+	for (int tries = 0; tries < 50 && !w->refused && w->letters == NULL && w->failure[0] == '\0'; tries++)
+	{
+		(void) rd_kafka_poll(w->rk, 20);
+		cdc_check(w);
+	}
+	/* it does not come back if there was one */
+	cdc_poll(w, 0);
+}
+
 /* Call until it is not a matter of time; what is between raises nothing. */
 #define UNTIL_DONE(w, call, what) \
 	do \
@@ -217,13 +235,11 @@ try_again(CdcWorker *w, TimestampTz start)
 		rd_kafka_error_t *error_; \
 		while ((error_ = (call)) != NULL) \
 		{ \
-			if (w->refused || w->letters) \
-			{ \
-				rd_kafka_error_destroy(error_); \
-				cdc_poll(w, 0); \
-			} \
 			if (!rd_kafka_error_is_retriable(error_) && rd_kafka_error_code(error_) != RD_KAFKA_RESP_ERR__TIMED_OUT) \
+			{ \
+				cdc_look_for_refusal(w); \
 				raise_error(error_, what); \
+			} \
 			rd_kafka_error_destroy(error_); \
 			try_again(w, start_); \
 		} \
@@ -487,7 +503,10 @@ begin_transaction(CdcWorker *w)
 	rd_kafka_error_t *error = rd_kafka_begin_transaction(w->rk);
 
 	if (error)
+	{
+		cdc_look_for_refusal(w);
 		raise_error(error, "begin a transaction");
+	}
 	w->in_transaction = true;
 	w->transaction_start = GetCurrentTimestamp();
 	w->transaction_records = 0;
@@ -560,10 +579,13 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 		return;
 	rd_kafka_headers_destroy(headers);
 	if (!is_refusal(error))
+	{
+		cdc_look_for_refusal(w);
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not send a record to topic \"%s\"", record->topic->name),
 				 errdetail("%s.", rd_kafka_err2str(error))));
+	}
 	dead_letter(w, record, position, rd_kafka_err2str(error));
 	cdc_batch_acked(w, w->next_batch);
 }

@@ -76,6 +76,7 @@ static const struct
 	{"max.in.flight.requests.per.connection", "It is what keeps the order."},
 	{"transactional.id", "It is made from the slot."},
 	{"enable.gapless.guarantee", "A record that Kafka refuses goes to the dead letters."},
+	{"queuing.strategy", "It is what keeps the order."},
 	{"partitioner", "A key lands where Java's clients would put it."},
 	{"plugin.library.paths", "It would load code into the server."},
 	{"sasl.kerberos.kinit.cmd", "It would run a command on the server."},

@@ -240,6 +240,7 @@ typedef struct CdcRecord
 	const char *value;			/* NULL: a tombstone */
 	size_t		value_len;
 	rd_kafka_headers_t *headers;	/* taken over; NULL: none */
+	bool		uncounted;		/* has no number among the transaction's: another worker may send it elsewhere, or again */
 } CdcRecord;
 
 extern void cdc_producer_open(struct CdcWorker *w);
@@ -252,6 +253,13 @@ extern CdcTopic *cdc_topic(struct CdcWorker *w, const char *name, int partitions
  * will never take goes to the dead letters.
  */
 extern void cdc_produce(struct CdcWorker *w, const CdcRecord *record);
+
+extern void cdc_look_for_refusal(struct CdcWorker *w);	/* before an error is raised */
+
+/* While the queue is full: the worker may end there. */
+extern void cdc_wait_for_room(struct CdcWorker *w);
+
+extern void cdc_give_up(struct CdcWorker *w, CdcTopic *topic, const char *reason);	/* a record that cannot be made */
 
 extern void cdc_produce_aside(struct CdcWorker *w, const CdcRecord *record);
 
@@ -351,6 +359,19 @@ struct CdcRelation
 	void	   *format_data;	/* what the format has prepared, in cxt */
 };
 
+/*
+ * Columns of the published table t (pg_publication_tables), that is c in pg_class, as
+ * the stream brings them: it has no generated ones up to 17, and from 18 on those
+ * that are named.
+ */
+#if PG_VERSION_NUM >= 180000
+#define CDC_PUBLISHED_COLUMNS "t.attnames::text[]"
+#else
+#define CDC_PUBLISHED_COLUMNS \
+	"CASE WHEN t.attnames IS NOT NULL THEN ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a " \
+	"WHERE a.attrelid = c.oid AND a.attname = ANY (t.attnames) AND a.attgenerated = '' ORDER BY a.attnum) END"
+#endif
+
 /* A 'R' message; must run under the historic snapshot. */
 extern CdcRelation *cdc_relation_read(struct CdcWorker *w, StringInfo in);
 extern CdcRelation *cdc_relation_find(struct CdcWorker *w, Oid relid);
@@ -439,6 +460,8 @@ extern const CdcFormat cdc_raw;
 #define CDC_EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 
 /* JSON (json.c) */
+extern void cdc_json_init(void);	/* in a transaction, before any other */
+extern const char *cdc_utf8(const char *text, int *len);	/* of the database's encoding */
 extern void cdc_json_string(StringInfo out, const char *text, int len);
 extern void cdc_json_base64(StringInfo out, const unsigned char *bytes, int len);
 extern void cdc_json_int(StringInfo out, int64 value);
@@ -451,6 +474,7 @@ typedef struct CdcWorker
 	CdcConfig  *config;
 	MemoryContext cxt;			/* as long as the worker */
 	MemoryContext change_cxt;	/* reset after each change */
+	char	   *database;		/* its name: the catalog is not at hand everywhere */
 	LogicalDecodingContext *decoding;
 	XLogRecPtr	read_to;		/* decoded */
 	XLogRecPtr	started_at;		/* where the stream began */
@@ -546,9 +570,13 @@ extern void cdc_snapshot_saw(CdcWorker *w); /* a transaction begins */
 extern void cdc_snapshot_change(CdcWorker *w, const CdcChange *change);
 extern void cdc_snapshot_truncate(CdcWorker *w, const CdcRelation *rel);
 
+/* seal.c: false: the message is not one of ours */
+extern bool cdc_open_seal(const CdcWorker *w, const CdcMessage *message, CdcMessage *inner);
+
 /* trace.c */
 extern void cdc_trace_init(void);
 extern void cdc_trace_end(void);
+extern bool cdc_is_traceparent(const char *text);
 
 /* deadletter.c */
 typedef struct CdcLetter

@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 
 #define POSITION_SIZE 32
+#define LARGEST_KEPT (256 * 1024 * 1024)	/* twice as much, and a statement may have 1 GB */
 
 static HTAB *dead = NULL;		/* positions of records that were given up before */
 
@@ -83,14 +84,15 @@ void
 cdc_keep_letter(CdcWorker *w, const CdcLetter *letter)
 {
 	StringInfoData sql;
+	bool		kept = letter->value_len <= LARGEST_KEPT;
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "INSERT INTO cipherhorizon.cdc_dead_letter (pipeline, position, topic, reason, key, value) VALUES (%s, %s, %s, %s, ",
 					 quote_literal_cstr(w->config->name), quote_literal_cstr(letter->position), quote_literal_cstr(letter->topic),
-					 quote_literal_cstr(letter->reason));
+					 quote_literal_cstr(kept ? letter->reason : psprintf("%s (%zu bytes, not kept)", letter->reason, letter->value_len)));
 	append_bytes(&sql, letter->key, letter->key_len);
 	appendStringInfoString(&sql, ", ");
-	append_bytes(&sql, letter->value, letter->value_len);
+	append_bytes(&sql, kept ? letter->value : NULL, letter->value_len);
 	appendStringInfoString(&sql, ") ON CONFLICT DO NOTHING");
 	if (!ch_run_in_worker(sql.data))
 		ereport(ERROR,

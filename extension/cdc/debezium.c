@@ -10,7 +10,6 @@
 
 #include "catalog/pg_type.h"
 #include "cdc.h"
-#include "commands/dbcommands.h"
 #include "fdw/core/compat.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -269,18 +268,17 @@ append_times(StringInfo out, int64 micros)
 }
 
 static const char *
-database_json(void)
+database_json(const CdcWorker *w)
 {
 	static char *json = NULL;
 
 	if (json == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-		const char *name = get_database_name(MyDatabaseId);
 		StringInfoData out;
 
 		initStringInfo(&out);
-		cdc_json_string(&out, name, strlen(name));
+		cdc_json_string(&out, w->database, strlen(w->database));
 		json = out.data;
 		MemoryContextSwitchTo(old);
 	}
@@ -323,7 +321,7 @@ make_parts(SourceParts *parts, const CdcWorker *w, const char *snapshot)
 	cdc_json_string(&parts->head, w->config->prefix, strlen(w->config->prefix));
 	APPEND(&parts->head, ",\"ts_ms\":");
 	cdc_json_int(&parts->head, micros / 1000);
-	appendStringInfo(&parts->head, ",\"snapshot\":\"%s\",\"db\":%s,\"sequence\":\"[", snapshot, database_json());
+	appendStringInfo(&parts->head, ",\"snapshot\":\"%s\",\"db\":%s,\"sequence\":\"[", snapshot, database_json(w));
 	if (w->xact.last_commit)
 	{
 		APPEND(&parts->head, "\\\"");

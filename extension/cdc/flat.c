@@ -31,8 +31,13 @@ append_value(StringInfo out, const CdcColumn *col, const CdcValue *value)
 			break;
 		case JSONOID:
 		case JSONBOID:
-			appendBinaryStringInfo(out, value->text, value->len);
-			break;
+			{
+				int			len = value->len;
+				const char *text = cdc_utf8(value->text, &len);
+
+				appendBinaryStringInfo(out, text, len);
+				break;
+			}
 		default:
 			cdc_json_string(out, value->text, value->len);
 	}

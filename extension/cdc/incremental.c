@@ -28,6 +28,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -116,9 +117,9 @@ key_of(const CdcRelation *rel, const CdcValue *values)
 }
 
 static void
-take_out(const CdcValue *values)
+take_out(const CdcRelation *rel, const CdcValue *values)
 {
-	char	   *key = key_of(request->rel, values);
+	char	   *key = key_of(rel, values);
 	KeyEntry   *entry = hash_search(request->keys, &key, HASH_FIND, NULL);
 
 	if (entry)
@@ -128,10 +129,13 @@ take_out(const CdcValue *values)
 
 /* ---- what the stream brings --------------------------------------------------------------------- */
 
-/* Top-level transactions that it brought last. */
-#define RECENT 1024
+/*
+ * Top-level transactions that it brought last.  Many, because one may wait between
+ * the two for a synchronous standby, while others do not.
+ */
+#define RECENT 16384
 static TransactionId recent[RECENT];
-static int	next_recent = 0;
+static uint32 next_recent = 0;
 
 void
 cdc_snapshot_saw(CdcWorker *w)
@@ -166,10 +170,11 @@ cdc_snapshot_change(CdcWorker *w, const CdcChange *change)
 	if (request == NULL || !request->held || change->rel->relid != request->relid ||
 		!is_newer(w->xact.xid, request->xmax, request->running, request->nrunning))
 		return;
+	/* the table may have changed since the chunk was read: its columns are others then */
 	if (change->new)
-		take_out(change->new);
+		take_out(change->rel, change->new);
 	if (change->old)
-		take_out(change->old);
+		take_out(change->rel, change->old);
 }
 
 void
@@ -232,7 +237,7 @@ load_request(CdcWorker *w)
 	bool		isnull;
 	Datum		datum;
 
-	if (SPI_execute_with_args("SELECT s.id, s.relation::oid, s.filter, s.last_key, s.rows, t.attnames::text[], t.rowfilter "
+	if (SPI_execute_with_args("SELECT s.id, s.relation::oid, s.filter, s.last_key, s.rows, " CDC_PUBLISHED_COLUMNS ", t.rowfilter "
 							  "FROM cipherhorizon.cdc_snapshot s "
 							  "JOIN pg_catalog.pg_class c ON c.oid = s.relation "
 							  "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
@@ -373,7 +378,8 @@ keep_snapshot(Snapshot snapshot)
 
 /*
  * As the pipeline's owner: the filter is a text of his.  An error in it is the
- * request's, not the stream's: in text if there was one, else NULL.
+ * request's, not the stream's: in text if there was one, else NULL.  Settings that
+ * it changes are set back: what follows is run by a superuser.
  */
 static char *
 run_query(CdcWorker *w, const char *sql)
@@ -389,9 +395,12 @@ run_query(CdcWorker *w, const char *sql)
 	MemoryContextSwitchTo(cxt);
 	PG_TRY();
 	{
+		int			settings = NewGUCNestLevel();
+
 		SetUserIdAndSecContext(w->config->owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 		if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
 			elog(ERROR, "could not read a chunk of table %u", request->relid);
+		AtEOXact_GUC(false, settings);
 		SetUserIdAndSecContext(userid, context);
 		ReleaseCurrentSubTransaction();
 	}

@@ -13,9 +13,13 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "cdc.h"
 #include "commands/dbcommands.h"
+#include "commands/extension.h"
 #include "executor/spi.h"
 #include "fdw/core/compat.h"
 #include "miscadmin.h"
@@ -26,6 +30,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -64,6 +69,21 @@ cdc_launcher_register(void)
 
 /* ---- scouting ---------------------------------------------------------------------------- */
 
+/*
+ * Is the table of pipelines there, and the extension's own?  A superuser reads it:
+ * what someone else has put in its place must not be run.
+ */
+static bool
+has_pipelines(void)
+{
+	Oid			extension = get_extension_oid("cipherhorizon", true);
+	Oid			schema = get_namespace_oid("cipherhorizon", true);
+	Oid			table = OidIsValid(schema) ? get_relname_relid("cdc_pipeline", schema) : InvalidOid;
+
+	return OidIsValid(extension) && OidIsValid(table) && get_rel_relkind(table) == RELKIND_RELATION &&
+		getExtensionOfObject(RelationRelationId, table) == extension;
+}
+
 /* In a database: make its pipelines known. */
 void
 ch_cdc_scout(Datum arg)
@@ -72,11 +92,12 @@ ch_cdc_scout(Datum arg)
 
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+	/* the owner of a database may set it, to a schema with operators of his own */
+	SetConfigOption("search_path", "pg_catalog", PGC_SUSET, PGC_S_OVERRIDE);
 	StartTransactionCommand();
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (SPI_execute("SELECT FROM pg_class WHERE relname = 'cdc_pipeline' AND relnamespace = to_regnamespace('cipherhorizon')", true, 1) == SPI_OK_SELECT &&
-		SPI_processed == 1 && SPI_execute(query, true, 0) == SPI_OK_SELECT)
+	if (has_pipelines() && SPI_execute(query, true, 0) == SPI_OK_SELECT)
 		for (uint64 i = 0; i < SPI_processed; i++)
 			if (cdc_register(MyDatabaseId, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1)) == NULL)
 				ereport(LOG,

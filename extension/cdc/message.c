@@ -8,7 +8,6 @@
 #include <jansson.h>
 
 #include "cdc.h"
-#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -17,7 +16,9 @@ static void
 send_outbox(CdcWorker *w, const CdcMessage *message)
 {
 	json_error_t error;
-	json_t	   *object = json_loadb(message->content, message->len, 0, &error);
+	int			len = message->len;
+	const char *content = cdc_utf8(message->content, &len);
+	json_t	   *object = json_loadb(content, len, 0, &error);
 	const char *topic = object ? json_string_value(json_object_get(object, "topic")) : NULL;
 	const char *pipeline = object ? json_string_value(json_object_get(object, "pipeline")) : NULL;
 	json_t	   *key = object ? json_object_get(object, "key") : NULL;
@@ -26,6 +27,8 @@ send_outbox(CdcWorker *w, const CdcMessage *message)
 	json_t	   *value;
 	CdcRecord	record = {0};
 
+	if (object == NULL)
+		elog(ERROR, "an outbox record cannot be read: %s", error.text);
 	if (topic && (pipeline == NULL || strcmp(pipeline, w->config->name) == 0))
 	{
 		record.topic = cdc_topic(w, topic, 0, false);
@@ -52,17 +55,19 @@ send_definition(CdcWorker *w, const CdcMessage *message)
 {
 	CdcRecord	record = {0};
 	StringInfo	out = &w->value;
+	int			len = message->len;
+	const char *content = cdc_utf8(message->content, &len);
 
 	resetStringInfo(&w->key);
 	resetStringInfo(out);
 	appendStringInfoString(&w->key, "{\"databaseName\":");
-	cdc_json_string(&w->key, get_database_name(MyDatabaseId), strlen(get_database_name(MyDatabaseId)));
+	cdc_json_string(&w->key, w->database, strlen(w->database));
 	appendStringInfoChar(&w->key, '}');
 	/* {"databaseName":..., "lsn":..., "ts_ms":..., and the members of the message's object */
 	appendBinaryStringInfo(out, w->key.data, w->key.len - 1);
 	appendStringInfo(out, ",\"lsn\":" UINT64_FORMAT ",\"txId\":%u,\"ts_ms\":" INT64_FORMAT ",", w->xact.lsn, w->xact.xid,
 					 (w->xact.commit_time + CDC_EPOCH_MICROS) / 1000);
-	appendBinaryStringInfo(out, message->content + 1, message->len - 1);
+	appendBinaryStringInfo(out, content + 1, len - 1);
 	record.topic = cdc_topic(w, psprintf("%s.schema-changes", w->config->prefix), 1, false);
 	record.key = w->key.data;
 	record.key_len = w->key.len;
@@ -71,28 +76,35 @@ send_definition(CdcWorker *w, const CdcMessage *message)
 	cdc_produce(w, &record);
 }
 
+/* Not sealed: everyone may set it; but only to one. */
 static void
 set_trace(CdcWorker *w, const CdcMessage *message)
 {
+	const char *text = pnstrdup(message->content, message->len);
+
+	if (!cdc_is_traceparent(text))
+		return;
 	if (w->xact.traceparent)
 		pfree(w->xact.traceparent);
-	w->xact.traceparent = MemoryContextStrdup(w->cxt, pnstrdup(message->content, message->len));
+	w->xact.traceparent = MemoryContextStrdup(w->cxt, text);
 }
 
 void
 cdc_message(CdcWorker *w, const CdcMessage *message)
 {
-	if (strcmp(message->prefix, "cipherhorizon.emit") == 0)
-		send_outbox(w, message);
-	else if (strcmp(message->prefix, "cipherhorizon.ddl") == 0)
-		send_definition(w, message);
+	CdcMessage	inner;
+
+	if (strcmp(message->prefix, "cipherhorizon.emit") == 0 && cdc_open_seal(w, message, &inner))
+		send_outbox(w, &inner);
+	else if (strcmp(message->prefix, "cipherhorizon.ddl") == 0 && cdc_open_seal(w, message, &inner))
+		send_definition(w, &inner);
 	else if (strcmp(message->prefix, "cipherhorizon.trace") == 0)
 		set_trace(w, message);
 	else
 		w->config->format->message(w, message);
 }
 
-/* Between transactions, as if it were one of its own: its position is its LSN. */
+/* Between transactions, as if it were one of its own: its position is its LSN.  It has no words to us. */
 void
 cdc_message_alone(CdcWorker *w, const CdcMessage *message)
 {
@@ -104,7 +116,7 @@ cdc_message_alone(CdcWorker *w, const CdcMessage *message)
 	w->xact.seq = 0;
 	w->xact.skip = w->xact.commit == w->resume.commit ? w->resume.seq : 0;
 	w->xact.traceparent = NULL;
-	cdc_message(w, message);
+	w->config->format->message(w, message);
 	w->xact = within;
 	w->xact.last_commit = message->lsn;
 	cdc_batch_end(w, message->lsn + 1, 0);

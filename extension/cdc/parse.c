@@ -12,6 +12,8 @@
 #include "replication/logicalproto.h"
 #include "utils/memutils.h"
 
+#define LARGE (64 * 1024 * 1024)	/* of a message of pgoutput */
+
 /* Values point into the message. */
 static void
 read_tuple(StringInfo in, const CdcRelation *rel, CdcValue *values)
@@ -97,10 +99,10 @@ read_update(CdcWorker *w, StringInfo in, CdcChange *change)
 	}
 	change->new = w->new;
 	read_tuple(in, change->rel, w->new);
-	/* what was not changed is in the old row, if all of that is there */
-	if (change->old && !change->old_is_key)
+	/* what was not changed is in the old row: all of it, or the key, which may be out of line, too */
+	if (change->old)
 		for (int i = 0; i < change->rel->ncolumns; i++)
-			if (w->new[i].kind == LOGICALREP_COLUMN_UNCHANGED)
+			if (w->new[i].kind == LOGICALREP_COLUMN_UNCHANGED && (!change->old_is_key || w->old[i].kind == LOGICALREP_COLUMN_TEXT))
 				w->new[i] = w->old[i];
 	w->counters.updates++;
 }
@@ -180,6 +182,93 @@ message(CdcWorker *w, StringInfo in)
 		cdc_message(w, &m);
 }
 
+static void
+parse(CdcWorker *w, StringInfo in, CdcChange *change)
+{
+	switch (pq_getmsgbyte(in))
+	{
+		case LOGICAL_REP_MSG_BEGIN:
+			begin(w, in);
+			break;
+		case LOGICAL_REP_MSG_COMMIT:
+			commit(w, in);
+			break;
+		case LOGICAL_REP_MSG_RELATION:
+			(void) cdc_relation_read(w, in);
+			break;
+		case LOGICAL_REP_MSG_INSERT:
+			read_insert(w, in, change);
+			send_change(w, in, change);
+			break;
+		case LOGICAL_REP_MSG_UPDATE:
+			read_update(w, in, change);
+			send_change(w, in, change);
+			break;
+		case LOGICAL_REP_MSG_DELETE:
+			read_delete(w, in, change);
+			send_change(w, in, change);
+			break;
+		case LOGICAL_REP_MSG_TRUNCATE:
+			send_truncate(w, in);
+			break;
+		case LOGICAL_REP_MSG_MESSAGE:
+			message(w, in);
+			break;
+		case LOGICAL_REP_MSG_ORIGIN:
+			w->xact.origin_lsn = pq_getmsgint64(in);
+			w->xact.origin = MemoryContextStrdup(w->cxt, pq_getmsgrawstring(in));
+			break;
+		case LOGICAL_REP_MSG_TYPE:
+			break;
+		default:
+			elog(ERROR, "pgoutput sent a message that protocol version 1 does not have");
+	}
+}
+
+/*
+ * What is a few hundred MB may be more than a buffer takes when it is written as
+ * JSON.  Kafka would not take that either, so it is a dead letter; the stream would
+ * never get past an error.
+ */
+static void
+parse_large(CdcWorker *w, StringInfo in, CdcChange *change)
+{
+	CdcTransaction before = w->xact;
+	volatile bool too_large = false;
+	char	   *topic;
+
+	PG_TRY();
+	{
+		parse(w, in, change);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+			PG_RE_THROW();
+		FlushErrorState();
+		too_large = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(w->change_cxt);
+	if (too_large)
+	{
+		topic = psprintf("%s.message", w->config->prefix);
+		cdc_give_up(w, change->rel ? change->rel->topic : cdc_topic(w, topic, 0, false), "it would be larger than 1 GB");
+		/* a message outside of a transaction */
+		if (w->xact.open && !before.open)
+		{
+			before.last_commit = w->xact.commit;
+			w->xact = before;
+			cdc_batch_end(w, before.last_commit + 1, 0);
+		}
+	}
+	/* nor is the room for it kept */
+	MemoryContextSwitchTo(w->cxt);
+	pfree(w->value.data);
+	initStringInfo(&w->value);
+	MemoryContextSwitchTo(w->change_cxt);
+}
+
 void
 cdc_parse(CdcWorker *w, StringInfo message_text, XLogRecPtr lsn)
 {
@@ -189,44 +278,10 @@ cdc_parse(CdcWorker *w, StringInfo message_text, XLogRecPtr lsn)
 
 	in.cursor = 0;
 	w->xact.lsn = lsn;
-	switch (pq_getmsgbyte(&in))
-	{
-		case LOGICAL_REP_MSG_BEGIN:
-			begin(w, &in);
-			break;
-		case LOGICAL_REP_MSG_COMMIT:
-			commit(w, &in);
-			break;
-		case LOGICAL_REP_MSG_RELATION:
-			(void) cdc_relation_read(w, &in);
-			break;
-		case LOGICAL_REP_MSG_INSERT:
-			read_insert(w, &in, &change);
-			send_change(w, &in, &change);
-			break;
-		case LOGICAL_REP_MSG_UPDATE:
-			read_update(w, &in, &change);
-			send_change(w, &in, &change);
-			break;
-		case LOGICAL_REP_MSG_DELETE:
-			read_delete(w, &in, &change);
-			send_change(w, &in, &change);
-			break;
-		case LOGICAL_REP_MSG_TRUNCATE:
-			send_truncate(w, &in);
-			break;
-		case LOGICAL_REP_MSG_MESSAGE:
-			message(w, &in);
-			break;
-		case LOGICAL_REP_MSG_ORIGIN:
-			w->xact.origin_lsn = pq_getmsgint64(&in);
-			w->xact.origin = MemoryContextStrdup(w->cxt, pq_getmsgrawstring(&in));
-			break;
-		case LOGICAL_REP_MSG_TYPE:
-			break;
-		default:
-			elog(ERROR, "pgoutput sent a message that protocol version 1 does not have");
-	}
+	if (likely(in.len < LARGE))
+		parse(w, &in, &change);
+	else
+		parse_large(w, &in, &change);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(w->change_cxt);
 	/* a transaction of millions of changes is one record of WAL to the loop that reads it */

@@ -133,15 +133,15 @@ cdc_write_position(CdcWorker *w, XLogRecPtr end)
 									  RD_KAFKA_V_KEY(w->config->slot, strlen(w->config->slot)),
 									  RD_KAFKA_V_VALUE(value, strlen(value)), RD_KAFKA_V_OPAQUE(NULL),
 									  RD_KAFKA_V_END)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-	{
-		cdc_poll(w, 20);
-		cdc_check(w);
-	}
+		cdc_wait_for_room(w);
 	if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		cdc_look_for_refusal(w);
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not note the position in Kafka"),
 				 errdetail("%s.", rd_kafka_err2str(error))));
+	}
 	w->noted = end;
 	pfree(value);
 }
@@ -261,7 +261,8 @@ cdc_read_position(CdcWorker *w)
 	conf = cdc_broker_conf(w->config->server, w->config->owner);
 	CommitTransactionCommand();
 	cdc_conf_set(conf, "enable.partition.eof", "true");
-	cdc_conf_set(conf, "isolation.level", "read_committed");
+	/* records of a pipeline that has no transactions do not wait for the end of others' */
+	cdc_conf_set(conf, "isolation.level", w->config->exactly_once ? "read_committed" : "read_uncommitted");
 	cdc_conf_set(conf, "fetch.wait.max.ms", "10");
 	cdc_conf_set(conf, "log_level", "0");
 	do
@@ -332,11 +333,11 @@ cdc_reconcile(CdcWorker *w)
 	problem = problem_with(w, &position, &state);
 	if (problem)
 		cdc_stop(w, state, problem);
-	if (position.end < slot)
-	{
+	/* once, and not some day when there is another one */
+	if (w->config->accept_gap)
 		cdc_mark_gap_accepted(w->config->name);
+	if (position.end < slot)
 		return slot;
-	}
 	w->resume = position;
 	return position.end;
 }

@@ -209,6 +209,24 @@ try_again(CdcWorker *w, TimestampTz start)
 	yield(w);
 }
 
+/*
+ * A record that Kafka refuses breaks the transaction at once; which one it was comes
+ * a moment later, and it would be refused again and again if nobody waited for that.
+ */
+void
+cdc_look_for_refusal(CdcWorker *w)
+{
+	if (!w->config->exactly_once)
+		return;
+	for (int tries = 0; tries < 50 && !w->refused && w->letters == NULL && w->failure[0] == '\0'; tries++)
+	{
+		(void) rd_kafka_poll(w->rk, 20);
+		cdc_check(w);
+	}
+	/* it does not come back if there was one */
+	cdc_poll(w, 0);
+}
+
 /* Call until it is not a matter of time; what is between raises nothing. */
 #define UNTIL_DONE(w, call, what) \
 	do \
@@ -217,13 +235,11 @@ try_again(CdcWorker *w, TimestampTz start)
 		rd_kafka_error_t *error_; \
 		while ((error_ = (call)) != NULL) \
 		{ \
-			if (w->refused || w->letters) \
-			{ \
-				rd_kafka_error_destroy(error_); \
-				cdc_poll(w, 0); \
-			} \
 			if (!rd_kafka_error_is_retriable(error_) && rd_kafka_error_code(error_) != RD_KAFKA_RESP_ERR__TIMED_OUT) \
+			{ \
+				cdc_look_for_refusal(w); \
 				raise_error(error_, what); \
+			} \
 			rd_kafka_error_destroy(error_); \
 			try_again(w, start_); \
 		} \
@@ -407,8 +423,9 @@ keep_letters(CdcWorker *w)
 	{
 		CdcLetter  *letter = w->letters;
 
-		cdc_keep_letter(w, letter);
+		/* taken out first: there may come others, and this be called again, while it is kept */
 		w->letters = letter->next;
+		cdc_keep_letter(w, letter);
 		cdc_batch_acked(w, letter->batch);
 		free(letter->topic);
 		free(letter->position);
@@ -486,7 +503,10 @@ begin_transaction(CdcWorker *w)
 	rd_kafka_error_t *error = rd_kafka_begin_transaction(w->rk);
 
 	if (error)
+	{
+		cdc_look_for_refusal(w);
 		raise_error(error, "begin a transaction");
+	}
 	w->in_transaction = true;
 	w->transaction_start = GetCurrentTimestamp();
 	w->transaction_records = 0;
@@ -502,8 +522,8 @@ hand_over(CdcWorker *w, const CdcRecord *record, rd_kafka_headers_t *headers, ui
 }
 
 /* Wait for room in the queue.  Nothing is lost if the worker ends here. */
-static void
-wait_for_room(CdcWorker *w)
+void
+cdc_wait_for_room(CdcWorker *w)
 {
 	TimestampTz start = GetCurrentTimestamp();
 
@@ -523,8 +543,9 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 	rd_kafka_resp_err_t error;
 	int			len = 16;
 
-	w->xact.seq++;
-	if (unlikely(w->xact.seq <= w->xact.skip))
+	if (likely(!record->uncounted))
+		w->xact.seq++;
+	if (unlikely(w->xact.seq <= w->xact.skip && !record->uncounted))
 	{
 		if (headers)
 			rd_kafka_headers_destroy(headers);
@@ -533,9 +554,9 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 	for (int i = 0; i < 16; i++)
 		position[i] = digits[(w->xact.commit >> (60 - 4 * i)) & 15];
 	position[len++] = '/';
-	len += pg_ulltoa_n(w->xact.seq, position + len);
+	len += pg_ulltoa_n(record->uncounted ? 0 : w->xact.seq, position + len);
 	position[len] = '\0';
-	if (unlikely(cdc_is_dead(w, position)))
+	if (unlikely(cdc_is_dead(w, position) && !record->uncounted))
 	{
 		if (headers)
 			rd_kafka_headers_destroy(headers);
@@ -550,7 +571,7 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 		begin_transaction(w);
 	cdc_batch_add(w);
 	while ((error = hand_over(w, record, headers, w->next_batch)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-		wait_for_room(w);
+		cdc_wait_for_room(w);
 	w->counters.produced++;
 	w->counters.bytes += record->key_len + record->value_len;
 	w->transaction_records++;
@@ -558,12 +579,29 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 		return;
 	rd_kafka_headers_destroy(headers);
 	if (!is_refusal(error))
+	{
+		cdc_look_for_refusal(w);
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not send a record to topic \"%s\"", record->topic->name),
 				 errdetail("%s.", rd_kafka_err2str(error))));
+	}
 	dead_letter(w, record, position, rd_kafka_err2str(error));
 	cdc_batch_acked(w, w->next_batch);
+}
+
+/* A record that cannot be made: its key is in w->key, if it came so far; the beginning of it does. */
+void
+cdc_give_up(CdcWorker *w, CdcTopic *topic, const char *reason)
+{
+	CdcRecord	record = {.topic = topic, .key = w->key.data, .key_len = Min(w->key.len, 1000000)};
+	char		position[40];
+
+	if (++w->xact.seq <= w->xact.skip)
+		return;
+	snprintf(position, sizeof(position), "%016llX/%u", (unsigned long long) w->xact.commit, w->xact.seq);
+	if (!cdc_is_dead(w, position))
+		dead_letter(w, &record, position, reason);
 }
 
 /* One that is not of the stream: it has no position, and if Kafka refuses it, none is kept. */
@@ -573,7 +611,7 @@ cdc_produce_aside(CdcWorker *w, const CdcRecord *record)
 	if (w->config->exactly_once && !w->in_transaction)
 		begin_transaction(w);
 	while (hand_over(w, record, NULL, CDC_ASIDE) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-		wait_for_room(w);
+		cdc_wait_for_room(w);
 }
 
 void

@@ -49,7 +49,7 @@ static void
 describe_once(CdcWorker *w, CdcRelation *rel)
 {
 	Prepared   *p = rel->format_data;
-	CdcRecord	record = {0};
+	CdcRecord	record = {.uncounted = true};
 
 	if (p->sent)
 		return;

@@ -38,6 +38,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+PG_FUNCTION_INFO_V1(ch_cdc_asker);
 PG_FUNCTION_INFO_V1(ch_cdc_changed);
 PG_FUNCTION_INFO_V1(ch_cdc_workers);
 PG_FUNCTION_INFO_V1(ch_cdc_tables);
@@ -183,13 +184,16 @@ cdc_register(Oid database, const char *name)
 	return shared;
 }
 
-/* The worker ends, and its place is free: unless it is registered anew until then. */
+/* The worker ends, and its place is free: unless it is registered anew until then, or was since it looked. */
 void
 cdc_forget(CdcShared *shared)
 {
 	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
-	shared->wanted = false;
-	shared->gone = true;
+	if (pg_atomic_read_u32(&shared->changed) == 0)
+	{
+		shared->wanted = false;
+		shared->gone = true;
+	}
 	LWLockRelease(cdc_control->lock);
 }
 
@@ -283,7 +287,12 @@ at_end(XactEvent event, void *arg)
 		if (pg_atomic_read_u32(&cdc_control->workers) > 0 && TransactionIdIsValid(GetTopTransactionIdIfAny()))
 			wake_sleepers();
 	}
-	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+	else if (event == XACT_EVENT_PRE_PREPARE && changed)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has changed a pipeline"),
+				 errdetail("Who commits it would not know whom to tell.")));
+	else if (event == XACT_EVENT_ABORT)
 	{
 		list_free_deep(changed);
 		changed = NIL;
@@ -305,6 +314,24 @@ Datum
 ch_cdc_preloaded(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(cdc_control != NULL);
+}
+
+/*
+ * The role that called a SECURITY DEFINER function, whoever owns that.  Where others'
+ * code is run for a superuser (an index's function by ANALYZE, by autovacuum even),
+ * that is not the one who asks.
+ */
+Datum
+ch_cdc_asker(PG_FUNCTION_ARGS)
+{
+	Name		asker = palloc0(sizeof(NameData));
+
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot change a pipeline within a security-restricted operation")));
+	namestrcpy(asker, GetUserNameFromId(GetOuterUserId(), false));
+	PG_RETURN_NAME(asker);
 }
 
 /* Has this command given a publication or a server another name?  The catalog cache does not show it yet. */

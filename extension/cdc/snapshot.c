@@ -8,7 +8,9 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "cdc.h"
 #include "executor/spi.h"
@@ -17,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "replication/slot.h"
@@ -38,7 +41,7 @@ published_tables(CdcWorker *w)
 	Datum		values[1] = {DirectFunctionCall1(namein, CStringGetDatum(w->config->publication))};
 	List	   *tables = NIL;
 
-	if (SPI_execute_with_args("SELECT c.oid, t.attnames::text[], t.rowfilter "
+	if (SPI_execute_with_args("SELECT c.oid, " CDC_PUBLISHED_COLUMNS ", t.rowfilter "
 							  "FROM pg_catalog.pg_publication_tables t "
 							  "JOIN pg_catalog.pg_class c ON c.relname = t.tablename AND c.relnamespace = "
 							  "(SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = t.schemaname) "
@@ -143,16 +146,50 @@ send_row(CdcWorker *w, CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, Tupl
 	MemoryContextReset(w->change_cxt);
 }
 
+/*
+ * Our snapshot does not see the rows of a table that was rewritten since (ALTER TABLE
+ * ... TYPE), and the stream does not bring them: they would be missing.  What is
+ * locked now is not rewritten any more.
+ */
+static void
+check_not_rewritten(Oid relid)
+{
+	bool		partitioned = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
+	List	   *tables = partitioned ? find_all_inheritors(relid, AccessShareLock, NULL) : list_make1_oid(relid);
+	ListCell   *lc;
+
+	foreach(lc, tables)
+	{
+		Oid			types[1] = {OIDOID};
+		Datum		values[1] = {ObjectIdGetDatum(lfirst_oid(lc))};
+		Relation	table = relation_open(lfirst_oid(lc), AccessShareLock);
+		bool		isnull;
+
+		/* the catalog as our snapshot sees it; a table that is newer is in the stream */
+		if (SPI_execute_with_args("SELECT c.relfilenode FROM pg_catalog.pg_class c WHERE c.oid = $1", 1, types, values, NULL, true, 1) != SPI_OK_SELECT)
+			elog(ERROR, "could not read pg_class");
+		if (SPI_processed == 1 &&
+			DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)) != table->rd_rel->relfilenode)
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("table \"%s\" was rewritten before the snapshot came to it", RelationGetRelationName(table)),
+					 errdetail("The snapshot does not see its rows any more, and begins anew.")));
+		relation_close(table, NoLock);
+	}
+}
+
 /* The last row is only known when there is no other: one is held back. */
 static void
 send_table(CdcWorker *w, Table *table, bool first_table, bool last_table)
 {
 	CdcRelation *rel = cdc_relation_open(w, table->relid, table->attnames, CurrentMemoryContext);
 	FmgrInfo   *output = palloc(rel->ncolumns * sizeof(FmgrInfo));
-	SPIPlanPtr	plan = SPI_prepare_cursor(query_of(table), 0, NULL, CURSOR_OPT_NO_SCROLL);
+	SPIPlanPtr	plan;
 	Portal		portal;
 	bool		first = true;
 
+	check_not_rewritten(table->relid);
+	plan = SPI_prepare_cursor(query_of(table), 0, NULL, CURSOR_OPT_NO_SCROLL);
 	for (int i = 0; i < rel->ncolumns; i++)
 	{
 		Oid			function;

@@ -17,14 +17,11 @@ static bool noted = false;		/* in this transaction */
 static ExecutorStart_hook_type next_executor_start = NULL;
 
 /* version "-" trace-id "-" parent-id "-" flags, in lower case hexadecimal */
-static bool
-check_traceparent(char **value, void **extra, GucSource source)
+bool
+cdc_is_traceparent(const char *c)
 {
 	static const int lengths[] = {2, 32, 16, 2};
-	const char *c = *value;
 
-	if (*c == '\0')
-		return true;
 	for (int part = 0; part < lengthof(lengths); part++)
 	{
 		if (part > 0 && *c++ != '-')
@@ -36,6 +33,12 @@ check_traceparent(char **value, void **extra, GucSource source)
 	return *c == '\0';
 }
 
+static bool
+check_traceparent(char **value, void **extra, GucSource source)
+{
+	return **value == '\0' || cdc_is_traceparent(*value);
+}
+
 /* Also an end of it: the next transaction notes its own. */
 void
 cdc_trace_end(void)
@@ -43,10 +46,18 @@ cdc_trace_end(void)
 	noted = false;
 }
 
+/* A subtransaction that is rolled back takes the note with it. */
+static void
+at_end_of_part(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		noted = false;
+}
+
 static void
 start_executor(QueryDesc *query, int flags)
 {
-	if (traceparent && traceparent[0] && !noted && query->operation != CMD_SELECT && XLogLogicalInfoActive() &&
+	if (traceparent && traceparent[0] && !noted && (query->operation != CMD_SELECT || query->plannedstmt->hasModifyingCTE) && XLogLogicalInfoActive() &&
 		cdc_control && pg_atomic_read_u32(&cdc_control->workers) > 0 && !(flags & EXEC_FLAG_EXPLAIN_ONLY))
 	{
 		(void) ch_log_message("cipherhorizon.trace", traceparent, strlen(traceparent));
@@ -65,6 +76,7 @@ cdc_trace_init(void)
 							   "Trace context (W3C traceparent) of what this session does.",
 							   "Records of change data capture have it as a header.",
 							   &traceparent, "", PGC_USERSET, 0, check_traceparent, NULL, NULL);
+	RegisterSubXactCallback(at_end_of_part, NULL);
 	next_executor_start = ExecutorStart_hook;
 	ExecutorStart_hook = start_executor;
 }

@@ -716,13 +716,18 @@ static void
 set_array(CdcColumn *col, CdcDecimals decimals)
 {
 	CdcColumn  *element = palloc0(sizeof(CdcColumn));
+	int16		length;
+	bool		byval;
+	char		align;
+	Oid			ioparam;
+	Oid			function;
 
 	element->name = col->name;
 	element->type = col->elemtype;
 	element->typmod = col->basetypmod;
 	cdc_describe_type(element, decimals);
 	col->element = element;
-	col->delimiter = col->elemtype == BOXOID ? ';' : ',';
+	get_type_io_data(col->elemtype, IOFunc_output, &length, &byval, &align, &col->delimiter, &ioparam, &function);
 	col->append = append_array;
 	col->connect_type = psprintf("\"type\":\"array\",\"items\":{%s,\"optional\":%s%s}", element->connect_type,
 								 strstr(element->connect_name, "io.debezium.data.Enum") ? "false" : "true", element->connect_name);
@@ -734,7 +739,8 @@ cdc_describe_type(CdcColumn *col, CdcDecimals decimals)
 {
 	col->basetypmod = col->typmod;
 	col->basetype = getBaseTypeAndTypmod(col->type, &col->basetypmod);
-	col->elemtype = get_element_type(col->basetype);
+	/* the vectors of catalogs are arrays, but their text is not an array's */
+	col->elemtype = col->basetype == INT2VECTOROID || col->basetype == OIDVECTOROID ? InvalidOid : get_element_type(col->basetype);
 	if (OidIsValid(col->elemtype))
 	{
 		set_array(col, decimals);

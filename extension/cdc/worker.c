@@ -14,7 +14,9 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "cdc.h"
+#include "commands/dbcommands.h"
 #include "fdw/core/compat.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -220,6 +222,12 @@ make_session(void)
 	set("idle_in_transaction_session_timeout", "0");
 	set("default_transaction_isolation", "read committed");
 	set("synchronous_commit", "local");
+	set("default_transaction_read_only", "off");
+	/* pgoutput writes in this encoding */
+	set("client_encoding", GetDatabaseEncodingName());
+#if PG_VERSION_NUM >= 170000
+	set("transaction_timeout", "0");
+#endif
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------ */
@@ -344,6 +352,11 @@ ch_cdc_worker(Datum arg)
 	initStringInfo(&w->value);
 	initStringInfo(&w->raw);
 	make_session();
+	StartTransactionCommand();
+	w->database = MemoryContextStrdup(w->cxt, get_database_name(MyDatabaseId));
+	cdc_json_init();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(w->cxt);
 	PG_TRY();
 	{
 		run(w);

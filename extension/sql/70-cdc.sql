@@ -133,9 +133,7 @@ COMMENT ON FUNCTION @extschema@._cdc_problems(name) IS 'what stands in the way o
 
 -- The role that asks, whoever owns the function
 CREATE FUNCTION @extschema@._cdc_asker() RETURNS name
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)::name
-$$;
+  LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'ch_cdc_asker';
 COMMENT ON FUNCTION @extschema@._cdc_asker() IS 'the role that called a SECURITY DEFINER function';
 
 CREATE FUNCTION @extschema@._cdc_check_rights(publication name, server name) RETURNS void
@@ -202,9 +200,10 @@ BEGIN
   PERFORM @extschema@._cdc_is_one_of('start', start, '{snapshot,now}');
   PERFORM @extschema@._cdc_is_one_of('decimals', decimals, '{precise,string,double}');
   PERFORM @extschema@._cdc_is_one_of('unchanged', unchanged, '{placeholder,omit}');
-  IF topic_prefix !~ '^[a-zA-Z0-9._-]{1,200}$' THEN
+  -- with the names of any schema and table behind it, a topic's has at most 249
+  IF topic_prefix !~ '^[a-zA-Z0-9._-]{1,121}$' THEN
     RAISE EXCEPTION 'invalid topic prefix "%"', topic_prefix
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Kafka''s names have letters, digits, points, hyphens and underscores.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'It has up to 121 letters, digits, points, hyphens and underscores.';
   END IF;
   IF slot !~ '^[a-z0-9_]{1,63}$' THEN
     RAISE EXCEPTION 'invalid name of a replication slot: "%"', slot
@@ -342,9 +341,27 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.cdc_drop(name) IS 'ends a pipeline when the transaction commits, and drops its slot; topics stay';
 
+CREATE FUNCTION @extschema@._cdc_log(prefix text, content text) RETURNS pg_lsn
+  LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'ch_cdc_log';
+COMMENT ON FUNCTION @extschema@._cdc_log(text, text) IS 'writes a logical message that pipelines take for their own';
+REVOKE ALL ON FUNCTION @extschema@._cdc_log(text, text) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.cdc_emit(topic text, key text, payload text, headers jsonb DEFAULT NULL, pipeline name DEFAULT NULL) RETURNS pg_lsn
-  LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT pg_logical_emit_message(true, 'cipherhorizon.emit', jsonb_strip_nulls(jsonb_build_object('topic', topic, 'key', key, 'payload', payload, 'headers', headers, 'pipeline', pipeline))::text)
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF topic IS NULL THEN
+    RAISE EXCEPTION 'topic must not be null' USING ERRCODE = 'null_value_not_allowed';
+  END IF;
+  IF topic !~ '^[a-zA-Z0-9._-]{1,249}$' OR topic IN ('.', '..') THEN
+    RAISE EXCEPTION 'invalid topic "%"', topic
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Kafka''s names have letters, digits, points, hyphens and underscores.';
+  END IF;
+  IF EXISTS (SELECT FROM @extschema@.cdc_pipeline p WHERE p.topic_prefix || '.positions' = topic) THEN
+    RAISE EXCEPTION 'topic "%" has the positions of a pipeline', topic USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN @extschema@._cdc_log('cipherhorizon.emit',
+    jsonb_strip_nulls(jsonb_build_object('topic', topic, 'key', key, 'payload', payload, 'headers', headers, 'pipeline', pipeline))::text);
+END
 $$;
 COMMENT ON FUNCTION @extschema@.cdc_emit(text, text, text, jsonb, name) IS
   'transactional outbox: sends a record to a topic in its place among the transaction''s changes, if it commits; by one pipeline, or by all of the database';
@@ -386,7 +403,7 @@ BEGIN
     FROM pg_event_trigger_ddl_commands() WHERE schema_name IS DISTINCT FROM 'pg_temp' AND object_type IN ('table', 'table column', 'type', 'schema', 'index');
   END IF;
   IF objects IS NOT NULL THEN
-    PERFORM pg_logical_emit_message(true, 'cipherhorizon.ddl',
+    PERFORM @extschema@._cdc_log('cipherhorizon.ddl',
       jsonb_build_object('tag', tg_tag, 'ddl', current_query(), 'role', session_user, 'objects', objects)::text);
   END IF;
 END

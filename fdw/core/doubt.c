@@ -16,6 +16,7 @@
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -95,6 +96,8 @@ ch_doubt_worker(Datum arg)
 	task = dsm_segment_address(segment);
 	/* as the owner of everything: the table is the extension's */
 	BackgroundWorkerInitializeConnectionByOid(task->database, InvalidOid, 0);
+	/* the owner of a database may set it, to a schema with types of his own */
+	SetConfigOption("search_path", "pg_catalog", PGC_SUSET, PGC_S_OVERRIDE);
 	dsm_pin_mapping(segment);
 	StartTransactionCommand();
 	SPI_connect();

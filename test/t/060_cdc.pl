@@ -64,7 +64,9 @@ my %refused = (
 	"'pub', 'k', delivery => 'often'" => qr/22023: invalid value for "delivery": "often"/,
 	"'pub', 'k', start => 'then'" => qr/22023: invalid value for "start": "then"/,
 	"'pub', 'k', topic_prefix => 'a b'" => qr/22023: invalid topic prefix "a b"/,
+	"'pub', 'k', topic_prefix => repeat('x', 122)" => qr/22023: invalid topic prefix "x+"\nHINT:  It has up to 121 letters/,
 	"'pub', 'k', slot => 'A-B'" => qr/42602: invalid name of a replication slot: "A-B"/,
+	"'pub', 'k', slot => NULL, decimals => NULL" => qr/22023: invalid value for "decimals"/,
 	"NULL, 'k'" => qr/22004: name, publication and server must not be null/,
 );
 for my $arguments (sort keys %refused)
@@ -200,6 +202,101 @@ for my $p (qw(flat_json raw))
 	sql("SELECT cipherhorizon.cdc_drop('$p')");
 	gone($p);
 }
+
+# ---- what others write into the WAL -------------------------------------------------------------------------------
+
+# the first thing that a worker meets
+sql(create('words', "'pub', 'k', topic_prefix => '$own.words', start => 'now'"));
+wait_state('words', 'streaming');
+my $worker = stat_of('words', 'pid');
+sql(q{SELECT pg_logical_emit_message(false, 'x', 'outside'), pg_logical_emit_message(false, 'cipherhorizon.ddl', '{}')});
+sql(qq{SET ROLE nobody; SELECT pg_logical_emit_message(true, 'cipherhorizon.ddl', ''), pg_logical_emit_message(true, 'cipherhorizon.emit', '{"topic": "$own.forged", "key": "k"}')});
+session(qq{SET ROLE nobody; BEGIN; SELECT pg_logical_emit_message(true, 'cipherhorizon.trace', 'x'); ROLLBACK;});
+sql(qq{BEGIN; SELECT pg_logical_emit_message(true, 'cipherhorizon.trace', 'no trace'); INSERT INTO t VALUES (30, 'x'); COMMIT});
+sql(qq{SET cipherhorizon.traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'; BEGIN; SAVEPOINT a; INSERT INTO t VALUES (31); ROLLBACK TO a; INSERT INTO t VALUES (32, 'x'); COMMIT});
+caught_up('words', 'p');
+is(join(' ', map { unpack_record($_)->{message}{prefix} } records($kafka, "$own.words.message")), 'x cipherhorizon.ddl cipherhorizon.ddl cipherhorizon.emit', 'anyone may write a message: it is a message, not a record of the outbox or a definition');
+my @traces = map { $_->{headers}{traceparent} // 'none' } records($kafka, "$own.words.public.t");
+is("@traces", 'none 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', 'a trace context is one, and outlives a savepoint');
+is(stat_of('words', 'last_error IS NULL'), 't', 'none of it ends the worker');
+like(session("SELECT cipherhorizon.cdc_emit('a b', 'k', 'v');"), qr/22023: invalid topic "a b"/, 'a topic that Kafka would not take is refused at once');
+like(session("SELECT cipherhorizon.cdc_emit('$own.p.positions', 'k', 'v');"), qr/22023: topic ".*" has the positions of a pipeline/, 'and that of the positions');
+like(session('BEGIN; SELECT cipherhorizon.cdc_pause(\'words\'); PREPARE TRANSACTION \'words\';'), qr/0A000: cannot PREPARE a transaction that has changed a pipeline/, 'a change of a pipeline is not prepared');
+sql("SELECT cipherhorizon.cdc_pause('words')");
+wait_state('words', 'paused');
+sql("SELECT cipherhorizon.cdc_resume('words', accept => 'gap')");
+wait_state('words', 'streaming');
+is(sql("SELECT accept_gap FROM cipherhorizon.cdc_pipeline WHERE name = 'words'"), 'f', 'a gap is accepted now, and not some day');
+
+# ---- rights that are not the asker's ----------------------------------------------------------------------------------
+
+sql('GRANT CREATE ON SCHEMA public TO nobody; GRANT CREATE ON DATABASE postgres TO streamer');
+sql(q{SET ROLE nobody; CREATE TABLE trap (a int);
+	CREATE FUNCTION trap(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN IF current_setting('role') = 'none' THEN PERFORM cipherhorizon.cdc_pause('words'); END IF; RETURN $1; END $$;
+	CREATE INDEX ON trap (trap(a)); INSERT INTO trap VALUES (1)});
+like(session('ANALYZE trap;'), qr/42501: cannot change a pipeline within a security-restricted operation/, 'the function of an index does not ask for the superuser who analyzes');
+sql(create('hers', "'pub', 'k', topic_prefix => '$own.hers', start => 'now'") =~ s/^/SET ROLE streamer; /r);
+wait_state('hers', 'streaming');
+sql(q{SET ROLE streamer; CREATE SCHEMA trap;
+	CREATE FUNCTION trap.same(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN IF current_user <> 'streamer' THEN EXECUTE 'ALTER ROLE streamer SUPERUSER'; END IF; RETURN $1 OPERATOR(pg_catalog.=) $2; END $$;
+	CREATE OPERATOR trap.= (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.same);
+	SELECT cipherhorizon.cdc_snapshot('hers', 't', $$set_config('search_path', 'trap, pg_catalog', false) IS NOT NULL$$)});
+wait_for_sql('the snapshot', q{SELECT finished IS NOT NULL AND problem IS NULL FROM cipherhorizon.cdc_snapshot WHERE pipeline = 'hers'});
+sql("SELECT cipherhorizon.cdc_pause('hers')");
+wait_state('hers', 'paused');
+is(sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'streamer'"), 'f', 'a condition of a snapshot leaves no settings behind');
+for my $p (qw(words hers))
+{
+	sql("SELECT cipherhorizon.cdc_drop('$p')");
+	gone($p);
+}
+
+# at the start all databases are looked through, by a superuser
+sql('CREATE DATABASE trap OWNER nobody');
+sql(q{SET ROLE nobody; CREATE SCHEMA cipherhorizon;
+	CREATE FUNCTION cipherhorizon.trap() RETURNS name LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'ALTER ROLE nobody SUPERUSER'; RETURN 'x'; END $$;
+	CREATE VIEW cipherhorizon.cdc_pipeline AS SELECT cipherhorizon.trap() AS name}, 'trap');
+$node->restart;
+wait_state('p', 'streaming');
+is(sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'nobody'"), 'f', 'what someone has put in the place of the catalog is not run');
+sql('DROP DATABASE trap');
+
+# ---- values --------------------------------------------------------------------------------------------------------------
+
+sql(q{
+	CREATE TABLE key_outside (k text PRIMARY KEY, n int); ALTER TABLE key_outside ALTER k SET STORAGE EXTERNAL;
+	CREATE TABLE odd (g int GENERATED ALWAYS AS (k * 2) STORED, k int PRIMARY KEY, v int2vector, b box[]);
+	INSERT INTO odd VALUES (DEFAULT, 1, '1 2', '{(1,1),(0,0);(2,2),(1,1)}');
+	CREATE PUBLICATION odd FOR TABLE key_outside, odd;
+	SELECT cipherhorizon.cdc_create('odd', 'odd', 'k', topic_prefix => '} . $own . q{.odd');
+});
+wait_state('odd', 'streaming');
+sql(q{INSERT INTO key_outside SELECT string_agg(md5(i::text), ''), 1 FROM generate_series(1, 70) i; UPDATE key_outside SET n = 2; UPDATE odd SET v = '3'});
+caught_up('odd');
+my %keys;
+my @outside = records($kafka, "$own.odd.public.key_outside");
+$keys{ $_->{key} }++ for @outside;
+is(join(' ', map { unpack_record($_)->{op} } @outside) . ' ' . scalar(keys %keys), 'c u 1', 'a key that is stored out of line stays the same key');
+is(join('; ', map { my $row = unpack_record($_)->{after}; join(' ', join(',', sort keys %$row), $row->{v}, @{ $row->{b} }) } records($kafka, "$own.odd.public.odd")),
+	'b,k,v 1 2 (1,1),(0,0) (2,2),(1,1); b,k,v 3 (1,1),(0,0) (2,2),(1,1)', 'a snapshot has the columns that the stream has; vectors, and arrays with other delimiters');
+sql("SELECT cipherhorizon.cdc_drop('odd')");
+gone('odd');
+sql('DROP PUBLICATION odd');
+
+# ---- another encoding -----------------------------------------------------------------------------------------------------
+
+sql("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'");
+sql("CREATE EXTENSION cipherhorizon; $tables " . create('latin', "'pub', 'k', topic_prefix => '$own.latin', slot => 'latin', start => 'now'"), 'latin');
+wait_state('latin', 'streaming', 'latin');
+sql(qq{SELECT pg_logical_emit_message(false, chr(233), 'x'), cipherhorizon.cdc_emit('$own.latin.box', 'k', 'gr' || chr(252) || 'n'); INSERT INTO t VALUES (1, chr(233))}, 'latin');
+wait_for_sql('the row', 'SELECT acknowledged = 3 FROM cipherhorizon.stat_cdc', 'latin');
+sql("SELECT cipherhorizon.cdc_snapshot('latin', 't')", 'latin');
+wait_for_sql('the rows', 'SELECT finished IS NOT NULL FROM cipherhorizon.cdc_snapshot', 'latin');
+is(join(' ', map { unpack_record($_)->{after}{v} } records($kafka, "$own.latin.public.t")), "\xc3\xa9 \xc3\xa9", 'a database in LATIN1: rows of the stream and of a snapshot are UTF-8');
+is((records($kafka, "$own.latin.box"))[0]{value}, "gr\xc3\xbcn", 'so are records of the outbox');
+sql("SELECT cipherhorizon.cdc_drop('latin')", 'latin');
+gone('latin', 'latin');
+sql('DROP DATABASE latin');
 
 # ---- Kafka that is not there ----------------------------------------------------------------------------------
 

@@ -113,6 +113,7 @@ typedef struct CdcShared
 	TimestampTz error_at;
 	XLogRecPtr	careful_until;	/* Kafka refused a batch: records are sent one by one up to there */
 	/* what it lives on */
+	Oid			owner;
 	Oid			server;
 	Oid			publication;
 	NameData	publication_name;

@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "catalog/objectaddress.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_publication.h"
@@ -372,9 +373,10 @@ user_of(Oid classid, Oid objectid)
 	{
 		const CdcShared *shared = &cdc_control->pipelines[i];
 
-		if (!shared->in_use || shared->database != MyDatabaseId)
+		/* roles are of all databases */
+		if (!shared->in_use || (shared->database != MyDatabaseId && classid != AuthIdRelationId))
 			continue;
-		if (classid == ExtensionRelationId ||
+		if (classid == ExtensionRelationId || (classid == AuthIdRelationId && shared->owner == objectid) ||
 			(classid == ForeignServerRelationId && shared->server == objectid) ||
 			(classid == PublicationRelationId && shared->publication == objectid))
 			user = pstrdup(NameStr(shared->name));
@@ -392,7 +394,7 @@ look_at_access(ObjectAccessType access, Oid classid, Oid objectid, int subid, vo
 	if (next_object_access)
 		next_object_access(access, classid, objectid, subid, arg);
 	if (cdc_control == NULL ||
-		!(access == OAT_DROP ? (classid == PublicationRelationId || classid == ForeignServerRelationId ||
+		!(access == OAT_DROP ? (classid == PublicationRelationId || classid == ForeignServerRelationId || classid == AuthIdRelationId ||
 								(classid == ExtensionRelationId && objectid == get_extension_oid("cipherhorizon", true)))
 		  : access == OAT_POST_ALTER && (classid == PublicationRelationId || classid == ForeignServerRelationId)))
 		return;
@@ -473,7 +475,10 @@ ch_cdc_tables(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; cdc_control && i < cdc_control->npipelines; i++)
+	if (cdc_control == NULL)
+		return (Datum) 0;
+	LWLockAcquire(cdc_control->lock, LW_SHARED);
+	for (int i = 0; i < cdc_control->npipelines; i++)
 	{
 		CdcShared  *shared = &cdc_control->pipelines[i];
 
@@ -494,6 +499,7 @@ ch_cdc_tables(PG_FUNCTION_ARGS)
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		}
 	}
+	LWLockRelease(cdc_control->lock);
 	return (Datum) 0;
 }
 

@@ -100,13 +100,17 @@ append_unscaled(StringInfo out, const char *digits, int n, bool negative)
 	}
 	else
 	{
-		for (int i = 0; i < n; i++)
+		/* nine digits at a time */
+		for (int i = 0; i < n;)
 		{
-			unsigned	carry = digits[i] - '0';
+			uint64		carry = 0;
+			uint64		factor = 1;
 
+			for (; i < n && factor < 1000000000; i++, factor *= 10)
+				carry = carry * 10 + (digits[i] - '0');
 			for (int b = size - 1; b >= 0; b--)
 			{
-				carry += bytes[b] * 10u;
+				carry += bytes[b] * factor;
 				bytes[b] = carry & 0xFF;
 				carry >>= 8;
 			}

@@ -116,6 +116,7 @@ load(CdcWorker *w)
 		proc_exit(0);
 	}
 	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+	w->shared->owner = w->config->owner;
 	w->shared->server = w->config->server;
 	w->shared->publication = w->config->publication_oid;
 	namestrcpy(&w->shared->publication_name, w->config->publication);

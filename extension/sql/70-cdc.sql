@@ -404,7 +404,7 @@ BEGIN
   END IF;
   IF objects IS NOT NULL THEN
     PERFORM @extschema@._cdc_log('cipherhorizon.ddl',
-      jsonb_build_object('tag', tg_tag, 'ddl', current_query(), 'role', session_user, 'objects', objects)::text);
+      jsonb_build_object('tag', tg_tag, 'ddl', CASE WHEN current_query() !~ ';\s*\S' THEN current_query() END, 'role', session_user, 'objects', objects)::text);
   END IF;
 END
 $$;

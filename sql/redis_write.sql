@@ -371,6 +371,16 @@ CREATE FOREIGN TABLE versionless (id int OPTIONS (kind 'key'), n int) SERVER t_r
 SELECT * FROM versionless;
 CREATE FOREIGN TABLE versionless2 (member text) SERVER t_redis_write OPTIONS (type 'set', key 'x', version_field 'v');
 
+-- ---- a user without transactions ----
+\! test/load/redis.sh redis_write cli ACL SETUSER t_redis_write on '>secret' '~t_redis_write:*' +@all -multi > /dev/null
+ALTER USER MAPPING FOR CURRENT_USER SERVER t_redis_write OPTIONS (ADD user 't_redis_write', SET password 'secret');
+INSERT INTO list (value) VALUES ('not permitted');
+UPDATE price SET value = 1 WHERE symbol = 'BTC';
+DELETE FROM price WHERE value > 0;
+ALTER USER MAPPING FOR CURRENT_USER SERVER t_redis_write OPTIONS (DROP user, SET password :'redis_password');
+SELECT index, value FROM list;
+SELECT symbol, value FROM price;
+
 -- ---- errors ----
 \! test/load/redis.sh redis_write cli RPUSH t_redis_write:tags:9 x
 INSERT INTO tags VALUES (8, 'a'), (9, 'a');

@@ -160,6 +160,11 @@ read_queued(Apply *a)
 	RedisReply *reply = redis_next_answer(a);
 	int64		at = a->answered++ - 1;	/* the first is MULTI's own */
 
+	if (at < 0 && reply->type == REDIS_REPLY_ERROR)
+	{
+		a->conn->unsure = true; /* what follows it is done at once */
+		redis_refused(a, reply);
+	}
 	redis_expect(a->conn, reply, REDIS_REPLY_STATUS);
 	if (reply->type != REDIS_REPLY_ERROR || a->refused)
 		return;
@@ -183,6 +188,22 @@ redis_make_room(Apply *a)
 			redis_read_question(a);
 }
 
+/*
+ * Where MULTI is refused (by an ACL, a proxy) what follows it is done at once.  So
+ * a connection's first one is answered before anything follows.
+ */
+static void
+begin_multi(Apply *a)
+{
+	redis_command_text(a->rc, 1, "MULTI");
+	a->begun = true;
+	if (a->rc->transactions)
+		return;
+	redis_expect(a->conn, redis_ask_now(a), REDIS_REPLY_STATUS);
+	a->rc->transactions = true;
+	a->answered = 1;
+}
+
 pg_noreturn static void raise_at(Apply *a, int64 position, const RedisReply *reply);
 
 StringInfo
@@ -199,10 +220,7 @@ redis_put(Apply *a, RedisBytes key, int n)
 		return &a->scratch;
 	}
 	if (!a->begun)
-	{
-		redis_command_text(a->rc, 1, "MULTI");
-		a->begun = true;
-	}
+		begin_multi(a);
 	else
 		redis_make_room(a);
 	a->rc->unread += n;

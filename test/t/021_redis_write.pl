@@ -161,8 +161,8 @@ cmp_ok($after - $before, '<', 50 * 1024, 'take less than 50 MB of memory');
 
 # Nothing is known of what was sent last.
 $out = session(qq{
+	SET cipherhorizon.request_timeout = '1s';
 	INSERT INTO kv VALUES (1, 0, 0);
-	SET cipherhorizon.request_timeout = '300ms';
 	BEGIN;
 	INSERT INTO local VALUES (1);
 	DELETE FROM kv WHERE n = 0;
@@ -175,6 +175,21 @@ like($out, qr/08006: store "r" did not answer/, 'request_timeout ends a commit')
 like($out, qr/^rows 0$/m, 'which did not happen here');
 ok($node->poll_query_until('postgres', "SELECT string_agg(server || ' ' || outcome, ',') = 'r unknown' FROM cipherhorizon.in_doubt"),
 	'and what became of it in Redis is said to be unknown');
+
+# A connection's first transaction waits for the answer to MULTI: nothing was sent yet.
+$node->safe_psql('postgres', 'DELETE FROM cipherhorizon.in_doubt');
+cli('HSET', 'kv:1', 'n', 0, 'who', 0);
+$out = session(qq{
+	SET cipherhorizon.request_timeout = '1s';
+	BEGIN;
+	DELETE FROM kv WHERE n = 0;
+	\\! kill -STOP $redis
+	COMMIT;
+	\\! kill -CONT $redis
+	SELECT 'doubts ' || count(*) FROM cipherhorizon.in_doubt;
+});
+like($out, qr/08006: store "r" did not answer/, 'request_timeout ends a commit that has only begun');
+like($out, qr/^doubts 0$/m, 'of which nothing is unknown');
 
 stop_process($redis, 'KILL');
 $out = session(qq{

@@ -651,10 +651,11 @@ update_member(Encoder *e)
 	if (moves)
 		e->entry.flags |= REDIS_ENTRY_MOVES;
 	begin_entry(e, member, moves ? other : nothing);
-	if (moves)
-		put(e, e->rt->type == REDIS_SET ? WORD("SREM") : WORD("ZREM"), 1, &member);
+	/* first the new one: a key without a member is gone, and its time to live */
 	if (moves || scored)
 		put_member(e, other, score);
+	if (moves)
+		put(e, e->rt->type == REDIS_SET ? WORD("SREM") : WORD("ZREM"), 1, &member);
 	put_ttl(e);
 }
 

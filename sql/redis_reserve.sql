@@ -82,6 +82,18 @@ SELECT :reserve 1, 9007199254740992, :pfx);
 SELECT :reserve 1, 1, '0', :pfx);
 \! test/load/redis.sh redis_reserve cli HSET t_redis_reserve:5 max_notional 1.5
 SELECT :reserve 5, 1, :pfx);
+-- Nothing is lost where an amount cannot be spent.
+\! test/load/redis.sh redis_reserve cli HSET t_redis_reserve:6 max_notional 100 used_notional 10.0
+SELECT :reserve 6, 1, :pfx);
+\! test/load/redis.sh redis_reserve cli HSET t_redis_reserve:6 used_notional 10
+SELECT :reserve 6, 90, :pfx) AS e \gset
+\! test/load/redis.sh redis_reserve cli HSET t_redis_reserve:6 used_notional 1e1
+\set VERBOSITY sqlstate
+SELECT :release 6, :'e', spend => true, :pfx);
+\set VERBOSITY default
+\! test/load/redis.sh redis_reserve cli HSET t_redis_reserve:6 used_notional 10
+SELECT :release 6, :'e', spend => true, :pfx);
+SELECT used_notional FROM limits WHERE id = 6;
 SELECT :reserve NULL, 1, :pfx);
 SELECT cipherhorizon.risk_reserve('nowhere', 1, 1);
 SET client_min_messages = warning;
@@ -96,6 +108,17 @@ ALTER USER MAPPING FOR CURRENT_USER SERVER t_redis_reserve OPTIONS (ADD user 't_
 SELECT :reserve 1, 501, :pfx) IS NULL AS refused, :reserve 1, 400, :pfx) IS NULL AS refused_too;
 BEGIN;
 SELECT :reserve 1, 100, :pfx) IS NULL AS refused;
+ROLLBACK;
+SELECT count(*) FROM reserved WHERE key = '1:reserved';
+
+-- And where scripts are not, a function releases what is rolled back.
+\! test/load/redis.sh redis_reserve cli ACL SETUSER t_redis_reserve -eval +fcall '+function|load' > /dev/null
+BEGIN;
+SELECT :reserve 1, 99, :pfx) IS NULL AS refused;
+SAVEPOINT s;
+SELECT :reserve 1, 1, :pfx) IS NULL AS refused;
+ROLLBACK TO s;
+SELECT count(*) FROM reserved WHERE key = '1:reserved';
 ROLLBACK;
 SELECT count(*) FROM reserved WHERE key = '1:reserved';
 

@@ -245,7 +245,8 @@ typedef struct RedisConn
 	int			ahead_end;
 	int			ahead_size;
 	int			version;		/* 70015 for 7.0.15; 0 if not known */
-	bool		transactions;	/* MULTI was permitted once */
+	bool		transactions;	/* MULTI was permitted once, */
+	bool		functions;		/* and a function of ours */
 	char		version_text[32];
 } RedisConn;
 

@@ -50,8 +50,8 @@ PGDLLEXPORT Datum ch_risk_release(PG_FUNCTION_ARGS);
 "  return t[1] * 1000 + math.floor(t[2] / 1000)\n" \
 "end\n" \
 "local function integer(text, field, key)\n" \
-"  local n = tonumber(text)\n" \
-"  if n and n == math.floor(n) and math.abs(n) <= MAX then return n end\n" \
+"  local n = string.match(text, '^-?%d+$') and tonumber(text)\n" \
+"  if n and math.abs(n) <= MAX then return n end\n" \
 "  return nil, redis.error_reply('ERR field ' .. field .. ' of ' .. key .. ' is no integer up to 9007199254740991')\n" \
 "end\n" \
 "local on = {['true'] = 1, t = 1, yes = 1, y = 1, on = 1, ['1'] = 1}\n" \
@@ -77,10 +77,10 @@ PGDLLEXPORT Datum ch_risk_release(PG_FUNCTION_ARGS);
 "local function release(keys, args)\n" \
 "  local expires = redis.call('ZSCORE', keys[2], args[2])\n" \
 "  if not expires then return 0 end\n" \
+"  local valid = tonumber(expires) > ms()\n" \
+"  if valid and args[3] == '1' then redis.call('HINCRBY', keys[1], args[1], string.match(args[2], '^%d+')) end\n" \
 "  redis.call('ZREM', keys[2], args[2])\n" \
-"  if tonumber(expires) <= ms() then return 0 end\n" \
-"  if args[3] == '1' then redis.call('HINCRBY', keys[1], args[1], string.match(args[2], '^%d+')) end\n" \
-"  return 1\n" \
+"  return valid and 1 or 0\n" \
 "end\n"
 
 typedef struct RedisFunction
@@ -91,15 +91,15 @@ typedef struct RedisFunction
 
 /* The name tells the version of the body: two versions do not replace each other. */
 static const char library[] =
-"#!lua name=cipherhorizon_risk_1\n" LUA_BODY
-"redis.register_function('cipherhorizon_reserve_1', reserve)\n"
-"redis.register_function('cipherhorizon_release_1', release)\n";
+"#!lua name=cipherhorizon_risk_2\n" LUA_BODY
+"redis.register_function('cipherhorizon_reserve_2', reserve)\n"
+"redis.register_function('cipherhorizon_release_2', release)\n";
 
 /* Before Redis 5 a script that asks for the time must say that its effects are replicated. */
 #define SCRIPT(call) "if redis.replicate_commands then redis.replicate_commands() end\n" LUA_BODY "return " call "(KEYS, ARGV)\n"
 
-static const RedisFunction reserve_function = {"cipherhorizon_reserve_1", SCRIPT("reserve")};
-static const RedisFunction release_function = {"cipherhorizon_release_1", SCRIPT("release")};
+static const RedisFunction reserve_function = {"cipherhorizon_reserve_2", SCRIPT("reserve")};
+static const RedisFunction release_function = {"cipherhorizon_release_2", SCRIPT("release")};
 
 /* ---- calling it ------------------------------------------------------------------ */
 
@@ -114,8 +114,11 @@ typedef struct Call
 } Call;
 
 static void
-append_call(StringInfo out, const Call *call, const char *command, const char *what)
+append_call(StringInfo out, const Call *call, bool as_function)
 {
+	const char *command = as_function ? "FCALL" : "EVAL";
+	const char *what = as_function ? call->function->name : call->function->script;
+
 	redis_begin_command(out, 5 + call->nargs);
 	redis_append_arg(out, command, strlen(command));
 	redis_append_arg(out, what, strlen(what));
@@ -134,11 +137,11 @@ ask(ChConn *conn)
 }
 
 static RedisReply *
-run(ChConn *conn, const Call *call, const char *command, const char *what)
+run(ChConn *conn, const Call *call, bool as_function)
 {
 	RedisConn  *rc = conn->handle;
 
-	append_call(&rc->out, call, command, what);
+	append_call(&rc->out, call, as_function);
 	rc->unread++;
 	return ask(conn);
 }
@@ -152,7 +155,7 @@ run_function(ChConn *conn, const Call *call)
 
 	if (rc->version < 70000)
 		return NULL;
-	reply = run(conn, call, "FCALL", call->function->name);
+	reply = run(conn, call, true);
 	if (redis_is_error(reply, "NOPERM"))
 		return NULL;
 	if (!redis_is_error(reply, "ERR") || strstr(reply->str, "Function not found") == NULL)
@@ -162,7 +165,7 @@ run_function(ChConn *conn, const Call *call)
 	/* someone else may have been faster */
 	if (reply->type == REDIS_REPLY_ERROR && strstr(reply->str, "already exists") == NULL)
 		return NULL;
-	return run(conn, call, "FCALL", call->function->name);
+	return run(conn, call, true);
 }
 
 static int64
@@ -170,9 +173,10 @@ call_redis(ChConn *conn, const Call *call)
 {
 	RedisReply *reply = run_function(conn, call);
 
+	((RedisConn *) conn->handle)->functions = reply != NULL;
 	/* EVAL of a script that Redis knows is not compiled again */
 	if (reply == NULL)
-		reply = run(conn, call, "EVAL", call->function->script);
+		reply = run(conn, call, false);
 	redis_expect(conn, reply, REDIS_REPLY_INTEGER);
 	if (reply->type == REDIS_REPLY_ERROR)
 		redis_raise(conn, reply);
@@ -202,6 +206,7 @@ static List *holds = NIL;		/* Held, in TopTransactionContext */
 static int
 send_releases(Held *held, SubTransactionId subid)
 {
+	RedisConn  *rc = held->conn->handle;
 	StringInfoData out;
 	ChFailure	fail = {0};
 	ListCell   *lc;
@@ -214,11 +219,12 @@ send_releases(Held *held, SubTransactionId subid)
 
 		if (subid != InvalidSubTransactionId && r->subid != subid)
 			continue;
-		append_call(&out, &r->release, "EVAL", r->release.function->script);
+		/* a user may have the right to the one only */
+		append_call(&out, &r->release, rc->functions);
 		held->reservations = foreach_delete_current(held->reservations, lc);
 		n++;
 	}
-	if (n > 0 && !ch_stream_write(((RedisConn *) held->conn->handle)->stream, out.data, out.len, RELEASE_TIMEOUT_MS, &fail))
+	if (n > 0 && !ch_stream_write(rc->stream, out.data, out.len, RELEASE_TIMEOUT_MS, &fail))
 		n = -1;
 	pfree(out.data);
 	return n;

@@ -381,6 +381,29 @@ ALTER USER MAPPING FOR CURRENT_USER SERVER t_redis_write OPTIONS (DROP user, SET
 SELECT index, value FROM list;
 SELECT symbol, value FROM price;
 
+-- ---- what is in the way, and what a transaction has made of a key before ----
+CREATE FOREIGN TABLE hashes (id text OPTIONS (kind 'key'), a text, b text, n bigint) SERVER t_redis_write OPTIONS (type 'hash', key_prefix 't_redis_write:any:', truncatable 'true');
+CREATE FOREIGN TABLE strings (id text OPTIONS (kind 'key'), value text) SERVER t_redis_write OPTIONS (type 'string', key_prefix 't_redis_write:any:');
+CREATE FOREIGN TABLE sets (id text OPTIONS (kind 'key'), member text, ttl int) SERVER t_redis_write OPTIONS (type 'set', key_prefix 't_redis_write:any:');
+-- A set of one member keeps its time to live.
+INSERT INTO sets VALUES ('s', 'm', 1000);
+UPDATE sets SET member = 'm2' WHERE id = 's';
+SELECT id, member, ttl > 900 AS expires FROM sets;
+\! test/load/redis.sh redis_write cli ZADD t_redis_write:board2 1 m
+\! test/load/redis.sh redis_write cli EXPIRE t_redis_write:board2 1000
+CREATE FOREIGN TABLE board2 (member text, score float8, ttl int) SERVER t_redis_write OPTIONS (type 'zset', key 't_redis_write:board2');
+UPDATE board2 SET member = 'm2';
+SELECT member, score, ttl > 900 AS expires FROM board2;
+-- A version is of its column's type.
+CREATE FOREIGN TABLE versions (id int OPTIONS (kind 'key'), n int, v smallint) SERVER t_redis_write
+	OPTIONS (type 'hash', key_prefix 't_redis_write:versions:', version_field 'v');
+INSERT INTO versions VALUES (1, 10, 32766);
+BEGIN;
+UPDATE versions SET n = 11;
+UPDATE versions SET n = 12;
+COMMIT;
+SELECT * FROM versions;
+
 -- ---- errors ----
 \! test/load/redis.sh redis_write cli RPUSH t_redis_write:tags:9 x
 INSERT INTO tags VALUES (8, 'a'), (9, 'a');

@@ -147,11 +147,16 @@ follow_fields(Apply *a, const Row *r, uint16 epoch)
 static void
 check_row_version(Apply *a, const Row *r)
 {
-	const Slot *slot = known_slot(a, print_of_member(r->key, r->rt->version_field));
+	Slot	   *slot = known_slot(a, print_of_member(r->key, r->rt->version_field));
+	RedisAdd	next = {.delta = 1,.type = r->rt->version->basetype};
 
 	if (r->head.index == REDIS_NO_VERSION ? slot->initial == ABSENT :
 		slot->initial == PRESENT && !slot->tail->not_number && slot->tail->before == r->head.index)
+	{
+		if (r->w->verb == CH_UPDATE)
+			redis_check_add(r->w->table, &next, false, &slot->tail->now);
 		return;
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 			 errmsg("row of foreign table %s was changed by others since it was read", r->w->table->name),

@@ -385,6 +385,42 @@ SELECT symbol, value FROM price;
 CREATE FOREIGN TABLE hashes (id text OPTIONS (kind 'key'), a text, b text, n bigint) SERVER t_redis_write OPTIONS (type 'hash', key_prefix 't_redis_write:any:', truncatable 'true');
 CREATE FOREIGN TABLE strings (id text OPTIONS (kind 'key'), value text) SERVER t_redis_write OPTIONS (type 'string', key_prefix 't_redis_write:any:');
 CREATE FOREIGN TABLE sets (id text OPTIONS (kind 'key'), member text, ttl int) SERVER t_redis_write OPTIONS (type 'set', key_prefix 't_redis_write:any:');
+-- A key of another type is no row to UPDATE and DELETE, but INSERT does not overwrite it.
+INSERT INTO hashes (id, a, b) VALUES ('x', '1', '2');
+BEGIN;
+DELETE FROM strings WHERE id = 'x';
+INSERT INTO strings VALUES ('x', 's');
+COMMIT;
+BEGIN;
+UPDATE strings SET value = 's' WHERE id = 'x';
+INSERT INTO strings VALUES ('x', 's'), ('y', 's') ON CONFLICT DO NOTHING;
+COMMIT;
+SELECT id, a, b FROM hashes;
+SELECT * FROM strings;
+BEGIN;
+UPDATE strings SET value = value || '!';
+\! test/load/redis.sh redis_write cli DEL t_redis_write:any:y
+\! test/load/redis.sh redis_write cli HSET t_redis_write:any:y a 3
+COMMIT;
+SELECT id, a FROM hashes ORDER BY id;
+-- Each table has rows of its type only.
+BEGIN;
+DELETE FROM strings WHERE id = 'y';
+DELETE FROM hashes WHERE id = 'y';
+INSERT INTO hashes (id, a) VALUES ('z', '4');
+UPDATE strings SET value = 's' WHERE id = 'z';
+COMMIT;
+SELECT id, a FROM hashes ORDER BY id;
+BEGIN;
+INSERT INTO hashes (id, a) VALUES ('w', '5'), ('v', '5');
+INSERT INTO sets VALUES ('w', 'm');
+COMMIT;
+BEGIN;
+DELETE FROM hashes WHERE id = 'z';
+INSERT INTO sets VALUES ('z', 'm');
+INSERT INTO hashes (id, a) VALUES ('z', '6');
+COMMIT;
+SELECT id, a FROM hashes ORDER BY id;
 -- A set of one member keeps its time to live.
 INSERT INTO sets VALUES ('s', 'm', 1000);
 UPDATE sets SET member = 'm2' WHERE id = 's';

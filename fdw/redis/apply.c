@@ -346,6 +346,7 @@ reset_slots(Apply *a)
 	while ((slot = slots_iterate(a->slots, &it)) != NULL)
 	{
 		slot->now = slot->initial;
+		slot->type = slot->type_before;
 		slot->epoch = 0;
 		slot->flags &= ~(SLOT_WRITTEN | SLOT_VERIFIED);
 		if (slot->tail)

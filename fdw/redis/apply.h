@@ -27,6 +27,9 @@ typedef enum State
 	PRESENT
 } State;
 
+#define OTHER_TYPE 6
+#define UNKNOWN_TYPE 7
+
 #define SLOT_ASKED 0x01			/* for its existence */
 #define SLOT_RESOLVED 0x02		/* on its own */
 #define SLOT_WATCHED 0x04
@@ -55,6 +58,8 @@ typedef struct Slot
 	uint32		status;
 	uint8		initial:1;		/* State before the first row; */
 	uint8		now:1;			/* and after the rows that were looked at */
+	uint8		type_before:3;	/* of a key that is there: RedisType, OTHER_TYPE or UNKNOWN_TYPE */
+	uint8		type:3;
 	uint8		flags;
 	uint16		epoch;			/* how often all that is in the key has gone */
 	Tail	   *tail;
@@ -91,7 +96,7 @@ typedef enum AskKind
 	ASK_NONE_OF,				/* several keys, of which none is expected */
 	ASK_ALL_OF,					/* n keys, which are expected */
 	ASK_EXISTS,
-	ASK_TYPE,					/* of a direct write: is the key a row? */
+	ASK_TYPE,					/* is the key a row of the table? */
 	ASK_SCORE,
 	ASK_LENGTH,					/* of a list */
 	ASK_STREAM,
@@ -106,7 +111,7 @@ typedef struct Ask
 	AskKind		kind;
 	Print		print;
 	int			n;
-	const RedisTable *rt;		/* of a direct write, else NULL */
+	const RedisTable *rt;		/* as Apply's */
 	StringInfoData key;			/* for errors */
 } Ask;
 
@@ -138,7 +143,7 @@ typedef struct Apply
 	MemoryContext cxt;			/* of one try */
 	MemoryContext reply_cxt;	/* of replies that are looked at */
 	int			nreplies;		/* in it */
-	const RedisTable *rt;		/* of the row that is looked at, if it is a direct write */
+	const RedisTable *rt;		/* of the row that is looked at, if its key may be of another type */
 
 	slots_hash *slots;
 	int			watched;
@@ -229,6 +234,7 @@ slot_of(Apply *a, Print print, bool *found)
 	if (!*found)
 	{
 		slot->initial = PRESENT;
+		slot->type_before = slot->type = UNKNOWN_TYPE;
 		slot->flags = slot->epoch = 0;
 		slot->tail = NULL;
 	}

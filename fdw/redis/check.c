@@ -52,14 +52,26 @@ read_number(Slot *slot, const RedisReply *reply)
 		slot->tail->not_number = !redis_parse_number(reply->str, (int) reply->len, &slot->tail->before);
 }
 
-/* A key of another type is no row, or an error, as for a scan. */
+static int
+type_of_name(const char *name)
+{
+	for (int i = 0; redis_type_names[i]; i++)
+		if (strcmp(name, redis_type_names[i]) == 0)
+			return i;
+	return OTHER_TYPE;
+}
+
+/* A key of another type is no row, or an error, as for a scan; but it is there. */
 static void
 read_type(Apply *a, const RedisReply *reply, const RedisTable *rt, Slot *slot)
 {
-	slot->initial = strcmp(reply->str, redis_type_names[rt->type]) == 0 ? PRESENT : ABSENT;
-	if (slot->initial == PRESENT)
+	slot->initial = strcmp(reply->str, "none") == 0 ? ABSENT : PRESENT;
+	if (slot->initial == ABSENT)
+		return;
+	slot->type_before = type_of_name(reply->str);
+	if (slot->type_before == (int) rt->type)
 		slot->flags |= SLOT_ASKED;
-	else if (strcmp(reply->str, "none") != 0 && rt->wrong_type_error)
+	else if (rt->wrong_type_error)
 		ch_store_error(a->conn, ERRCODE_FDW_ERROR, "WRONGTYPE", psprintf("It is a %s", reply->str),
 					   "The key has another type than the table needs.");
 }
@@ -295,7 +307,7 @@ look_at_key(Apply *a, const Row *r)
 	Slot	   *slot = slot_of(a, print_of_key(r->key), &found);
 	State		expected = r->w->verb == CH_INSERT ? ABSENT : PRESENT;
 
-	if (!found && r->w->direct)
+	if (!found && a->rt)
 	{
 		watch(a, slot, r->key);
 		ask(a, ASK_TYPE, "TYPE", r->key, slot->print);
@@ -427,7 +439,8 @@ look_at_row(Apply *a, const Row *r)
 	bool		found;
 
 	check_version(a, r);
-	a->rt = r->w->direct ? r->rt : NULL;
+	/* SET does not mind what a key was */
+	a->rt = r->w->direct || (r->rt->type == REDIS_STRING && r->w->verb == CH_UPDATE) ? r->rt : NULL;
 	if (r->rt->mode == REDIS_BY_SET && r->w->verb == CH_INSERT)
 	{
 		(void) slot_of(a, print_of_member(r->rt->key, r->rt->key), &found);

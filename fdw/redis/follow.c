@@ -107,7 +107,7 @@ set_field(Apply *a, RedisBytes key, RedisBytes field, const RedisBytes *value, u
 {
 	Slot	   *slot = slots_lookup(a->slots, print_of_member(key, field));
 
-	if (slot == NULL)
+	if (slot == NULL || slot->tail == NULL)
 		return;
 	slot->epoch = epoch;
 	slot->now = value ? PRESENT : ABSENT;
@@ -165,13 +165,20 @@ check_row_version(Apply *a, const Row *r)
 			 errhint("Run the transaction again.")));
 }
 
+/* Is the key there, and surely of another type than the table's? */
+static bool
+is_of_other_type(const Row *r, const Slot *slot)
+{
+	return slot->now == PRESENT && slot->type != UNKNOWN_TYPE && slot->type != (int) r->rt->type;
+}
+
 static bool
 key_applies(Apply *a, const Row *r)
 {
 	Slot	   *slot = known_slot(a, print_of_key(r->key));
 	bool		written = (slot->flags & SLOT_WRITTEN) != 0;
 
-	if (!applies(a, r, slot))
+	if ((r->w->verb != CH_INSERT && is_of_other_type(r, slot)) || !applies(a, r, slot))
 		return false;
 	if (r->head.flags & REDIS_ENTRY_VERSION)
 	{
@@ -308,6 +315,27 @@ entry_applies(Apply *a, const Row *r)
 	return true;
 }
 
+/*
+ * A key is of the type of the rows that are written to it: one of another type
+ * would be refused in the middle of EXEC.
+ */
+static void
+note_type(Apply *a, const Row *r)
+{
+	Slot	   *slot = slots_lookup(a->slots, print_of_key(r->key));
+
+	if (slot == NULL || (slot->now == ABSENT && r->w->verb != CH_INSERT))
+		return;
+	if (is_of_other_type(r, slot))
+	{
+		redis_set_about(a, r->key);
+		ch_store_error(a->conn, ERRCODE_FDW_ERROR, "WRONGTYPE", psprintf("It is a %s", redis_type_names[slot->type]),
+					   "The key has another type than the table needs.");
+	}
+	slot->now = PRESENT;
+	slot->type = r->rt->type;
+}
+
 void
 redis_put_row(Apply *a, const Row *r)
 {
@@ -322,6 +350,7 @@ redis_put_row(Apply *a, const Row *r)
 
 	if (!row_applies[r->rt->type] (a, r))
 		return;
+	note_type(a, r);
 	if (r->head.ncommands > 0)
 		appendBinaryStringInfo(redis_put(a, r->key, r->head.ncommands), r->commands.data, r->commands.len);
 	if (a->counting && !(r->head.flags & REDIS_ENTRY_CONTINUES))

@@ -421,6 +421,16 @@ INSERT INTO sets VALUES ('z', 'm');
 INSERT INTO hashes (id, a) VALUES ('z', '6');
 COMMIT;
 SELECT id, a FROM hashes ORDER BY id;
+-- Fields that go one after the other, and leave none.
+BEGIN;
+UPDATE hashes SET a = NULL WHERE id = 'x';
+UPDATE hashes SET b = NULL WHERE id = 'x';
+COMMIT;
+BEGIN;
+UPDATE hashes SET a = NULL WHERE id = 'x';
+UPDATE hashes SET a = NULL, n = NULL WHERE id = 'x';
+COMMIT;
+SELECT id, a, b FROM hashes WHERE id = 'x';
 -- A set of one member keeps its time to live.
 INSERT INTO sets VALUES ('s', 'm', 1000);
 UPDATE sets SET member = 'm2' WHERE id = 's';

@@ -41,9 +41,9 @@ typedef enum State
 /* What else must be known of some. */
 typedef struct Tail
 {
-	int64		before;			/* length of a list, number in a field */
+	int64		before;			/* length of a list, number in a field, fields of a hash */
 	int64		now;
-	int64		holes;			/* elements of a list that will be removed */
+	int64		holes;			/* elements of a list, fields of a hash that will be removed */
 	RedisPoint	last_before;	/* last id of a stream */
 	RedisPoint	last;
 	bool		counted;		/* last has an id after it that Redis has made */
@@ -154,7 +154,6 @@ typedef struct Apply
 	Ask			asks[WINDOW + 2];	/* a ring */
 	int			first_ask;
 	int			nasks;
-	int64		fields;			/* the answer to ASK_FIELDS */
 	List	   *truncated;		/* Truncated, in order */
 	int			next_truncated;
 
@@ -298,5 +297,8 @@ extern bool redis_add_to_group(KeyGroup *group, RedisBytes key);
 
 /* Put the row's commands, if it applies to what the rows before it have left. */
 extern void redis_put_row(Apply *a, const Row *r);
+
+/* The next argument of a command: length, its bytes.  Or how many there are, of a new command. */
+extern RedisBytes redis_next_arg(const RedisBytes *commands, int *at);
 
 #endif							/* CH_REDIS_APPLY_H */

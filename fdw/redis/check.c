@@ -137,10 +137,11 @@ redis_read_question(Apply *a)
 			read_stream(a, reply, slot->tail);
 			break;
 		case ASK_FIELDS:
-			a->fields = reply->integer; /* 0 of nil */
+			slot->tail->before = reply->integer;	/* 0 of nil */
 			break;
 		case ASK_REMOVED:
-			if (a->fields > 0 && count_not_nil(reply) == a->fields)
+			slot->tail->holes += count_not_nil(reply);
+			if (slot->tail->before > 0 && slot->tail->holes == slot->tail->before)
 				slot->flags |= SLOT_VANISHES;
 			break;
 		case ASK_NUMBER:
@@ -255,17 +256,46 @@ redis_add_to_group(KeyGroup *group, RedisBytes key)
 
 /* ---- what must be known, row by row -------------------------------------------- */
 
-/* An UPDATE that only removes fields must leave one. */
+/* The name of a field that is removed. */
+static Print
+print_of_removed(const Row *r, RedisBytes name)
+{
+	Print		p = print_of_member(r->key, name);
+
+	p.b ^= UINT64CONST(0x27d4eb2f165667c5);
+	return p;
+}
+
+/* UPDATEs that only remove fields must leave one: each is counted once. */
 static void
 ask_removed(Apply *a, const Row *r, Slot *slot)
 {
 	Print		print = slot->print;
+	bool		first = slot->tail == NULL;
+	bool		found;
+	int			n = 0;
 
+	(void) tail_of(a, slot);
 	watch(a, slot, r->key);
-	ask(a, ASK_FIELDS, "HLEN", r->key, print);
-	begin_question(a, "HMGET", r->key, (int) r->head.index);
-	appendBinaryStringInfo(&a->rc->out, r->other.data, r->other.len);
-	note_question(a, ASK_REMOVED, r->key, print, (int) r->head.index);
+	if (first)
+		ask(a, ASK_FIELDS, "HLEN", r->key, print);
+	resetStringInfo(&a->scratch);
+	for (int at = 0; at < r->other.len;)
+	{
+		int			from = at;
+		RedisBytes	name = redis_next_arg(&r->other, &at);
+
+		(void) slot_of(a, print_of_removed(r, name), &found);
+		if (found)
+			continue;
+		appendBinaryStringInfo(&a->scratch, r->other.data + from, at - from);
+		n++;
+	}
+	if (n == 0)
+		return;
+	begin_question(a, "HMGET", r->key, n);
+	appendBinaryStringInfo(&a->rc->out, a->scratch.data, a->scratch.len);
+	note_question(a, ASK_REMOVED, r->key, print, n);
 }
 
 /* Fields to which a direct UPDATE adds: see redis_encode_direct. */

@@ -90,9 +90,8 @@ add_to_numbers(Apply *a, const Row *r, uint16 epoch)
 	}
 }
 
-/* The next argument of a command: length, its bytes.  Or how many there are, of a new command. */
-static RedisBytes
-next_arg(const RedisBytes *commands, int *at)
+RedisBytes
+redis_next_arg(const RedisBytes *commands, int *at)
 {
 	bool		is_count = commands->data[*at] == '*';
 	int			len = atoi(commands->data + *at + 1);
@@ -121,22 +120,22 @@ follow_fields(Apply *a, const Row *r, uint16 epoch)
 {
 	for (int at = 0; at < r->commands.len;)
 	{
-		int			n = next_arg(&r->commands, &at).len;
-		RedisBytes	command = next_arg(&r->commands, &at);
+		int			n = redis_next_arg(&r->commands, &at).len;
+		RedisBytes	command = redis_next_arg(&r->commands, &at);
 		bool		sets = command.len == 4 && memcmp(command.data, "HSET", 4) == 0;
 		bool		removes = command.len == 4 && memcmp(command.data, "HDEL", 4) == 0;
 
-		(void) next_arg(&r->commands, &at);
+		(void) redis_next_arg(&r->commands, &at);
 		for (int i = 2; i < n; i++)
 		{
-			RedisBytes	field = next_arg(&r->commands, &at);
+			RedisBytes	field = redis_next_arg(&r->commands, &at);
 			RedisBytes	value;
 
 			if (removes)
 				set_field(a, r->key, field, NULL, epoch);
 			if (!sets)
 				continue;
-			value = next_arg(&r->commands, &at);
+			value = redis_next_arg(&r->commands, &at);
 			set_field(a, r->key, field, &value, epoch);
 			i++;
 		}

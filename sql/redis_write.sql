@@ -440,6 +440,25 @@ SELECT id, member, ttl > 900 AS expires FROM sets;
 CREATE FOREIGN TABLE board2 (member text, score float8, ttl int) SERVER t_redis_write OPTIONS (type 'zset', key 't_redis_write:board2');
 UPDATE board2 SET member = 'm2';
 SELECT member, score, ttl > 900 AS expires FROM board2;
+-- TRUNCATE removes what the transaction has inserted before.
+BEGIN;
+INSERT INTO hashes (id, a) VALUES ('t1', '1'), ('t2', '2');
+INSERT INTO strings VALUES ('t3', 's');
+SAVEPOINT s;
+TRUNCATE hashes;
+ROLLBACK TO s;
+UPDATE hashes SET a = '3' WHERE id = 't1';
+TRUNCATE hashes;
+INSERT INTO hashes (id, a) VALUES ('t1', '4');
+COMMIT;
+SELECT id, a FROM hashes;
+SELECT * FROM strings;
+BEGIN;
+INSERT INTO list VALUES (2, 'x');
+TRUNCATE list;
+INSERT INTO list VALUES (0, 'y');
+COMMIT;
+SELECT index, value FROM list;
 -- A version is of its column's type.
 CREATE FOREIGN TABLE versions (id int OPTIONS (kind 'key'), n int, v smallint) SERVER t_redis_write
 	OPTIONS (type 'hash', key_prefix 't_redis_write:versions:', version_field 'v');

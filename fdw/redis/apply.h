@@ -132,6 +132,7 @@ typedef struct Changed
 /* Keys that TRUNCATE removes: for each its length and its bytes, in chunks. */
 typedef struct Truncated
 {
+	const RedisTable *rt;
 	List	   *chunks;			/* StringInfo */
 } Truncated;
 
@@ -156,6 +157,8 @@ typedef struct Apply
 	int			nasks;
 	List	   *truncated;		/* Truncated, in order */
 	int			next_truncated;
+	bool		looked;			/* at a row; */
+	bool		looked_before;	/* and a TRUNCATE came after it */
 
 	/* MULTI ... EXEC */
 	bool		begun;

@@ -469,6 +469,7 @@ look_at_row(Apply *a, const Row *r)
 	bool		found;
 
 	check_version(a, r);
+	a->looked = true;
 	/* SET does not mind what a key was */
 	a->rt = r->w->direct || (r->rt->type == REDIS_STRING && r->w->verb == CH_UPDATE) ? r->rt : NULL;
 	if (r->rt->mode == REDIS_BY_SET && r->w->verb == CH_INSERT)
@@ -495,25 +496,31 @@ look_again(Apply *a, const Row *r)
 /* ---- TRUNCATE: the keys of a table --------------------------------------------- */
 
 static void
-note_truncated(Apply *a, Truncated *t, RedisBytes key)
+append_truncated(Truncated *t, RedisBytes key)
 {
 	StringInfo	chunk = t->chunks ? llast(t->chunks) : NULL;
 	int32		len = key.len;
-	bool		found;
-	Slot	   *slot;
 
 	if (chunk == NULL || chunk->len > CHUNK_BYTES)
 	{
 		chunk = makeStringInfo();
 		t->chunks = lappend(t->chunks, chunk);
 	}
-	slot = slot_of(a, print_of_key(key), &found);
+	appendBinaryStringInfo(chunk, (char *) &len, sizeof(len));
+	appendBinaryStringInfo(chunk, key.data, key.len);
+}
+
+static void
+note_truncated(Apply *a, Truncated *t, RedisBytes key)
+{
+	bool		found;
+	Slot	   *slot = slot_of(a, print_of_key(key), &found);
+
 	/* a key that SCAN returns twice */
 	if (slot->epoch == list_length(a->truncated))
 		return;
 	slot->epoch = list_length(a->truncated);
-	appendBinaryStringInfo(chunk, (char *) &len, sizeof(len));
-	appendBinaryStringInfo(chunk, key.data, key.len);
+	append_truncated(t, key);
 }
 
 /* Those of n keys that are of the table's type. */
@@ -599,6 +606,8 @@ look_at_truncate(Apply *a, const ChWrite *w)
 	MemoryContext old = MemoryContextSwitchTo(a->cxt);
 	Truncated  *t = palloc0(sizeof(Truncated));
 
+	t->rt = rt;
+	a->looked_before = a->looked_before || a->looked;
 	send_group(a, ABSENT);
 	send_group(a, PRESENT);
 	read_all_answers(a);
@@ -615,6 +624,48 @@ look_at_truncate(Apply *a, const ChWrite *w)
 	MemoryContextSwitchTo(old);
 }
 
+static bool
+shows_key(const RedisTable *rt, const Row *r)
+{
+	int			prefix = rt->prefix.len;
+
+	if (rt->type != r->rt->type)
+		return false;
+	if (rt->mode != REDIS_BY_PREFIX && (rt->mode == REDIS_BY_KEY || r->rt->mode == REDIS_BY_SET))
+		return redis_same_bytes(rt->key, rt->mode == REDIS_BY_KEY ? r->key : r->rt->key);
+	return rt->mode == REDIS_BY_PREFIX && r->key.len >= prefix && memcmp(r->key.data, rt->prefix.data, prefix) == 0 &&
+		(rt->keycol == NULL || redis_is_canonical(rt->keycol, r->key.data + prefix, r->key.len - prefix));
+}
+
+/* What the transaction has inserted before a TRUNCATE goes with it, though SCAN has not seen it. */
+static void
+truncate_inserted(Apply *a, const Row *r)
+{
+	MemoryContext old;
+
+	for (int i = a->next_truncated; r->w->verb == CH_INSERT && i < list_length(a->truncated); i++)
+	{
+		Truncated  *t = list_nth(a->truncated, i);
+		bool		found;
+
+		if (!shows_key(t->rt, r))
+			continue;
+		(void) slot_of(a, print_of_member((RedisBytes) {(const char *) &i, sizeof(i)}, r->key), &found);
+		if (found)
+			return;
+		old = MemoryContextSwitchTo(a->cxt);
+		append_truncated(t, r->key);
+		MemoryContextSwitchTo(old);
+		return;
+	}
+}
+
+static void
+pass_truncate(Apply *a, const ChWrite *w)
+{
+	a->next_truncated++;
+}
+
 /* ---- all of it ----------------------------------------------------------------- */
 
 void
@@ -622,6 +673,7 @@ redis_check(Apply *a)
 {
 	static const Visitor first = {.row = look_at_row,.truncate = look_at_truncate};
 	static const Visitor second = {.row = look_again};
+	static const Visitor inserted = {.row = truncate_inserted,.truncate = pass_truncate};
 
 	redis_visit(a, &first);
 	send_group(a, ABSENT);
@@ -633,4 +685,6 @@ redis_check(Apply *a)
 		redis_visit(a, &second);
 		read_all_answers(a);
 	}
+	if (a->looked_before)
+		redis_visit(a, &inserted);
 }

@@ -257,12 +257,6 @@ old_text(const Encoder *e, RedisKind kind)
 	return redis_text_of(e->w->identity[e->rw->old[kind]], old_value(e, kind));
 }
 
-static bool
-same_bytes(RedisBytes a, RedisBytes b)
-{
-	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 static RedisBytes
 whole_key(const Encoder *e, RedisBytes text)
 {
@@ -287,14 +281,14 @@ key_of(const Encoder *e)
 	{
 		if (e->rt->mode != REDIS_BY_KEY)
 			key = whole_key(e, old_text(e, REDIS_KEY));
-		if (v && !same_bytes(key, whole_key(e, redis_text_of(new_column(e, REDIS_KEY), v))))
+		if (v && !redis_same_bytes(key, whole_key(e, redis_text_of(new_column(e, REDIS_KEY), v))))
 			ch_refuse_value(new_column(e, REDIS_KEY), ERRCODE_FEATURE_NOT_SUPPORTED, "A row keeps its key.",
 							"DELETE the row and INSERT another.");
 		return key;
 	}
 	if (e->rt->mode == REDIS_BY_KEY)
 	{
-		if (v && !same_bytes(key, redis_text_of(new_column(e, REDIS_KEY), v)))
+		if (v && !redis_same_bytes(key, redis_text_of(new_column(e, REDIS_KEY), v)))
 			ch_refuse_value(new_column(e, REDIS_KEY), ERRCODE_INVALID_PARAMETER_VALUE,
 							psprintf("The table is the one key \"%s\".", redis_printable(key.data, key.len)), NULL);
 		return key;
@@ -645,7 +639,7 @@ update_member(Encoder *e)
 	bool		scored = e->rw->at[REDIS_SCORE] >= 0;
 	RedisBytes	member = old_text(e, REDIS_MEMBER);
 	RedisBytes	other = e->rw->at[REDIS_MEMBER] >= 0 ? new_member(e) : member;
-	bool		moves = !same_bytes(member, other);
+	bool		moves = !redis_same_bytes(member, other);
 	double		score = scored ? new_score(e) : moves ? old_score(e) : 0;
 
 	if (moves)

@@ -59,6 +59,12 @@ typedef struct RedisBytes
 	int			len;
 } RedisBytes;
 
+static inline bool
+redis_same_bytes(RedisBytes a, RedisBytes b)
+{
+	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
 /* ChTable.priv */
 typedef struct RedisTable
 {

@@ -459,6 +459,9 @@ TRUNCATE list;
 INSERT INTO list VALUES (0, 'y');
 COMMIT;
 SELECT index, value FROM list;
+-- A position that is there is in conflict.
+INSERT INTO list VALUES (0, 'z'), (1, 'z') ON CONFLICT DO NOTHING;
+SELECT index, value FROM list;
 -- A version is of its column's type.
 CREATE FOREIGN TABLE versions (id int OPTIONS (kind 'key'), n int, v smallint) SERVER t_redis_write
 	OPTIONS (type 'hash', key_prefix 't_redis_write:versions:', version_field 'v');

@@ -231,6 +231,8 @@ append_applies(const Row *r, Tail *tail)
 {
 	int64		length = tail->now - tail->holes;
 
+	if (r->head.index >= 0 && r->head.index < length && r->w->skip_existing)
+		return false;
 	if (r->head.index >= 0 && r->head.index != length)
 		ereport(ERROR,
 				(errcode(r->head.index < length ? ERRCODE_UNIQUE_VIOLATION : ERRCODE_INVALID_PARAMETER_VALUE),

@@ -471,6 +471,10 @@ UPDATE versions SET n = 11;
 UPDATE versions SET n = 12;
 COMMIT;
 SELECT * FROM versions;
+-- Keys of many bytes.
+INSERT INTO strings SELECT repeat(i::text, 20000), i FROM generate_series(1, 60) i;
+SELECT count(*) FROM strings;
+DELETE FROM strings WHERE length(id) > 1000;
 
 -- ---- errors ----
 \! test/load/redis.sh redis_write cli RPUSH t_redis_write:tags:9 x

@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 
 #define KEYS_OF_A_COMMAND 200
+#define BYTES_OF_A_COMMAND (256 * 1024)
 #define CHUNK_BYTES (16 * 1024 * 1024)
 
 /* ---- questions ----------------------------------------------------------------- */
@@ -251,7 +252,7 @@ bool
 redis_add_to_group(KeyGroup *group, RedisBytes key)
 {
 	redis_append_arg(&group->args, key.data, key.len);
-	return ++group->n == KEYS_OF_A_COMMAND;
+	return ++group->n == KEYS_OF_A_COMMAND || group->args.len >= BYTES_OF_A_COMMAND;
 }
 
 /* ---- what must be known, row by row -------------------------------------------- */

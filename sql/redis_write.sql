@@ -476,6 +476,20 @@ INSERT INTO strings SELECT repeat(i::text, 20000), i FROM generate_series(1, 60)
 SELECT count(*) FROM strings;
 DELETE FROM strings WHERE length(id) > 1000;
 
+-- A statement that names many keys is sent part by part, and counts all of them.
+CREATE FOREIGN TABLE parted (id int OPTIONS (kind 'key'), a text, n int) SERVER t_redis_write
+	OPTIONS (type 'hash', key_prefix 't_redis_write:parted:', write_mode 'immediate');
+INSERT INTO parted SELECT i, 'a', i FROM generate_series(1, 500) i;
+DO $$
+DECLARE
+	changed int;
+BEGIN
+	UPDATE parted SET a = repeat('x', 10000), n = n + 1 WHERE id = ANY (ARRAY(SELECT generate_series(-9, 490)));
+	GET DIAGNOSTICS changed = ROW_COUNT;
+	RAISE NOTICE '% rows', changed;
+END $$;
+SELECT count(*), sum(n) FROM parted WHERE length(a) = 10000;
+
 -- ---- errors ----
 \! test/load/redis.sh redis_write cli RPUSH t_redis_write:tags:9 x
 INSERT INTO tags VALUES (8, 'a'), (9, 'a');

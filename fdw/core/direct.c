@@ -341,6 +341,7 @@ run(ForeignScanState *node, DirectState *direct)
 	if (!told)
 		n = count_rows(node, state);
 	assigns = ch_bind_assigns(state, false);
+	w->affected = affected;
 	w->driver->encode_direct(w, &state->scan, assigns, ch_begin_record(w));
 	(void) ch_end_record(w, affected);
 	state->scan.requests++;

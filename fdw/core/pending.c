@@ -479,6 +479,13 @@ ch_end_record(ChWrite *w, int64 *affected)
 	return true;
 }
 
+StringInfo
+ch_continue_direct(ChWrite *w)
+{
+	(void) ch_end_record(w, w->affected);
+	return ch_begin_record(w);
+}
+
 /* ---- which writes there are ------------------------------------------------------------- */
 
 const char *

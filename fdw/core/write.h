@@ -58,6 +58,7 @@ typedef struct ChWrite
 	MemoryContext cxt;
 	void	   *priv;			/* driver's, set by begin_write */
 	void	   *known;			/* core's */
+	int64	   *affected;		/* core's: what a direct statement has changed, or NULL */
 } ChWrite;
 
 typedef struct ChBatch
@@ -83,6 +84,12 @@ extern void ch_rewind_batches(ChBatches *batches);
 
 /* A record of a batch: *at starts with 0.  False at the end. */
 extern bool ch_next_record(const ChBatch *batch, size_t *at, const char **data, uint32 *len);
+
+/*
+ * encode_direct may make several records: the one that it was given ends, and
+ * this is where it goes on.  Memory is that of a batch then.
+ */
+extern StringInfo ch_continue_direct(ChWrite *w);
 
 /*
  * Names the row that is being encoded in an error: 'column "x" of foreign table

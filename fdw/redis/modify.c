@@ -16,6 +16,7 @@
 #include "nodes/value.h"
 
 #define NKINDS (REDIS_TTL + 1)
+#define RECORD_BYTES (1024 * 1024)	/* of a direct write: many keys make more than one */
 #define WORD(s) ((RedisBytes) {s, sizeof(s) - 1})
 
 /* ChWrite.priv */
@@ -930,6 +931,7 @@ redis_encode_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, Stri
 	bool	   *all = palloc0(Max(w->ncolumns, 1) * sizeof(bool));
 	StringInfoData adds;
 	RedisAccess access;
+	int			begun = out->len;
 
 	initStringInfo(&adds);
 	for (int i = 0; i < w->ncolumns; i++)
@@ -948,6 +950,11 @@ redis_encode_direct(ChWrite *w, ChScan *scan, const ChBoundAssign *assigns, Stri
 			.key = access.keys[i],.computed = computed,.adds = {adds.data, adds.len}
 		};
 
+		if (out->len - begun > RECORD_BYTES)
+		{
+			out = e.out = ch_continue_direct(w);
+			begun = out->len;
+		}
 		if (w->verb == CH_UPDATE && e.rt->type == REDIS_HASH)
 		{
 			encode_direct_hash(e, all);

@@ -476,6 +476,12 @@ INSERT INTO strings SELECT repeat(i::text, 20000), i FROM generate_series(1, 60)
 SELECT count(*) FROM strings;
 DELETE FROM strings WHERE length(id) > 1000;
 
+-- A number that a double does not hold is not an infinite score.
+CREATE FOREIGN TABLE exact (member text, score numeric) SERVER t_redis_write OPTIONS (type 'zset', key 't_redis_write:exact');
+INSERT INTO exact VALUES ('a', 'Infinity'), ('b', '-Infinity'), ('c', 0.1);
+INSERT INTO exact VALUES ('d', 1e400);
+INSERT INTO exact VALUES ('d', -1e400);
+SELECT * FROM exact ORDER BY score;
 -- A statement that names many keys is sent part by part, and counts all of them.
 CREATE FOREIGN TABLE parted (id int OPTIONS (kind 'key'), a text, n int) SERVER t_redis_write
 	OPTIONS (type 'hash', key_prefix 't_redis_write:parted:', write_mode 'immediate');

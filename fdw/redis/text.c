@@ -160,7 +160,7 @@ number_of(const ChColumn *col, const ChValue *v)
 			break;
 		default:
 			d = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(ch_value_to_numeric(v))));
-			if (isnan(d) || isinf(d) || same_numeric(d, v))
+			if (isnan(d) || same_numeric(d, v))
 				return d;
 	}
 	ch_refuse_value(col, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "A score is a double, which does not hold this number exactly.", NULL);

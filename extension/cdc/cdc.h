@@ -116,7 +116,6 @@ typedef struct CdcShared
 	Oid			owner;
 	Oid			server;
 	Oid			publication;
-	NameData	publication_name;
 
 	pg_atomic_uint64 counters[CDC_NCOUNTERS];
 	pg_atomic_uint64 read_lsn;	/* up to where WAL is decoded */

@@ -119,7 +119,6 @@ load(CdcWorker *w)
 	w->shared->owner = w->config->owner;
 	w->shared->server = w->config->server;
 	w->shared->publication = w->config->publication_oid;
-	namestrcpy(&w->shared->publication_name, w->config->publication);
 	LWLockRelease(cdc_control->lock);
 }
 

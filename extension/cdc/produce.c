@@ -106,6 +106,10 @@ delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 		else
 			w->refused = true;
 	}
+#if RD_KAFKA_VERSION >= 0x020400ff
+	else if (message->err == RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD)
+		w->refused = true;		/* not this one, another one of its batch */
+#endif
 	else if (w->failure[0] == '\0')
 		snprintf(w->failure, sizeof(w->failure), "Kafka did not take a record of topic \"%s\": %s",
 				 rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err));

@@ -275,10 +275,7 @@ cdc_producer_open(CdcWorker *w)
 	if (w->careful)
 		cdc_conf_set(conf, "batch.num.messages", "1");
 	if (config->exactly_once)
-	{
 		cdc_conf_set(conf, "transactional.id", psprintf("cipherhorizon-" UINT64_FORMAT "-%u-%s", GetSystemIdentifier(), MyDatabaseId, config->slot));
-		cdc_conf_set(conf, "transaction.timeout.ms", "60000");
-	}
 	else
 		cdc_conf_set(conf, "message.timeout.ms", "0");	/* as long as it takes */
 	rd_kafka_conf_set_opaque(conf, w);

@@ -594,7 +594,8 @@ typedef struct CdcLetter
 
 extern void cdc_keep_letter(CdcWorker *w, const CdcLetter *letter);
 extern void cdc_load_letters(CdcWorker *w);
-extern bool cdc_is_dead(CdcWorker *w, const char *position);
+extern void cdc_tell_letter(CdcWorker *w, const CdcLetter *letter);
+extern const char *cdc_dead_reason(const char *position);	/* why that record was given up, or NULL */
 
 extern void cdc_count(CdcWorker *w);	/* make the counters known */
 

@@ -20,7 +20,13 @@
 #define POSITION_SIZE 32
 #define LARGEST_KEPT (256 * 1024 * 1024)	/* twice as much, and a statement may have 1 GB */
 
-static HTAB *dead = NULL;		/* positions of records that were given up before */
+typedef struct DeadRecord
+{
+	char		position[POSITION_SIZE];
+	char	   *reason;
+} DeadRecord;
+
+static HTAB *dead = NULL;		/* records that were given up before */
 
 static void
 append_bytes(StringInfo sql, const char *bytes, size_t len)
@@ -38,29 +44,36 @@ append_bytes(StringInfo sql, const char *bytes, size_t len)
 }
 
 static void
-remember(CdcWorker *w, const char *position)
+remember(CdcWorker *w, const char *position, const char *reason)
 {
+	DeadRecord *record;
+	bool		found;
+
 	if (dead == NULL)
 	{
-		HASHCTL		ctl = {.keysize = POSITION_SIZE, .entrysize = POSITION_SIZE, .hcxt = w->cxt};
+		HASHCTL		ctl = {.keysize = POSITION_SIZE, .entrysize = sizeof(DeadRecord), .hcxt = w->cxt};
 
 		dead = hash_create("dead letters", 64, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	}
-	(void) hash_search(dead, position, HASH_ENTER, NULL);
+	record = hash_search(dead, position, HASH_ENTER, &found);
+	if (!found)
+		record->reason = MemoryContextStrdup(w->cxt, reason);
 }
 
-bool
-cdc_is_dead(CdcWorker *w, const char *position)
+const char *
+cdc_dead_reason(const char *position)
 {
-	return dead && hash_search(dead, position, HASH_FIND, NULL) != NULL;
+	DeadRecord *record = dead ? hash_search(dead, position, HASH_FIND, NULL) : NULL;
+
+	return record ? record->reason : NULL;
 }
 
 /*
  * Told to the topic <prefix>.dead-letters, too: where it should have gone, why it did
  * not, and where it is kept.
  */
-static void
-tell(CdcWorker *w, const CdcLetter *letter)
+void
+cdc_tell_letter(CdcWorker *w, const CdcLetter *letter)
 {
 	StringInfoData value;
 	CdcRecord	record = {0};
@@ -101,9 +114,11 @@ cdc_keep_letter(CdcWorker *w, const CdcLetter *letter)
 				 errdetail("%s.", letter->reason),
 				 errhint("Raise max_worker_processes.")));
 	pfree(sql.data);
-	remember(w, letter->position);
+	remember(w, letter->position, letter->reason);
 	w->counters.dead_letters++;
-	tell(w, letter);
+	/* what a transaction that will be aborted says is not heard: it is told when the record is passed over */
+	if (!w->transaction_broken)
+		cdc_tell_letter(w, letter);
 }
 
 void
@@ -114,9 +129,9 @@ cdc_load_letters(CdcWorker *w)
 
 	cdc_transaction_begin();
 	values[0] = CStringGetTextDatum(w->config->name);
-	if (SPI_execute_with_args("SELECT position FROM cipherhorizon.cdc_dead_letter WHERE pipeline = $1", 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+	if (SPI_execute_with_args("SELECT position, reason FROM cipherhorizon.cdc_dead_letter WHERE pipeline = $1", 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read cipherhorizon.cdc_dead_letter");
 	for (uint64 i = 0; i < SPI_processed; i++)
-		remember(w, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+		remember(w, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1), SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2));
 	cdc_transaction_commit();
 }

@@ -484,18 +484,35 @@ cdc_watch_stall(CdcWorker *w)
 		set_stalled(w, "Kafka does not acknowledge");
 }
 
-static void
-dead_letter(CdcWorker *w, const CdcRecord *record, const char *position, const char *reason)
+static CdcLetter
+letter_of(const CdcRecord *record, const char *position, const char *reason)
 {
-	CdcLetter	letter = {
+	return (CdcLetter) {
 		.topic = record->topic->name,
 		.position = unconstify(char *, position),
 		.reason = unconstify(char *, reason),
 		.key = unconstify(char *, record->key), .key_len = record->key_len,
 		.value = unconstify(char *, record->value), .value_len = record->value_len,
 	};
+}
+
+static void
+dead_letter(CdcWorker *w, const CdcRecord *record, const char *position, const char *reason)
+{
+	CdcLetter	letter = letter_of(record, position, reason);
 
 	cdc_keep_letter(w, &letter);
+}
+
+/* It was given up before.  Whether that was told is not known, or it was told in a transaction that has failed. */
+static void
+pass_over(CdcWorker *w, const CdcRecord *record, const char *position, const char *reason)
+{
+	CdcLetter	letter = letter_of(record, position, reason);
+
+	if (record->headers)
+		rd_kafka_headers_destroy(record->headers);
+	cdc_tell_letter(w, &letter);
 }
 
 static void
@@ -540,6 +557,7 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 {
 	static const char digits[] = "0123456789ABCDEF";
 	char		position[32];
+	const char *reason;
 	rd_kafka_headers_t *headers = record->headers;
 	rd_kafka_resp_err_t error;
 	int			len = 16;
@@ -557,10 +575,10 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 	position[len++] = '/';
 	len += pg_ulltoa_n(record->uncounted ? 0 : w->xact.seq, position + len);
 	position[len] = '\0';
-	if (unlikely(cdc_is_dead(w, position) && !record->uncounted))
+	reason = record->uncounted ? NULL : cdc_dead_reason(position);
+	if (unlikely(reason != NULL))
 	{
-		if (headers)
-			rd_kafka_headers_destroy(headers);
+		pass_over(w, record, position, reason);
 		return;
 	}
 	if (headers == NULL)
@@ -597,11 +615,15 @@ cdc_give_up(CdcWorker *w, CdcTopic *topic, const char *reason)
 {
 	CdcRecord	record = {.topic = topic, .key = w->key.data, .key_len = Min(w->key.len, 1000000)};
 	char		position[40];
+	const char *before;
 
 	if (++w->xact.seq <= w->xact.skip)
 		return;
 	snprintf(position, sizeof(position), "%016llX/%u", (unsigned long long) w->xact.commit, w->xact.seq);
-	if (!cdc_is_dead(w, position))
+	before = cdc_dead_reason(position);
+	if (before)
+		pass_over(w, &record, position, before);
+	else
 		dead_letter(w, &record, position, reason);
 }
 

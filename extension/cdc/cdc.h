@@ -275,6 +275,7 @@ extern bool cdc_has_more(struct CdcWorker *w);	/* it comes back to that soon */
 
 /* exactly_once: end Kafka's transaction with the position in it, now or if it is due. */
 extern void cdc_transaction_end(struct CdcWorker *w, bool now);
+extern void cdc_transaction_abandon(struct CdcWorker *w);
 extern void cdc_note_alone(struct CdcWorker *w, XLogRecPtr end);
 
 /* ---- the position (position.c) ---------------------------------------------------- */

@@ -185,7 +185,10 @@ yield(CdcWorker *w)
 	if (w->config->wish == CDC_PAUSE)
 		cdc_stop(w, CDC_PAUSED, NULL);
 	if (pg_atomic_read_u32(&w->shared->changed))
+	{
+		cdc_transaction_abandon(w);
 		proc_exit(0);
+	}
 }
 
 static void
@@ -690,6 +693,31 @@ cdc_has_more(CdcWorker *w)
 	return w->in_transaction || w->counters.produced != w->flushed_records;
 }
 
+/*
+ * Nobody may come back to it soon, and until it ends it holds back those who read
+ * what is committed: Kafka has a second to hear that it is over.
+ */
+void
+cdc_transaction_abandon(CdcWorker *w)
+{
+	rd_kafka_error_t *error = w->in_transaction ? rd_kafka_abort_transaction(w->rk, 1000) : NULL;
+
+	if (error)
+		rd_kafka_error_destroy(error);
+	w->in_transaction = false;
+}
+
+/* A transaction whose commit was asked for cannot be aborted: before, all that it has is in Kafka. */
+static void
+await_records(CdcWorker *w)
+{
+	TimestampTz start = GetCurrentTimestamp();
+
+	while (rd_kafka_flush(w->rk, 100) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		try_again(w, start);
+	cdc_poll(w, 0);
+}
+
 void
 cdc_transaction_end(CdcWorker *w, bool now)
 {
@@ -699,6 +727,7 @@ cdc_transaction_end(CdcWorker *w, bool now)
 		!TimestampDifferenceExceeds(w->transaction_start, GetCurrentTimestamp(), TRANSACTION_TIME))
 		return;
 	cdc_write_position(w, w->produced);
+	await_records(w);
 	UNTIL_DONE(w, rd_kafka_commit_transaction(w->rk, 100), "commit a transaction");
 	w->in_transaction = false;
 	w->counters.kafka_transactions++;

@@ -82,6 +82,7 @@ cdc_stop(CdcWorker *w, CdcState state, const char *error)
 {
 	if (error)
 		ereport(LOG, (errmsg("pipeline \"%s\" stops: %s", w->config->name, error)));
+	cdc_transaction_abandon(w);
 	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
 	/* unless it was wanted again meanwhile */
 	if (pg_atomic_read_u32(&w->shared->changed) == 0)
@@ -95,6 +96,8 @@ cdc_stop(CdcWorker *w, CdcState state, const char *error)
 pg_noreturn static void
 drop(CdcWorker *w)
 {
+	if (w->shared->state == CDC_STALLED)
+		cdc_transaction_abandon(w);
 	cdc_slot_drop(w);
 	if (w->progress && w->shared->state != CDC_STALLED)
 		cdc_erase_position(w);

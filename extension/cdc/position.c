@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #define BATCH_RECORDS 1000		/* a batch takes no further transaction then */
+#define ANSWER_TIME 5000		/* ms that Kafka has to answer who reads the position */
 #define SAVE_INTERVAL 10000		/* ms: PostgreSQL 15 and 16 lose what is not saved */
 
 /* ---- batches: which transactions are acknowledged ------------------------------------- */
@@ -197,7 +198,7 @@ read_record(const rd_kafka_message_t *message, const char *slot, CdcPosition *po
 	json_decref(object);
 }
 
-/* Read on from an offset to the topic's end; false: Kafka did not answer. */
+/* Read on from an offset to the topic's end; false: Kafka did not answer, or there is a word from outside. */
 static bool
 read_topic(CdcWorker *w, rd_kafka_topic_t *topic, int64_t offset, CdcPosition *position)
 {
@@ -206,13 +207,13 @@ read_topic(CdcWorker *w, rd_kafka_topic_t *topic, int64_t offset, CdcPosition *p
 
 	if (rd_kafka_consume_start(topic, 0, offset) != 0)
 		return false;
-	while (!ended && !TimestampDifferenceExceeds(start, GetCurrentTimestamp(), 30000))
+	while (!ended && !TimestampDifferenceExceeds(start, GetCurrentTimestamp(), ANSWER_TIME))
 	{
 		rd_kafka_message_t *message = rd_kafka_consume(topic, 0, 100);
 
 		if (message == NULL)
 		{
-			if (ProcDiePending)
+			if (ProcDiePending || pg_atomic_read_u32(&w->shared->changed))
 				break;
 			continue;
 		}
@@ -234,16 +235,10 @@ static bool
 read_from_end(CdcWorker *w, rd_kafka_t *consumer, CdcPosition *position)
 {
 	rd_kafka_topic_t *topic = rd_kafka_topic_new(consumer, w->progress->name, NULL);
-	int64_t		low,
-				high;
-	bool		done = false;
+	bool		done = read_topic(w, topic, RD_KAFKA_OFFSET_TAIL(1000), position);
 
-	if (rd_kafka_query_watermark_offsets(consumer, w->progress->name, 0, &low, &high, 5000) == RD_KAFKA_RESP_ERR_NO_ERROR)
-	{
-		done = high == low || read_topic(w, topic, Max(low, high - 1000), position);
-		if (done && !position->found && high - 1000 > low)
-			done = read_topic(w, topic, low, position);
-	}
+	if (done && !position->found)
+		done = read_topic(w, topic, RD_KAFKA_OFFSET_BEGINNING, position);
 	rd_kafka_topic_destroy(topic);
 	return done;
 }
@@ -261,6 +256,7 @@ cdc_read_position(CdcWorker *w)
 	conf = cdc_broker_conf(w->config->server, w->config->owner);
 	CommitTransactionCommand();
 	cdc_conf_set(conf, "enable.partition.eof", "true");
+	cdc_conf_set(conf, "auto.offset.reset", "earliest");
 	/* records of a pipeline that has no transactions do not wait for the end of others' */
 	cdc_conf_set(conf, "isolation.level", w->config->exactly_once ? "read_committed" : "read_uncommitted");
 	cdc_conf_set(conf, "fetch.wait.max.ms", "10");
@@ -272,7 +268,7 @@ cdc_read_position(CdcWorker *w)
 			ereport(ERROR, (errmsg("could not make a consumer of Kafka"), errdetail("%s.", error)));
 		done = read_from_end(w, consumer, &position);
 		rd_kafka_destroy_flags(consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-		if (!done)
+		if (!done && pg_atomic_read_u32(&w->shared->changed) == 0)
 			cdc_set_state(w->shared, CDC_STALLED, w->kafka_error[0] ? w->kafka_error : "the position could not be read from Kafka");
 		cdc_serve(w);
 	} while (!done);

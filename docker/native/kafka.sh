@@ -3,6 +3,7 @@
 # Listeners from KAFKA's port P on: P PLAINTEXT, P+1 its controller, P+2 SASL_PLAINTEXT, P+3 SSL, P+4 SASL_SSL.
 # User alice by SASL PLAIN, user bob by SCRAM-SHA-256 and -512; client certificates are asked for, not required.
 #   KAFKA_VERSION (4.3.1)   KAFKA_HEAP (256m)
+#   KAFKA_ROLES (broker,controller)   KAFKA_NODE (1)   KAFKA_VOTERS (1@ its own controller), KAFKA_PROPERTIES (none; lines): to be one of several
 #   KAFKA_FAST (1: quick compiler and collector only, for a quick start; 0: the JVM's own choice, for measuring)
 STORE=kafka
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -42,12 +43,14 @@ login() {
 }
 
 configure() {
+	local roles=${KAFKA_ROLES:-broker,controller} controller=
+	[[ $roles != *controller* ]] || controller="CONTROLLER://$(listener 1),"
 	(umask 077 && cat >"$DIR/server.properties") <<-CONF
-		process.roles=broker,controller
-		node.id=1
-		controller.quorum.voters=1@$(listener 1)
+		process.roles=$roles
+		node.id=${KAFKA_NODE:-1}
+		controller.quorum.voters=${KAFKA_VOTERS:-1@$(listener 1)}
 		controller.listener.names=CONTROLLER
-		listeners=PLAINTEXT://$(listener 0),CONTROLLER://$(listener 1),SASL_PLAINTEXT://$(listener 2),SSL://$(listener 3),SASL_SSL://$(listener 4)
+		listeners=PLAINTEXT://$(listener 0),${controller}SASL_PLAINTEXT://$(listener 2),SSL://$(listener 3),SASL_SSL://$(listener 4)
 		advertised.listeners=PLAINTEXT://$(listener 0),SASL_PLAINTEXT://$(listener 2),SSL://$(listener 3),SASL_SSL://$(listener 4)
 		listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
 		inter.broker.listener.name=PLAINTEXT
@@ -73,6 +76,7 @@ configure() {
 		share.coordinator.state.topic.min.isr=1
 		group.initial.rebalance.delay.ms=0
 		log.retention.hours=24
+		${KAFKA_PROPERTIES:-}
 	CONF
 	cat >"$DIR/log4j2.properties" <<-'CONF'
 		status=error

@@ -17,10 +17,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(cdc_node sql stat_of wait_state wait_for_sql caught_up worker_pid
+our @EXPORT = qw(cdc_node turn_to sql stat_of wait_state wait_for_sql caught_up worker_pid
   start_load stop_load make_ledger ledger_tables
-  start_broker stop_broker restart_broker broker_address broker_password
-  limit_topic topics records unpack_record noted_position consumer consume compare_with_source);
+  start_broker start_cluster stop_broker restart_broker broker_address broker_password broker_log
+  configure_topic add_partitions leaders topics records produce unpack_record noted_position consumer consume compare_with_source);
 
 my $node;
 my $tmp;
@@ -49,6 +49,14 @@ CONF
 	use_node($node);
 	$node->safe_psql('postgres', 'CREATE EXTENSION cipherhorizon');
 	return $node;
+}
+
+# What follows is about this server.
+sub turn_to
+{
+	($node) = @_;
+	use_node($node);
+	return;
 }
 
 sub sql
@@ -153,10 +161,13 @@ sub start_load
 	return;
 }
 
+# if there is any
 sub stop_load
 {
+	return unless $load;
 	kill 'KILL', -$load;
 	stop_process($load, 'KILL');
+	$load = undef;
 	# what a client was in the middle of ends before we look
 	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'pgbench'");
 	return;
@@ -167,60 +178,108 @@ sub stop_load
 my %brokers;
 my $store = 'docker/native/kafka.sh';
 
-# A broker that is known by this name from now on; returns its address.
-sub start_broker
+# Five ports in a row that no other broker has
+sub free_ports
 {
-	my ($name) = @_;
-	my $downloads = $ENV{CIPHERHORIZON_DOWNLOADS} // "$ENV{CIPHERHORIZON_STATE}/downloads";
-	my $port;
-
-	# five ports in a row
-	for (1 .. 100)
+	for (1 .. 1000)
 	{
-		$port = PostgreSQL::Test::Cluster::get_free_port();
-		last unless grep { !PostgreSQL::Test::Cluster::can_bind('127.0.0.1', $port + $_) } 1 .. 4;
+		my $port = PostgreSQL::Test::Cluster::get_free_port();
+
+		next if grep { abs($_->{port} - $port) < 5 } values %brokers;
+		return $port unless grep { !PostgreSQL::Test::Cluster::can_bind('127.0.0.1', $port + $_) } 1 .. 4;
 	}
+	BAIL_OUT('no free ports');
+}
+
+sub new_broker
+{
+	my ($name, %env) = @_;
+	my $port = free_ports();
+
 	$brokers{$name} = {
 		port => $port,
 		dir => tmp() . "/$name",
 		env => {
 			CIPHERHORIZON_STATE => tmp() . "/$name",
-			CIPHERHORIZON_DOWNLOADS => $downloads,
+			CIPHERHORIZON_DOWNLOADS => $ENV{CIPHERHORIZON_DOWNLOADS} // "$ENV{CIPHERHORIZON_STATE}/downloads",
 			CIPHERHORIZON_KAFKA_PORT => $port,
-			KAFKA_FAST => 1
+			KAFKA_FAST => 1,
+			%env
 		}
 	};
+	return $port;
+}
+
+# A broker that is known by this name from now on; returns its address.
+sub start_broker
+{
+	my ($name) = @_;
+
+	new_broker($name);
 	restart_broker($name);
-	return "127.0.0.1:$port";
+	return broker_address($name);
+}
+
+# Brokers of one cluster, nodes 1, 2, ...; the first is the controller.  Of the replicas of a
+# topic, one on each, two must be there.  Returns their addresses.
+sub start_cluster
+{
+	my (@names) = @_;
+	my $n = @names;
+	my $properties = <<"END";
+default.replication.factor=$n
+min.insync.replicas=2
+offsets.topic.replication.factor=$n
+transaction.state.log.replication.factor=$n
+transaction.state.log.min.isr=2
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+log.cleaner.dedupe.buffer.size=10485760
+END
+	my %common = (KAFKA_HEAP => '192m', KAFKA_PROPERTIES => $properties);
+	my $first = new_broker($names[0], %common);
+
+	$brokers{ $names[0] }{env}{KAFKA_VOTERS} = $common{KAFKA_VOTERS} = '1@127.0.0.1:' . ($first + 1);
+	new_broker($names[ $_ - 1 ], %common, KAFKA_NODE => $_, KAFKA_ROLES => 'broker') for 2 .. $n;
+	restart_broker(@names);
+	return join(',', map { broker_address($_) } @names);
 }
 
 sub broker_address { my ($name, $listener) = @_; return '127.0.0.1:' . ($brokers{$name}{port} + ($listener // 0)); }
 
 sub broker_password { my ($name) = @_; return $brokers{$name}{password}; }
 
-sub run_store
+sub broker_log { my ($name) = @_; return slurp_file("$brokers{$name}{dir}/kafka/log"); }
+
+# Start the store's script; $out gets what it prints.
+sub begin_store
 {
-	my ($broker, $verb) = @_;
+	my ($broker, $verb, $out) = @_;
 	local %ENV = (%ENV, %{ $broker->{env} });
-	my $out = '';
 
 	# the store's own password, not the one of the shared broker
 	delete $ENV{KAFKA_SASL_PASSWORD};
 	delete $ENV{KAFKA_SCRAM_PASSWORD};
-	IPC::Run::run([ $store, $verb ], '<', \undef, '&>', \$out) or BAIL_OUT("$store $verb: $out");
-	return $out;
+	return IPC::Run::start([ $store, $verb ], '<', \undef, '&>', $out);
 }
 
+# Start brokers that are down, at the same time.
 sub restart_broker
 {
-	my ($name) = @_;
-	my $broker = $brokers{$name};
+	my (@names) = @_;
+	my %out = map { $_ => '' } @names;
+	my %run = map { $_ => begin_store($brokers{$_}, 'start', \$out{$_}) } @names;
 
-	run_store($broker, 'start');
-	$broker->{pid} = slurp_file("$broker->{dir}/kafka/pid");
-	chomp $broker->{pid};
-	($broker->{password}) = run_store($broker, 'env') =~ /KAFKA_SASL_PASSWORD='(\w+)'/;
-	return $broker;
+	for my $name (@names)
+	{
+		my $broker = $brokers{$name};
+
+		$run{$name}->finish or BAIL_OUT("$store start: $out{$name}");
+		$broker->{pid} = slurp_file("$broker->{dir}/kafka/pid");
+		chomp $broker->{pid};
+		($broker->{password}) = slurp_file("$broker->{dir}/secrets") =~ /KAFKA_SASL_PASSWORD=(\w+)/;
+	}
+	return;
 }
 
 # KILL, or TERM to let it end in order.
@@ -235,17 +294,32 @@ sub stop_broker
 	return;
 }
 
-# Let a topic take records and batches of so many bytes only.
-sub limit_topic
+# What Kafka's Admin interface does, a line of Python with the client a
+sub administer
 {
-	my ($name, $topic, $bytes) = @_;
-	my ($jars) = glob("$brokers{$name}{env}{CIPHERHORIZON_DOWNLOADS}/kafka-*/");
+	my ($address, $line) = @_;
 	my $out = '';
 
-	IPC::Run::run([ 'java', '-Xmx128m', '-XX:TieredStopAtLevel=1', '-cp', "$jars*", 'kafka.admin.ConfigCommand', '--bootstrap-server', broker_address($name),
-			'--alter', '--entity-type', 'topics', '--entity-name', $topic, '--add-config', "max.message.bytes=$bytes" ], '<', \undef, '&>', \$out)
-	  or BAIL_OUT("kafka.admin.ConfigCommand: $out");
+	IPC::Run::run([ '/usr/bin/python3', '-c', <<"END" ], '<', \undef, '&>', \$out) or BAIL_OUT("$line: $out");
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions
+a = AdminClient({"bootstrap.servers": "$address"})
+for result in a.$line.values():
+    result.result(30)
+END
 	return;
+}
+
+# A topic's only setting
+sub configure_topic
+{
+	my ($address, $topic, $name, $value) = @_;
+	return administer($address, qq{alter_configs([ConfigResource("topic", "$topic", set_config={"$name": "$value"})])});
+}
+
+sub add_partitions
+{
+	my ($address, $topic, $number) = @_;
+	return administer($address, qq{create_partitions([NewPartitions("$topic", $number)])});
 }
 
 END
@@ -269,32 +343,53 @@ sub kcat
 	return $out;
 }
 
+# Topics, each with the leaders of its partitions (-1: none)
+sub metadata
+{
+	my ($address) = @_;
+	my $list = $json->decode(kcat('-b', $address, '-L', '-J'));
+
+	return map { $_->{topic} => [ map { $_->{leader} } sort { $a->{partition} <=> $b->{partition} } @{ $_->{partitions} } ] } @{ $list->{topics} };
+}
+
+sub leaders { my ($address, $topic) = @_; my %topics = metadata($address); return @{ $topics{$topic} }; }
+
 sub topics
 {
 	my ($address, $prefix) = @_;
-	my $list = $json->decode(kcat('-b', $address, '-L', '-J'));
+	my %topics = metadata($address);
 
-	return sort grep { /^\Q$prefix\E\./ } map { $_->{topic} } @{ $list->{topics} };
+	return sort grep { /^\Q$prefix\E\./ } keys %topics;
 }
 
-# The records of a topic from an offset on, of all partitions; each is
+# The records of a topic from an offset on, of all partitions or one; each is
 # { partition, offset, headers => {}, key, value }, both undef where Kafka has null.
 sub records
 {
-	my ($address, $topic, $from, $isolation) = @_;
+	my ($address, $topic, $from, $isolation, $partition) = @_;
 	my @records;
-	my $text = kcat('-b', $address, '-C', '-e', '-t', $topic, '-o', $from // 'beginning', '-X', 'fetch.wait.max.ms=10',
+	my $text = kcat('-b', $address, '-C', '-e', '-t', $topic, '-o', $from // 'beginning', '-X', 'fetch.wait.max.ms=10', defined $partition ? ('-p', $partition) : (),
 		'-X', 'isolation.level=' . ($isolation // 'read_committed'), '-f', '%p\t%o\t%h\t%K\t%k\t%S\t%s\n');
 
 	for my $line (split /\n/, $text)
 	{
-		my ($partition, $offset, $headers, $key_len, $key, $len, $value) = split /\t/, $line, 7;
+		my ($at, $offset, $headers, $key_len, $key, $len, $value) = split /\t/, $line, 7;
 
 		push @records,
-		  { partition => $partition, offset => $offset, headers => { map { split /=/, $_, 2 } split /,/, $headers },
+		  { partition => $at, offset => $offset, headers => { map { split /=/, $_, 2 } split /,/, $headers },
 			key => $key_len < 0 ? undef : $key, value => $len < 0 ? undef : $value };
 	}
 	return @records;
+}
+
+# Send a record ourselves.
+sub produce
+{
+	my ($address, $topic, $partition, $value) = @_;
+	my $err = '';
+
+	IPC::Run::run([ 'kcat', '-q', '-b', $address, '-P', '-t', $topic, '-p', $partition, '-X', 'acks=all' ], '<', \$value, '2>', \$err) or BAIL_OUT("kcat: $err");
+	return;
 }
 
 # Its value as data
@@ -321,7 +416,7 @@ sub noted_position
 sub consumer
 {
 	my ($address, $prefix) = @_;
-	return { address => $address, prefix => $prefix, next => {}, rows => {}, seen => {}, last => {}, duplicates => 0, disorder => [], events => 0 };
+	return { address => $address, prefix => $prefix, next => {}, rows => {}, seen => {}, last => {}, newest => {}, duplicates => 0, disorder => [], events => 0 };
 }
 
 my $string = qr/"(?:[^"\\]|\\.)*+"/;
@@ -334,6 +429,7 @@ sub apply
 	my $rows = $c->{rows}{$table} //= {};
 	my $key = $record->{key};
 
+	return if defined $c->{foreign} && ($record->{value} // '') eq $c->{foreign};
 	if (!defined $pos)
 	{
 		push @{ $c->{disorder} }, "$table: a record without a position";
@@ -348,11 +444,19 @@ sub apply
 	if (defined $key)
 	{
 		my ($commit, $seq) = split m{/}, $pos;
-		my $last = $c->{last}{$table}{$key};
+		my $last = $c->{last}{$table}{$key}{ $record->{partition} };
+		my $newest = $c->{newest}{$table}{$key};
 		my $now = sprintf('%s/%012d', $commit, $seq);
 
 		push @{ $c->{disorder} }, "$table: $key $now after $last" if defined $last && $now le $last;
-		$c->{last}{$table}{$key} = $now;
+		$c->{last}{$table}{$key}{ $record->{partition} } = $now;
+		# another partition, read before, has a later one
+		if (defined $newest && $now le $newest)
+		{
+			push @{ $c->{disorder} }, "$table: $key is in several partitions" unless $c->{may_move};
+			return;
+		}
+		$c->{newest}{$table}{$key} = $now;
 	}
 	if (!defined $record->{value})
 	{
@@ -373,14 +477,19 @@ sub consume
 	my ($c, $isolation) = @_;
 	my $before = $c->{duplicates};
 
-	for my $topic (topics($c->{address}, $c->{prefix}))
+	my %topics = metadata($c->{address});
+
+	for my $topic (sort keys %topics)
 	{
 		my ($table) = $topic =~ /^\Q$c->{prefix}\E\.public\.(\w+)$/ or next;
 
-		for my $record (records($c->{address}, $topic, $c->{next}{$topic} // 'beginning', $isolation))
+		for my $partition (0 .. $#{ $topics{$topic} })
 		{
-			apply($c, $table, $record);
-			$c->{next}{$topic} = $record->{offset} + 1;
+			for my $record (records($c->{address}, $topic, $c->{next}{$topic}[$partition] // 'beginning', $isolation, $partition))
+			{
+				apply($c, $table, $record);
+				$c->{next}{$topic}[$partition] = $record->{offset} + 1;
+			}
 		}
 	}
 	return $c->{duplicates} - $before;

@@ -382,7 +382,7 @@ fault 'limit' => sub {
 	wait_state($_, 'streaming') for qw(small small_eos);
 	sql('INSERT INTO small VALUES (0)');
 	caught_up(qw(small small_eos));
-	limit_topic('own', "$_.public.small", 20000) for qw(small small_eos);
+	configure_topic($kafka, "$_.public.small", 'max.message.bytes', 20000) for qw(small small_eos);
 	# batches are larger, though only one record is
 	for my $from (1, 1001)
 	{

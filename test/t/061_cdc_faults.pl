@@ -370,6 +370,9 @@ fault 'oversize' => sub {
 	configure("cipherhorizon.cdc_confirm_interval = '200ms'");
 	caught_up(@both);
 	is(sql('SELECT count(*) FROM cipherhorizon.cdc_dead_letter'), 4, 'who begins again passes over them');
+	cmp_ok(scalar(records($kafka, 'alo.dead-letters')), '>=', 2, 'at least once: they are told of in a topic, too');
+	is(join(' ', map { my $l = unpack_record($_); "$l->{pipeline} $l->{topic} $_->{key}" } records($kafka, 'eos.dead-letters')),
+		'eos eos.public.wide {"k":10002} eos eos.public.wide {"k":10004}', 'exactly once: once');
 	sql('DELETE FROM wide WHERE k IN (10002, 10004)');
 	caught_up(@both);
 	compare_with_source($consumer{alo}, 'records that are too large, at least once', @tables);
@@ -393,6 +396,8 @@ fault 'limit' => sub {
 	}
 	is(sql("SELECT string_agg(DISTINCT pipeline || ' ' || convert_from(key, 'UTF8'), ', ' ORDER BY pipeline || ' ' || convert_from(key, 'UTF8')) FROM cipherhorizon.cdc_dead_letter WHERE pipeline LIKE 'small%'"),
 		'small {"k":1901}, small {"k":901}, small_eos {"k":1901}, small_eos {"k":901}', 'of a batch that a topic does not take only the record that is too large is given up');
+	is(join(' ', map { unpack_record($_)->{reason} . ' ' . $_->{key} } records($kafka, 'small_eos.dead-letters')),
+		'Broker: Message size too large {"k":901} Broker: Message size too large {"k":1901}', 'exactly once: what the broker refuses is told of once, too, though its transaction failed');
 	sql('DELETE FROM small WHERE k IN (901, 1901)');
 	caught_up(qw(small small_eos));
 	for my $p (qw(small small_eos))

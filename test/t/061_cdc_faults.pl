@@ -186,6 +186,30 @@ fault 'Kafka down' => sub {
 	configure("cipherhorizon.cdc_queue_size = '4MB'");
 };
 
+# Kafka's transactions end by themselves when nobody does, and the records that wait for it fail.
+fault 'Kafka away for longer than a transaction' => sub {
+	sql(qq{CREATE SERVER brief FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers '$kafka', property_reconnect_backoff_max_ms '500', property_transaction_timeout_ms '2000');
+		CREATE TABLE brief (k int PRIMARY KEY); CREATE PUBLICATION brief FOR TABLE brief;
+		SELECT cipherhorizon.cdc_create('brief', 'brief', 'brief', delivery => 'exactly_once')});
+	wait_state('brief', 'streaming');
+	sql('INSERT INTO brief VALUES (1)');
+	caught_up('brief');
+	my $log = -s $node->logfile;
+	my $restarts = stat_of('brief', 'restarts');
+	stop_broker('own', 'STOP');
+	sql("INSERT INTO brief VALUES ($_)") for 2 .. 5;
+	wait_for_sql('the end of its worker', "SELECT restarts > $restarts FROM cipherhorizon.stat_cdc WHERE name = 'brief'");
+	like(log_since($log), qr/ERROR:  .*(timed out|Timed out)/, 'records of a transaction that lasts too long fail');
+	sql('INSERT INTO brief VALUES (6)');
+	wait_state('brief', 'stalled|failed');
+	stop_broker('own', 'CONT');
+	wait_state('brief', 'streaming');
+	caught_up('brief', @both);
+	is(events('brief', 'brief'), join("\n", 'c k=1', map { "c k=$_" } 2 .. 6), 'they are sent again: nothing lost, nothing twice');
+	sql("SELECT cipherhorizon.cdc_drop('brief')");
+	wait_for_sql('end of brief', "SELECT count(*) = 0 FROM cipherhorizon.cdc_pipeline WHERE name = 'brief'");
+};
+
 fault 'Kafka restarted' => sub {
 	start_load(rate => 600);
 	stop_broker('own', 'TERM');

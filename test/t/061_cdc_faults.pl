@@ -375,6 +375,26 @@ fault 'large transaction' => sub {
 	configure("cipherhorizon.cdc_work_mem = '256MB'");
 };
 
+fault 'disk full' => sub {
+	configure("cipherhorizon.cdc_work_mem = '64kB'");
+	sql('CREATE TABLE spilled (k int PRIMARY KEY, v text)');
+	sql('ALTER PUBLICATION pub ADD TABLE spilled');
+	renew($_) for @both;
+	my $started = sql('SELECT pg_postmaster_start_time()');
+	# the next worker has room again
+	system_or_bail('prlimit', '--pid', worker_pid($_), '--fsize=300000') for @both;
+	sql("INSERT INTO spilled SELECT k, md5(k::text) FROM generate_series(1, 20000) k");
+	for my $p (@both)
+	{
+		wait_for_sql("$p to fail", "SELECT state = 'failed' AND last_error ~ 'could not write to data file for XID' FROM cipherhorizon.stat_cdc WHERE name = '$p'");
+		ok(1, "$p: a worker that cannot write what it decodes says so, and ends");
+	}
+	push @tables, 'spilled';
+	check('files could not be written', 5000);
+	is(sql('SELECT pg_postmaster_start_time()'), $started, 'the server went on');
+	configure("cipherhorizon.cdc_work_mem = '256MB'");
+};
+
 fault 'oversize' => sub {
 	# what the worker knows to be too large, and what the broker says
 	sql(q{ALTER SERVER k OPTIONS (ADD property_message_max_bytes '3000000', ADD property_compression_type 'none')});

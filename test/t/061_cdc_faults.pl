@@ -714,4 +714,116 @@ fault 'password' => sub {
 	end_pipeline($_) for qw(auth auth_eos);
 };
 
+# ---- copies of the server ----------------------------------------------------------------------------------
+
+fault 'copied server' => sub {
+	pipeline('foreign_one', 'k int PRIMARY KEY');
+	$node->stop;
+	$node->backup_fs_cold('cold');
+	$node->start;
+	wait_state($_, 'streaming') for @both;
+	start_load();
+	my $log = -s $node->logfile;
+
+	# the same system identifier, slots and all; its WAL ends where the copy was made
+	my $copy = PostgreSQL::Test::Cluster->new('copy');
+	$copy->init_from_backup($node, 'cold');
+	$copy->start;
+	turn_to($copy);
+	for my $p (@both)
+	{
+		wait_state($p, 'lost');
+		like(stat_of($p, 'last_error'), qr/the position in Kafka, .*, is not in the WAL of this server/, "a copied server: its $p is lost");
+	}
+	sql('INSERT INTO ledger (k, seq) VALUES (-1, -1)');
+	turn_to($node);
+	wait_state($_, 'streaming') for @both;
+	check('a copied server', 0);
+	like(log_since($log), qr/ERROR:  .*fenced/i, 'exactly once: the newer producer has fenced the older, which said so and went on');
+	$copy->stop;
+
+	# one that goes its own way: what it writes in the place of that WAL is not taken for it
+	my $fork = PostgreSQL::Test::Cluster->new('fork');
+	$fork->init_from_backup($node, 'cold');
+	$fork->set_standby_mode;
+	$fork->append_conf('postgresql.conf', "cipherhorizon.cdc_databases = 'template1'\n");
+	$fork->start;
+	$fork->promote;
+	turn_to($fork);
+	my $noted = noted_position($kafka, 'alo');
+	while (sql("SELECT pg_current_wal_insert_lsn() - '0/0'") <= $noted + 1_000_000)
+	{
+		sql("SELECT pg_logical_emit_message(false, 'x', repeat('x', 1000000))");
+	}
+	$fork->append_conf('postgresql.conf', "cipherhorizon.cdc_databases = ''\n");
+	$fork->restart;
+	for my $p (@both)
+	{
+		wait_state($p, 'lost');
+		like(stat_of($p, 'last_error'), qr/on timeline 1, is not in the WAL of this server/, "a copy that was promoted, and has written further: its $p is lost");
+	}
+	$fork->stop;
+	turn_to($node);
+
+	# another cluster with pipelines of the same names
+	pause('foreign_one');
+	my $other = cdc_node('other');
+	sql("CREATE SERVER k FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers '$kafka')");
+	pipeline('foreign_one', 'k int PRIMARY KEY');
+	sql('INSERT INTO foreign_one VALUES (100)');
+	caught_up('foreign_one');
+	turn_to($node);
+	resume('foreign_one');
+	wait_state('foreign_one', 'lost');
+	like(stat_of('foreign_one', 'last_error'), qr/the position in Kafka is of another cluster, with system identifier \d+/, 'another cluster has used the slot\'s name and the prefix: lost');
+	resume('foreign_one', 'snapshot');
+	wait_state('foreign_one', 'streaming');
+	ok(1, 'until a snapshot is taken');
+	turn_to($other);
+	$other->restart;
+	wait_state('foreign_one', 'lost');
+	like(stat_of('foreign_one', 'last_error'), qr/another cluster/, 'then it is the other one that is lost');
+	$other->stop;
+	turn_to($node);
+	check('copies and another cluster', 5000);
+	end_pipeline('foreign_one');
+};
+
+fault 'promotion' => sub {
+	pipeline('prom', 'k int PRIMARY KEY');
+	sql('INSERT INTO prom VALUES (1)');
+	caught_up('prom');
+	$node->backup('base');
+	my $standby = PostgreSQL::Test::Cluster->new('standby');
+	$standby->init_from_backup($node, 'base', has_streaming => 1);
+	$standby->start;
+	sql('INSERT INTO prom VALUES (2)');
+	caught_up('prom');
+	$node->wait_for_catchup($standby);
+	$node->stop;
+	$standby->promote;
+	turn_to($standby);
+	for my $p ('prom', @both)
+	{
+		wait_state($p, 'lost');
+		like(stat_of($p, 'last_error'), qr/slot "cipherhorizon_$p" is gone: changes since then are missing/, "a standby without the slot is promoted: $p is lost");
+	}
+	sql('INSERT INTO prom VALUES (3)');
+	resume('prom', 'snapshot');
+	wait_state('prom', 'streaming');
+	sql('INSERT INTO prom VALUES (4)');
+	caught_up('prom');
+	is(events('prom', 'prom'), join("\n", 'c k=1', 'c k=2', (map { "r k=$_" } 1 .. 3), 'c k=4'), 'until a snapshot is taken: then all rows are there');
+	$standby->stop;
+
+	# the old primary comes back
+	turn_to($node);
+	$node->start;
+	wait_state($_, 'streaming') for @both;
+	wait_state('prom', 'lost');
+	like(stat_of('prom', 'last_error'), qr/on timeline 2, is not in the WAL of this server/, 'the old primary is lost where the new one has gone on');
+	check('a promotion', 5000);
+	end_pipeline('prom');
+};
+
 done_testing();

@@ -268,9 +268,10 @@ cdc_read_position(CdcWorker *w)
 			ereport(ERROR, (errmsg("could not make a consumer of Kafka"), errdetail("%s.", error)));
 		done = read_from_end(w, consumer, &position);
 		rd_kafka_destroy_flags(consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-		if (!done && pg_atomic_read_u32(&w->shared->changed) == 0)
-			cdc_set_state(w->shared, CDC_STALLED, w->kafka_error[0] ? w->kafka_error : "the position could not be read from Kafka");
 		cdc_serve(w);
+		/* afterwards: it takes a pipeline that has sent nothing for one that waits for nothing */
+		if (!done)
+			cdc_set_state(w->shared, CDC_STALLED, w->kafka_error[0] ? w->kafka_error : "the position could not be read from Kafka");
 	} while (!done);
 	rd_kafka_conf_destroy(conf);
 	return position;

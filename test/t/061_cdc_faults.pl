@@ -225,10 +225,31 @@ fault 'Kafka hangs' => sub {
 	my $start = time();
 	sql("SELECT cipherhorizon.cdc_pause('$_')") for @both;
 	wait_state($_, 'paused') for @both;
-	ok(1, 'a pipeline that waits for Kafka can be paused');
+	cmp_ok(time() - $start, '<', 5, 'a pipeline that waits for Kafka can be paused');
 	sql("SELECT cipherhorizon.cdc_resume('$_')") for @both;
 	stop_broker('own', 'CONT');
 	check('Kafka hung', 5000);
+
+	# nor does it wait in vain who is told to end while it looks for the position
+	sql("CREATE SERVER fixed FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers '$kafka');
+		CREATE TABLE deaf (k int PRIMARY KEY); CREATE PUBLICATION deaf FOR TABLE deaf; SELECT cipherhorizon.cdc_create('deaf', 'deaf', 'fixed')");
+	wait_state('deaf', 'streaming');
+	pause('deaf');
+	sql("ALTER SERVER fixed OPTIONS (ADD create_topics 'false')");
+	stop_broker('own', 'STOP');
+	resume('deaf');
+	wait_until('a worker', sub { worker_pid('deaf') ne '' });
+	sleep 1;
+	my $pid = worker_pid('deaf');
+	$start = time();
+	kill 'TERM', $pid;
+	wait_until('its end', sub { !kill(0, $pid) });
+	cmp_ok(time() - $start, '<', 1, 'a worker that waits for its position ends at once');
+	wait_state('deaf', 'stalled');
+	stop_broker('own', 'CONT');
+	wait_state('deaf', 'streaming');
+	end_pipeline('deaf');
+	caught_up(@both);
 };
 
 # ---- slots that others touch ---------------------------------------------------------------

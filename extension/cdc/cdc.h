@@ -261,6 +261,9 @@ extern void cdc_wait_for_room(struct CdcWorker *w);
 
 extern void cdc_give_up(struct CdcWorker *w, CdcTopic *topic, const char *reason);	/* a record that cannot be made */
 
+
+/* w->key and w->value to the topic <prefix>.suffix. */
+extern void cdc_produce_buffers(struct CdcWorker *w, const char *suffix, int partitions, bool compacted);
 extern void cdc_produce_aside(struct CdcWorker *w, const CdcRecord *record);
 
 /* Take in what was acknowledged, waiting for at most so long (ms). */
@@ -562,6 +565,9 @@ extern void cdc_wait(CdcWorker *w, XLogRecPtr known, long timeout);
 /* snapshot.c */
 extern void cdc_snapshot(CdcWorker *w);
 extern void cdc_send_read(CdcWorker *w, CdcChange *change);	/* a row of a snapshot */
+extern void cdc_append_select(StringInfo sql, Oid relid, List *attnames);	/* up to WHERE true */
+extern FmgrInfo *cdc_output_functions(const CdcRelation *rel);	/* of its columns */
+extern void cdc_read_row(const CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDesc desc, CdcValue *values);
 
 /* incremental.c */
 extern int	cdc_snapshot_rate;	/* rows a second, 0: no limit */

@@ -418,7 +418,6 @@ send_boundary(CdcWorker *w, const char *status, bool with_counts)
 {
 	StringInfo	key = &w->key;
 	StringInfo	value = &w->value;
-	CdcRecord	record = {0};
 	ListCell   *lc;
 
 	resetStringInfo(key);
@@ -444,12 +443,7 @@ send_boundary(CdcWorker *w, const char *status, bool with_counts)
 	else
 		APPEND(value, "null,\"data_collections\":null");
 	appendStringInfo(value, ",\"ts_ms\":" INT64_FORMAT "}%s", (w->xact.commit_time + CDC_EPOCH_MICROS) / 1000, w->config->schemas ? "}" : "");
-	record.topic = cdc_topic(w, psprintf("%s.transaction", w->config->prefix), 0, false);
-	record.key = key->data;
-	record.key_len = key->len;
-	record.value = value->data;
-	record.value_len = value->len;
-	cdc_produce(w, &record);
+	cdc_produce_buffers(w, "transaction", 0, false);
 }
 
 static void
@@ -692,7 +686,6 @@ message(CdcWorker *w, const CdcMessage *message)
 {
 	StringInfo	key = &w->key;
 	StringInfo	out = &w->value;
-	CdcRecord	record = {0};
 
 	resetStringInfo(key);
 	resetStringInfo(out);
@@ -714,12 +707,7 @@ message(CdcWorker *w, const CdcMessage *message)
 	APPEND(out, ",\"content\":");
 	cdc_json_base64(out, (const unsigned char *) message->content, message->len);
 	appendStringInfoString(out, w->config->schemas ? "}}}" : "}}");
-	record.topic = cdc_topic(w, psprintf("%s.message", w->config->prefix), 0, false);
-	record.key = key->data;
-	record.key_len = key->len;
-	record.value = out->data;
-	record.value_len = out->len;
-	cdc_produce(w, &record);
+	cdc_produce_buffers(w, "message", 0, false);
 }
 
 const CdcFormat cdc_debezium = {

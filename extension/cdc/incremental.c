@@ -282,15 +282,10 @@ chunk_query(const CdcRelation *rel)
 {
 	StringInfoData sql;
 	StringInfoData key;
-	ListCell   *lc;
 
 	initStringInfo(&sql);
 	initStringInfo(&key);
-	appendStringInfoString(&sql, "SELECT ");
-	foreach(lc, request->attnames)
-		appendStringInfo(&sql, "%s%s", foreach_current_index(lc) ? ", " : "", quote_identifier(lfirst(lc)));
-	appendStringInfo(&sql, " FROM %s%s.%s WHERE true", get_rel_relkind(request->relid) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
-					 quote_identifier(rel->schema), quote_identifier(rel->table));
+	cdc_append_select(&sql, request->relid, request->attnames);
 	if (request->pub_filter)
 		appendStringInfo(&sql, " AND (%s)", request->pub_filter);
 	if (request->filter)
@@ -318,15 +313,7 @@ hold_row(const CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDesc de
 	bool		found;
 
 	row->values = palloc(rel->ncolumns * sizeof(CdcValue));
-	for (int i = 0; i < rel->ncolumns; i++)
-	{
-		bool		isnull;
-		Datum		value = SPI_getbinval(tuple, desc, i + 1, &isnull);
-
-		row->values[i].kind = isnull ? 'n' : 't';
-		row->values[i].text = isnull ? NULL : OutputFunctionCall(&output[i], value);
-		row->values[i].len = isnull ? 0 : strlen(row->values[i].text);
-	}
+	cdc_read_row(rel, output, tuple, desc, row->values);
 	row->key = key_of(rel, row->values);
 	entry = hash_search(request->keys, &row->key, HASH_ENTER, &found);
 	entry->row = row;
@@ -341,18 +328,10 @@ static void
 hold_rows(CdcRelation *rel)
 {
 	HASHCTL		ctl = {.keysize = sizeof(char *), .entrysize = sizeof(KeyEntry), .hash = hash_key, .match = compare_keys, .hcxt = request->chunk_cxt};
-	FmgrInfo   *output = palloc(rel->ncolumns * sizeof(FmgrInfo));
+	FmgrInfo   *output = cdc_output_functions(rel);
 
 	request->keys = hash_create("keys of a chunk", CHUNK_ROWS, &ctl, HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 	request->first = request->last = NULL;
-	for (int i = 0; i < rel->ncolumns; i++)
-	{
-		Oid			function;
-		bool		varlena;
-
-		getTypeOutputInfo(rel->columns[i].type, &function, &varlena);
-		fmgr_info(function, &output[i]);
-	}
 	for (uint64 i = 0; i < SPI_processed; i++)
 		hold_row(rel, output, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 }

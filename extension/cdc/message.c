@@ -53,7 +53,6 @@ send_outbox(CdcWorker *w, const CdcMessage *message)
 static void
 send_definition(CdcWorker *w, const CdcMessage *message)
 {
-	CdcRecord	record = {0};
 	StringInfo	out = &w->value;
 	int			len = message->len;
 	const char *content = cdc_utf8(message->content, &len);
@@ -68,12 +67,7 @@ send_definition(CdcWorker *w, const CdcMessage *message)
 	appendStringInfo(out, ",\"lsn\":" UINT64_FORMAT ",\"txId\":%u,\"ts_ms\":" INT64_FORMAT ",", w->xact.lsn, w->xact.xid,
 					 (w->xact.commit_time + CDC_EPOCH_MICROS) / 1000);
 	appendBinaryStringInfo(out, content + 1, len - 1);
-	record.topic = cdc_topic(w, psprintf("%s.schema-changes", w->config->prefix), 1, false);
-	record.key = w->key.data;
-	record.key_len = w->key.len;
-	record.value = out->data;
-	record.value_len = out->len;
-	cdc_produce(w, &record);
+	cdc_produce_buffers(w, "schema-changes", 1, false);
 }
 
 /* Not sealed: everyone may set it; but only to one. */

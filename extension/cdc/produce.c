@@ -630,6 +630,15 @@ cdc_give_up(CdcWorker *w, CdcTopic *topic, const char *reason)
 		dead_letter(w, &record, position, reason);
 }
 
+void
+cdc_produce_buffers(CdcWorker *w, const char *suffix, int partitions, bool compacted)
+{
+	CdcRecord	record = {.key = w->key.data, .key_len = w->key.len, .value = w->value.data, .value_len = w->value.len};
+
+	record.topic = cdc_topic(w, psprintf("%s.%s", w->config->prefix, suffix), partitions, compacted);
+	cdc_produce(w, &record);
+}
+
 /* One that is not of the stream: it has no position, and if Kafka refuses it, none is kept. */
 void
 cdc_produce_aside(CdcWorker *w, const CdcRecord *record)

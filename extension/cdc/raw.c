@@ -49,7 +49,6 @@ static void
 describe_once(CdcWorker *w, CdcRelation *rel)
 {
 	Prepared   *p = rel->format_data;
-	CdcRecord	record = {.uncounted = true};
 
 	if (p->sent)
 		return;
@@ -58,12 +57,7 @@ describe_once(CdcWorker *w, CdcRelation *rel)
 	resetStringInfo(&w->value);
 	appendStringInfoString(&w->key, p->version);
 	append_description(&w->value, rel);
-	record.topic = cdc_topic(w, psprintf("%s.relations", w->config->prefix), 1, true);
-	record.key = w->key.data;
-	record.key_len = w->key.len;
-	record.value = w->value.data;
-	record.value_len = w->value.len;
-	cdc_produce(w, &record);
+	cdc_produce_buffers(w, "relations", 1, true);
 }
 
 /* The key as text, for the partition. */

@@ -67,22 +67,59 @@ published_tables(CdcWorker *w)
 	return tables;
 }
 
+void
+cdc_append_select(StringInfo sql, Oid relid, List *attnames)
+{
+	ListCell   *lc;
+
+	appendStringInfoString(sql, "SELECT ");
+	foreach(lc, attnames)
+		appendStringInfo(sql, "%s%s", foreach_current_index(lc) ? ", " : "", quote_identifier(lfirst(lc)));
+	/* a partitioned table is published as its root or as its leaves */
+	appendStringInfo(sql, " FROM %s%s.%s WHERE true", get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
+					 quote_identifier(get_namespace_name(get_rel_namespace(relid))), quote_identifier(get_rel_name(relid)));
+}
+
 static char *
 query_of(const Table *table)
 {
 	StringInfoData sql;
-	ListCell   *lc;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
-	foreach(lc, table->attnames)
-		appendStringInfo(&sql, "%s%s", foreach_current_index(lc) ? ", " : "", quote_identifier(lfirst(lc)));
-	/* a partitioned table is published as its root or as its leaves */
-	appendStringInfo(&sql, " FROM %s%s.%s", get_rel_relkind(table->relid) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
-					 quote_identifier(get_namespace_name(get_rel_namespace(table->relid))), quote_identifier(get_rel_name(table->relid)));
+	cdc_append_select(&sql, table->relid, table->attnames);
 	if (table->filter)
-		appendStringInfo(&sql, " WHERE %s", table->filter);
+		appendStringInfo(&sql, " AND (%s)", table->filter);
 	return sql.data;
+}
+
+FmgrInfo *
+cdc_output_functions(const CdcRelation *rel)
+{
+	FmgrInfo   *output = palloc(Max(1, rel->ncolumns) * sizeof(FmgrInfo));
+
+	for (int i = 0; i < rel->ncolumns; i++)
+	{
+		Oid			function;
+		bool		varlena;
+
+		getTypeOutputInfo(rel->columns[i].type, &function, &varlena);
+		fmgr_info(function, &output[i]);
+	}
+	return output;
+}
+
+void
+cdc_read_row(const CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDesc desc, CdcValue *values)
+{
+	for (int i = 0; i < rel->ncolumns; i++)
+	{
+		bool		isnull;
+		Datum		value = SPI_getbinval(tuple, desc, i + 1, &isnull);
+
+		values[i].kind = isnull ? 'n' : 't';
+		values[i].text = isnull ? NULL : OutputFunctionCall(&output[i], value);
+		values[i].len = isnull ? 0 : strlen(values[i].text);
+	}
 }
 
 /* An INSERT message as pgoutput would send it, for the format raw. */
@@ -132,15 +169,7 @@ send_row(CdcWorker *w, CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, Tupl
 	MemoryContext old = MemoryContextSwitchTo(w->change_cxt);
 	CdcChange	change = {.op = CDC_READ, .rel = rel, .new = w->new, .snapshot = mark};
 
-	for (int i = 0; i < rel->ncolumns; i++)
-	{
-		bool		isnull;
-		Datum		value = SPI_getbinval(tuple, desc, i + 1, &isnull);
-
-		w->new[i].kind = isnull ? 'n' : 't';
-		w->new[i].text = isnull ? NULL : OutputFunctionCall(&output[i], value);
-		w->new[i].len = isnull ? 0 : strlen(w->new[i].text);
-	}
+	cdc_read_row(rel, output, tuple, desc, w->new);
 	cdc_send_read(w, &change);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(w->change_cxt);
@@ -183,21 +212,13 @@ static void
 send_table(CdcWorker *w, Table *table, bool first_table, bool last_table)
 {
 	CdcRelation *rel = cdc_relation_open(w, table->relid, table->attnames, CurrentMemoryContext);
-	FmgrInfo   *output = palloc(rel->ncolumns * sizeof(FmgrInfo));
+	FmgrInfo   *output = cdc_output_functions(rel);
 	SPIPlanPtr	plan;
 	Portal		portal;
 	bool		first = true;
 
 	check_not_rewritten(table->relid);
 	plan = SPI_prepare_cursor(query_of(table), 0, NULL, CURSOR_OPT_NO_SCROLL);
-	for (int i = 0; i < rel->ncolumns; i++)
-	{
-		Oid			function;
-		bool		varlena;
-
-		getTypeOutputInfo(rel->columns[i].type, &function, &varlena);
-		fmgr_info(function, &output[i]);
-	}
 	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
 	SPI_cursor_fetch(portal, true, FETCH_ROWS);
 	while (SPI_processed > 0)

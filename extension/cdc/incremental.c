@@ -542,10 +542,10 @@ cdc_snapshot_step(CdcWorker *w)
 	}
 	else if (request && request->sent)
 	{
+		/* what is acknowledged within a transaction of Kafka is only there when that has ended */
+		cdc_transaction_end(w, true);
 		if (w->first_batch >= request->sent_up_to)
 			in_transaction(w, keep_progress);
-		else
-			cdc_transaction_end(w, true);
 	}
 	else
 		in_transaction(w, begin_chunk);

@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "port/atomics.h"
+#include "portability/instr_time.h"
 #include "replication/logical.h"
 #include "replication/slot.h"
 #include "storage/ipc.h"
@@ -30,6 +31,26 @@
 #include "storage/pmsignal.h"
 
 #include "fdw/core/compat.h"
+
+/* ---- how long something takes: by a clock that nobody sets ---------------------- */
+
+typedef int64 CdcTime;			/* microseconds; 0 is long ago */
+
+static inline CdcTime
+cdc_now(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (CdcTime) INSTR_TIME_GET_MICROSEC(now);
+}
+
+/* Have so many milliseconds passed? */
+static inline bool
+cdc_passed(CdcTime since, int ms)
+{
+	return cdc_now() - since >= ms * INT64CONST(1000);
+}
 
 /* ---- what all processes see of a pipeline ------------------------------------- */
 
@@ -500,13 +521,13 @@ typedef struct CdcWorker
 	char		kafka_error[512];	/* what librdkafka said last */
 	char		failure[512];	/* why it cannot go on, or empty */
 	CdcState	stalled_in;		/* what it did when Kafka ceased to answer */
-	TimestampTz acked_at;		/* when something was last acknowledged, or nothing was due */
+	CdcTime		acked_at;		/* when something was last acknowledged, or nothing was due */
 	bool		in_transaction; /* of Kafka */
 	bool		transaction_broken;
-	TimestampTz transaction_start;
+	CdcTime		transaction_start;
 	uint64		transaction_records;
 	uint64		flushed_records;	/* sent before their time, and all before */
-	TimestampTz flushed_at;
+	CdcTime		flushed_at;
 	uint64		trimmed_bytes;	/* counters.bytes when memory was given back */
 	bool		careful;		/* sends records one by one */
 	bool		refused;		/* a batch, and not all of it need be bad */
@@ -524,8 +545,8 @@ typedef struct CdcWorker
 	XLogRecPtr	kept;			/* position that Kafka has */
 	XLogRecPtr	confirmed;		/* by the slot, in memory */
 	XLogRecPtr	saved;			/* by the slot, on disk */
-	TimestampTz confirmed_at;
-	TimestampTz saved_at;
+	CdcTime		confirmed_at;
+	CdcTime		saved_at;
 	CdcPosition resume;
 
 	/* buffers, reused */

@@ -81,7 +81,7 @@ typedef struct Request
 
 static Request *request = NULL;
 static bool looked = false;		/* into the catalog in vain, since something changed there */
-static TimestampTz not_before = 0;	/* of the next chunk */
+static CdcTime not_before = 0;	/* of the next chunk */
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
@@ -494,7 +494,7 @@ keep_progress(CdcWorker *w)
 	}
 	run_about(w, "UPDATE cipherhorizon.cdc_snapshot SET rows = $2 WHERE id = $1", request->id, Int64GetDatum(request->rows), INT8OID, false);
 	if (cdc_snapshot_rate > 0)
-		not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) CHUNK_ROWS * 1000 / cdc_snapshot_rate);
+		not_before = cdc_now() + (int64) CHUNK_ROWS * 1000000 / cdc_snapshot_rate;
 	if (request->whole_read)
 		finish_request(w, NULL);
 	else
@@ -533,7 +533,7 @@ cdc_snapshot_look(void)
 void
 cdc_snapshot_step(CdcWorker *w)
 {
-	if (request == NULL && (looked || (not_before > 0 && GetCurrentTimestamp() < not_before)))
+	if (request == NULL && (looked || (not_before > 0 && cdc_now() < not_before)))
 		return;
 	if (request && request->held)
 	{

@@ -237,7 +237,8 @@ start_due(void)
 			shared->registered = false;
 		if (!shared->in_use || !shared->wanted || shared->registered)
 			continue;
-		if (shared->not_before <= now)
+		/* one that is far away is of before the clock was set back */
+		if (shared->not_before <= now || TimestampDifferenceExceeds(now, shared->not_before, 2 * LONGEST_PAUSE))
 			start(shared);
 		if (!shared->registered)
 			pause = Min(pause, TimestampDifferenceMilliseconds(now, shared->not_before) + 1);

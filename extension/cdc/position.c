@@ -202,12 +202,12 @@ read_record(const rd_kafka_message_t *message, const char *slot, CdcPosition *po
 static bool
 read_topic(CdcWorker *w, rd_kafka_topic_t *topic, int64_t offset, CdcPosition *position)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	CdcTime		start = cdc_now();
 	bool		ended = false;
 
 	if (rd_kafka_consume_start(topic, 0, offset) != 0)
 		return false;
-	while (!ended && !TimestampDifferenceExceeds(start, GetCurrentTimestamp(), ANSWER_TIME))
+	while (!ended && !cdc_passed(start, ANSWER_TIME))
 	{
 		rd_kafka_message_t *message = rd_kafka_consume(topic, 0, 100);
 
@@ -222,7 +222,7 @@ read_topic(CdcWorker *w, rd_kafka_topic_t *topic, int64_t offset, CdcPosition *p
 		else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		{
 			read_record(message, w->config->slot, position);
-			start = GetCurrentTimestamp();
+			start = cdc_now();
 		}
 		rd_kafka_message_destroy(message);
 	}
@@ -352,40 +352,38 @@ watermark(CdcWorker *w)
 }
 
 static void
-confirm_slot(CdcWorker *w, TimestampTz now, bool save)
+confirm_slot(CdcWorker *w, bool save)
 {
 	if (w->kept > w->confirmed)
 	{
 		LogicalConfirmReceivedLocation(w->kept);
 		w->confirmed = w->kept;
 	}
-	if (w->confirmed > w->saved && (save || TimestampDifferenceExceeds(w->saved_at, now, SAVE_INTERVAL)))
+	if (w->confirmed > w->saved && (save || cdc_passed(w->saved_at, SAVE_INTERVAL)))
 	{
 		ReplicationSlotMarkDirty();
 		ReplicationSlotSave();
 		w->saved = w->confirmed;
-		w->saved_at = now;
+		w->saved_at = cdc_now();
 	}
 }
 
 void
 cdc_confirm(CdcWorker *w, bool now)
 {
-	TimestampTz time = GetCurrentTimestamp();
 	XLogRecPtr	mark = watermark(w);
 
-	pg_atomic_write_u64(&w->shared->acked_lsn, mark);
-	if (now || TimestampDifferenceExceeds(w->confirmed_at, time, cdc_confirm_interval))
+	/* within Kafka's transaction, what is acknowledged may still be aborted */
+	pg_atomic_write_u64(&w->shared->acked_lsn, w->in_transaction ? w->kept : mark);
+	if (mark > w->kept && w->noted == InvalidXLogRecPtr &&
+		(now || cdc_passed(w->confirmed_at, cdc_confirm_interval)))
 	{
-		w->confirmed_at = time;
-		if (mark > w->kept && w->noted == InvalidXLogRecPtr)
-		{
-			if (w->config->exactly_once)
-				cdc_note_alone(w, mark);
-			else
-				cdc_write_position(w, mark);
-		}
+		w->confirmed_at = cdc_now();
+		if (w->config->exactly_once)
+			cdc_note_alone(w, mark);
+		else
+			cdc_write_position(w, mark);
 	}
-	confirm_slot(w, time, now);
+	confirm_slot(w, now);
 	pg_atomic_write_u64(&w->shared->confirmed_lsn, w->confirmed);
 }

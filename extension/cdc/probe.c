@@ -66,10 +66,10 @@ note_log(const rd_kafka_t *rk, int level, const char *facility, const char *text
 }
 
 static void
-end_step(Step *step, TimestampTz start, bool ok, const char *detail)
+end_step(Step *step, CdcTime start, bool ok, const char *detail)
 {
 	step->ok = ok;
-	step->elapsed = (GetCurrentTimestamp() - start) / 1000.0;
+	step->elapsed = (cdc_now() - start) / 1000.0;
 	strlcpy(step->detail, detail, TEXT_SIZE);
 	step->done = true;
 }
@@ -77,7 +77,7 @@ end_step(Step *step, TimestampTz start, bool ok, const char *detail)
 static rd_kafka_t *
 make_client(Probe *probe)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	CdcTime		start = cdc_now();
 	rd_kafka_conf_t *conf;
 	rd_kafka_t *rk;
 	char		error[TEXT_SIZE];
@@ -101,7 +101,7 @@ make_client(Probe *probe)
 static bool
 reach(Probe *probe, rd_kafka_t *rk)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	CdcTime		start = cdc_now();
 	const struct rd_kafka_metadata *metadata = NULL;
 	rd_kafka_resp_err_t error = rd_kafka_metadata(rk, 0, NULL, &metadata, TIMEOUT);
 
@@ -121,7 +121,7 @@ reach(Probe *probe, rd_kafka_t *rk)
 static void
 ask_to_create(Probe *probe, rd_kafka_t *rk)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	CdcTime		start = cdc_now();
 	char		text[TEXT_SIZE];
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
 	rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(probe->topic, -1, -1, text, sizeof(text));

@@ -208,10 +208,10 @@ end_stall(CdcWorker *w)
 
 /* Between two tries of a call that was begun at start. */
 static void
-try_again(CdcWorker *w, TimestampTz start)
+try_again(CdcWorker *w, CdcTime start)
 {
 	cdc_poll(w, 0);
-	if (w->shared->state != CDC_STALLED && TimestampDifferenceExceeds(start, GetCurrentTimestamp(), STALLED_AFTER))
+	if (w->shared->state != CDC_STALLED && cdc_passed(start, STALLED_AFTER))
 		set_stalled(w, "Kafka does not answer");
 	yield(w);
 }
@@ -238,7 +238,7 @@ cdc_look_for_refusal(CdcWorker *w)
 #define UNTIL_DONE(w, call, what) \
 	do \
 	{ \
-		TimestampTz start_ = GetCurrentTimestamp(); \
+		CdcTime		start_ = cdc_now(); \
 		rd_kafka_error_t *error_; \
 		while ((error_ = (call)) != NULL) \
 		{ \
@@ -476,14 +476,14 @@ cdc_poll(CdcWorker *w, int timeout)
 void
 cdc_watch_stall(CdcWorker *w)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	CdcTime		now = cdc_now();
 
 	if (w->acked_at == 0 || rd_kafka_outq_len(w->rk) == 0)
 	{
 		w->acked_at = now;
 		end_stall(w);
 	}
-	else if (w->shared->state != CDC_STALLED && TimestampDifferenceExceeds(w->acked_at, now, STALLED_AFTER))
+	else if (w->shared->state != CDC_STALLED && now - w->acked_at >= STALLED_AFTER * INT64CONST(1000))
 		set_stalled(w, "Kafka does not acknowledge");
 }
 
@@ -529,7 +529,7 @@ begin_transaction(CdcWorker *w)
 		raise_error(error, "begin a transaction");
 	}
 	w->in_transaction = true;
-	w->transaction_start = GetCurrentTimestamp();
+	w->transaction_start = cdc_now();
 	w->transaction_records = 0;
 }
 
@@ -546,13 +546,13 @@ hand_over(CdcWorker *w, const CdcRecord *record, rd_kafka_headers_t *headers, ui
 void
 cdc_wait_for_room(CdcWorker *w)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	CdcTime		start = cdc_now();
 
 	cdc_poll(w, 20);
 	cdc_watch_stall(w);
 	yield(w);
 	cdc_count(w);
-	w->counters.stalled_ms += TimestampDifferenceMilliseconds(start, GetCurrentTimestamp());
+	w->counters.stalled_ms += (cdc_now() - start) / 1000;
 }
 
 void
@@ -669,11 +669,9 @@ cdc_drain(CdcWorker *w)
 void
 cdc_flush(CdcWorker *w)
 {
-	TimestampTz now;
-
 	if (w->in_transaction)
 	{
-		if (TimestampDifferenceExceeds(w->transaction_start, GetCurrentTimestamp(), TRANSACTION_IDLE_TIME))
+		if (cdc_passed(w->transaction_start, TRANSACTION_IDLE_TIME))
 			cdc_transaction_end(w, true);
 		return;
 	}
@@ -688,10 +686,9 @@ cdc_flush(CdcWorker *w)
 #endif
 		return;
 	}
-	now = GetCurrentTimestamp();
-	if (!TimestampDifferenceExceeds(w->flushed_at, now, FLUSH_PAUSE))
+	if (!cdc_passed(w->flushed_at, FLUSH_PAUSE))
 		return;
-	w->flushed_at = now;
+	w->flushed_at = cdc_now();
 	w->flushed_records = w->counters.produced;
 	(void) rd_kafka_flush(w->rk, 1);
 }
@@ -720,7 +717,7 @@ cdc_transaction_abandon(CdcWorker *w)
 static void
 await_records(CdcWorker *w)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	CdcTime		start = cdc_now();
 
 	while (rd_kafka_flush(w->rk, 100) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		try_again(w, start);
@@ -733,11 +730,12 @@ cdc_transaction_end(CdcWorker *w, bool now)
 	if (!w->in_transaction)
 		return;
 	if (!now && w->transaction_records < TRANSACTION_RECORDS &&
-		!TimestampDifferenceExceeds(w->transaction_start, GetCurrentTimestamp(), TRANSACTION_TIME))
+		!cdc_passed(w->transaction_start, TRANSACTION_TIME))
 		return;
 	cdc_write_position(w, w->produced);
 	await_records(w);
-	UNTIL_DONE(w, rd_kafka_commit_transaction(w->rk, 100), "commit a transaction");
+	/* not less: librdkafka may mix up the calls if one ends before its thread has taken it up */
+	UNTIL_DONE(w, rd_kafka_commit_transaction(w->rk, 1000), "commit a transaction");
 	w->in_transaction = false;
 	w->counters.kafka_transactions++;
 	w->kept = w->produced;

@@ -84,7 +84,7 @@ cdc_read_open(CdcWorker *w, XLogRecPtr start)
 	XLogBeginRead(w->decoding->reader, MyReplicationSlot->data.restart_lsn);
 	w->read_to = w->produced = w->acked = w->kept = start;
 	w->confirmed = w->saved = MyReplicationSlot->data.confirmed_flush;
-	w->saved_at = w->confirmed_at = GetCurrentTimestamp();
+	w->saved_at = cdc_now();
 	InvalidateSystemCaches();
 }
 

@@ -698,6 +698,97 @@ fault 'chunks' => sub {
 	end_pipeline($_) for qw(inc inc_eos);
 };
 
+# ---- the machine ---------------------------------------------------------------------------------------
+
+my $faults = PostgreSQL::Test::Utils::tempdir();
+
+# What test/lib/faults.c looks at; without a text it is gone.
+sub set_fault
+{
+	my ($name, $text) = @_;
+
+	return unlink "$faults/$name" unless defined $text;
+	append_to_file("$faults/new", "$text\n");
+	rename "$faults/new", "$faults/$name" or BAIL_OUT("$faults/$name: $!");
+	return;
+}
+
+# The server with that library, and without it.
+sub with_faults
+{
+	my ($code) = @_;
+
+	system_or_bail('cc', '-shared', '-fPIC', '-o', "$faults/faults.so", 'test/lib/faults.c') unless -e "$faults/faults.so";
+	{
+		local %ENV = (%ENV, LD_PRELOAD => "$faults/faults.so", FAULTS_DIR => $faults);
+		$node->restart;
+	}
+	wait_state($_, 'streaming') for @both;
+	$code->();
+	$node->restart;
+	wait_state($_, 'streaming') for @both;
+	return;
+}
+
+# What waits for a time to pass does not wait for a clock that was set back.
+fault 'clock' => sub {
+	with_faults(sub {
+		my $restarts = sql('SELECT sum(restarts) FROM cipherhorizon.stat_cdc');
+
+		start_load();
+		for my $hours (3, -2)
+		{
+			set_fault('clock', $hours * 3600);
+			wait_for_sql('the clock to be set', "SELECT abs(extract(epoch FROM clock_timestamp()) - $hours * 3600 - " . time() . ') < 600');
+			my $start = time();
+			caught_up(@both);
+			cmp_ok(time() - $start, '<', 10, "a clock that is $hours hours wrong holds nothing up");
+		}
+		check('a clock that is set', 0);
+		is(sql('SELECT sum(restarts) FROM cipherhorizon.stat_cdc'), $restarts, 'and ends no worker');
+		set_fault('clock');
+	});
+};
+
+fault 'full disk of slots' => sub {
+	with_faults(sub {
+		my $started = sql('SELECT pg_postmaster_start_time()');
+
+		start_load();
+		set_fault('full', '/pg_replslot/');
+		for my $p (@both)
+		{
+			wait_for_sql("$p to fail", "SELECT state = 'failed' AND last_error ~ 'pg_replslot/.*: No space left on device' FROM cipherhorizon.stat_cdc WHERE name = '$p'");
+			ok(1, "$p: a slot that cannot be saved ends the worker, and it says so");
+		}
+		sql('CHECKPOINT');
+		set_fault('full');
+		check('slots that could not be saved', 20000);
+		is(sql('SELECT pg_postmaster_start_time()'), $started, 'the server went on');
+	});
+};
+
+fault 'full disk of WAL' => sub {
+	with_faults(sub {
+		my $log = -s $node->logfile;
+
+		start_load();
+		set_fault('full', '/pg_wal/xlogtemp');
+		# until there is no segment that was made before
+		for (1 .. 50)
+		{
+			last if $node->psql('postgres', q{SELECT pg_logical_emit_message(false, 'fill', ''); SELECT pg_switch_wal()}, stdout => \my $out, stderr => \my $err);
+		}
+		# it cannot even recover
+		wait_until('the end of the server', sub { log_since($log) =~ /PANIC: .*xlogtemp.*No space left on device.*database system is shut down/s });
+		set_fault('full');
+		$node->_update_pid(0);
+		$node->start;
+		wait_state($_, 'streaming') for @both;
+		check('a disk without room for WAL', 20000);
+	});
+};
+
 # ---- other databases, other servers --------------------------------------------------------------------
 
 fault 'idle' => sub {

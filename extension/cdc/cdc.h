@@ -121,6 +121,9 @@ typedef struct CdcShared
 	int			failures;		/* in a row */
 	uint64		restarts;
 	bool		gone;			/* the catalog does not know it any more */
+	NameData	slot;
+	int64		wal_limit;		/* bytes that the slot may hold back; 0: no limit */
+	bool		over_limit;		/* it does: the next worker gives the slot up */
 
 	/* of the worker */
 	int			pid;			/* 0: none */
@@ -217,6 +220,8 @@ typedef struct CdcConfig
 	CdcWish		wish;
 	bool		started;		/* the slot was made, the snapshot is done */
 	bool		accept_gap;		/* go on at the slot's position, once */
+	int64		wal_limit;		/* bytes; 0: none */
+	bool		renew;			/* without its slot it begins anew by itself */
 } CdcConfig;
 
 /* A transaction of the worker's, between two records of WAL, with SPI and a snapshot. */
@@ -227,8 +232,10 @@ extern void cdc_transaction_commit(void);
 extern CdcConfig *cdc_load_config(const char *name, MemoryContext cxt);
 
 /* Each in a transaction of its own. */
+extern void cdc_check_rights(const char *name); /* an error, if the owner may not stream it any more */
 extern void cdc_mark_started(const char *name);
 extern void cdc_mark_gap_accepted(const char *name);
+extern void cdc_mark_new(const char *name); /* it begins with a slot and a snapshot */
 extern void cdc_delete_pipeline(const char *name);
 
 /* ---- Kafka (broker.c, produce.c) -------------------------------------------------- */
@@ -574,6 +581,9 @@ extern void cdc_watch_stall(CdcWorker *w);
 
 /* End, to be started again when the catalog says something new. */
 pg_noreturn extern void cdc_stop(CdcWorker *w, CdcState state, const char *error);
+
+/* There is no slot to go on with: stop, or begin anew if the pipeline does so by itself. */
+pg_noreturn extern void cdc_lose(CdcWorker *w, const char *error);
 
 /* read.c */
 extern void cdc_slot_acquire(CdcWorker *w);

@@ -9,10 +9,13 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
@@ -27,6 +30,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
+#include "storage/spin.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -41,6 +45,7 @@ PGDLLEXPORT void ch_cdc_launcher(Datum arg);
 PGDLLEXPORT void ch_cdc_scout(Datum arg);
 
 #define LONGEST_PAUSE 60000		/* ms between two tries of a worker that fails */
+#define LIMIT_PAUSE 1000		/* ms between two looks at what slots hold back */
 
 static BackgroundWorkerHandle **handles;	/* by place */
 
@@ -247,6 +252,71 @@ start_due(void)
 	return pause;
 }
 
+/* ---- WAL that slots hold back ------------------------------------------------------------- */
+
+static int64
+held_back(const char *name)
+{
+	ReplicationSlot *slot = SearchNamedReplicationSlot(name, true);
+	XLogRecPtr	restart = InvalidXLogRecPtr;
+
+	if (slot)
+	{
+		SpinLockAcquire(&slot->mutex);
+		restart = slot->data.restart_lsn;
+		SpinLockRelease(&slot->mutex);
+	}
+	return restart == InvalidXLogRecPtr ? 0 : (int64) (GetXLogWriteRecPtr() - restart);
+}
+
+/* The worker that it has ends, and the next one gives the slot up. */
+static void
+tell_over_limit(CdcShared *shared)
+{
+	shared->over_limit = true;
+	shared->wanted = true;
+	shared->failures = 0;
+	shared->not_before = 0;
+	if (shared->pid != 0)
+		kill(shared->pid, SIGTERM);
+}
+
+/* Is there any pipeline with a limit? */
+static bool
+check_limits(void)
+{
+	bool		any = false;
+
+	for (int i = 0; i < cdc_control->npipelines; i++)
+	{
+		CdcShared  *shared = &cdc_control->pipelines[i];
+		NameData	slot;
+		int64		limit;
+		int64		held;
+
+		LWLockAcquire(cdc_control->lock, LW_SHARED);
+		slot = shared->slot;
+		limit = shared->in_use && !shared->over_limit ? shared->wal_limit : 0;
+		LWLockRelease(cdc_control->lock);
+		if (limit == 0)
+			continue;
+		any = true;
+		held = held_back(NameStr(slot));
+		if (held <= limit)
+			continue;
+		LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+		if (shared->in_use && strcmp(NameStr(shared->slot), NameStr(slot)) == 0)
+			tell_over_limit(shared);
+		LWLockRelease(cdc_control->lock);
+		ereport(LOG,
+				(errmsg("replication slot \"%s\" holds back " INT64_FORMAT " bytes of WAL, its pipeline gives it up", NameStr(slot), held),
+				 errdetail("The pipeline's wal_limit is " INT64_FORMAT " bytes.", limit)));
+	}
+	return any;
+}
+
+/* ---- the launcher -------------------------------------------------------------------------- */
+
 static void
 leave(int code, Datum arg)
 {
@@ -271,10 +341,13 @@ ch_cdc_launcher(Datum arg)
 		scout();
 	for (;;)
 	{
+		bool		limited = check_limits();
 		long		pause;
 
 		forget_dropped();
 		pause = start_due();
+		if (limited)
+			pause = Min(pause, LIMIT_PAUSE);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();

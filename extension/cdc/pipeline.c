@@ -118,6 +118,8 @@ read_config(MemoryContext cxt)
 	config->started = is(17);
 	config->accept_gap = is(18);
 	config->context_headers = is(19);
+	config->wal_limit = text_at(20) ? strtoll(text_at(20), NULL, 10) : 0;
+	config->renew = is(21);
 	MemoryContextSwitchTo(old);
 	return config;
 }
@@ -130,7 +132,7 @@ cdc_load_config(const char *name, MemoryContext cxt)
 	cdc_transaction_begin();
 	run("SELECT p.name, p.owner::oid, p.publication, u.oid, s.oid, p.slot, p.topic_prefix, p.format, p.decimals, p.schemas, "
 		"p.delivery = 'exactly_once', p.start = 'snapshot', p.tombstones, p.transactions, p.unchanged = 'omit', "
-		"p.wish, p.started, p.accept_gap, p.context_headers "
+		"p.wish, p.started, p.accept_gap, p.context_headers, p.wal_limit, p.on_lost = 'snapshot' "
 		"FROM cipherhorizon.cdc_pipeline p "
 		"LEFT JOIN pg_catalog.pg_foreign_server s ON s.srvname = p.server "
 		"LEFT JOIN pg_catalog.pg_publication u ON u.pubname = p.publication WHERE p.name = $1", name);
@@ -149,6 +151,13 @@ change(const char *sql, const char *name)
 }
 
 void
+cdc_check_rights(const char *name)
+{
+	change("SELECT cipherhorizon._cdc_check_rights(r.rolname, p.publication, p.server) "
+		   "FROM cipherhorizon.cdc_pipeline p JOIN pg_catalog.pg_roles r ON r.oid = p.owner WHERE p.name = $1", name);
+}
+
+void
 cdc_mark_started(const char *name)
 {
 	change("UPDATE cipherhorizon.cdc_pipeline SET started = true WHERE name = $1", name);
@@ -158,6 +167,12 @@ void
 cdc_mark_gap_accepted(const char *name)
 {
 	change("UPDATE cipherhorizon.cdc_pipeline SET accept_gap = false WHERE name = $1", name);
+}
+
+void
+cdc_mark_new(const char *name)
+{
+	change("UPDATE cipherhorizon.cdc_pipeline SET started = false, start = 'snapshot' WHERE name = $1", name);
 }
 
 void

@@ -175,15 +175,32 @@ wait_for_holder(CdcWorker *w)
 	}
 }
 
+/* A copy of a pipeline, in another cluster, does not take over the topics by itself. */
+static bool
+is_copy(CdcWorker *w)
+{
+	CdcPosition position = cdc_read_position(w);
+
+	return position.found && position.sysid != GetSystemIdentifier();
+}
+
+pg_noreturn static void
+lose_slot(CdcWorker *w, const char *error)
+{
+	if (w->config->renew && is_copy(w))
+		cdc_stop(w, CDC_LOST, error);
+	cdc_lose(w, error);
+}
+
 void
 cdc_slot_acquire(CdcWorker *w)
 {
 	ReplicationSlot *slot = find_slot(w);
 
 	if (slot == NULL)
-		cdc_stop(w, CDC_LOST, psprintf("the replication slot \"%s\" is gone: changes since then are missing", w->config->slot));
+		lose_slot(w, psprintf("the replication slot \"%s\" is gone: changes since then are missing", w->config->slot));
 	if (ch_slot_invalidated(slot))
-		cdc_stop(w, CDC_LOST, psprintf("the replication slot \"%s\" was invalidated: WAL that it needed is removed", w->config->slot));
+		lose_slot(w, psprintf("the replication slot \"%s\" was invalidated: WAL that it needed is removed", w->config->slot));
 	wait_for_holder(w);
 	ch_slot_acquire(w->config->slot);
 }

@@ -92,6 +92,39 @@ cdc_stop(CdcWorker *w, CdcState state, const char *error)
 	proc_exit(0);
 }
 
+void
+cdc_lose(CdcWorker *w, const char *error)
+{
+	if (!w->config->renew)
+		cdc_stop(w, CDC_LOST, error);
+	ereport(LOG,
+			(errmsg("pipeline \"%s\" begins anew with a snapshot: %s", w->config->name, error)));
+	cdc_transaction_abandon(w);
+	cdc_set_state(w->shared, CDC_STARTING, error);
+	cdc_mark_new(w->config->name);
+	/* later and later, if it comes to that again before anything is streamed */
+	failed = true;
+	proc_exit(0);
+}
+
+/*
+ * The launcher has found that the slot holds back too much WAL.  A snapshot that is
+ * not done would come to that again.
+ */
+pg_noreturn static void
+give_up_slot(CdcWorker *w)
+{
+	char	   *error = psprintf("its slot held back more WAL than its wal_limit, " INT64_FORMAT " bytes", w->config->wal_limit);
+
+	cdc_slot_drop(w);
+	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
+	w->shared->over_limit = false;
+	LWLockRelease(cdc_control->lock);
+	if (w->config->started)
+		cdc_lose(w, error);
+	cdc_stop(w, CDC_LOST, error);
+}
+
 /* Of a pipeline that is dropped; the slot first, so that none is left behind. */
 pg_noreturn static void
 drop(CdcWorker *w)
@@ -122,6 +155,8 @@ load(CdcWorker *w)
 	w->shared->owner = w->config->owner;
 	w->shared->server = w->config->server;
 	w->shared->publication = w->config->publication_oid;
+	namestrcpy(&w->shared->slot, w->config->slot);
+	w->shared->wal_limit = w->config->wal_limit;
 	LWLockRelease(cdc_control->lock);
 }
 
@@ -141,6 +176,8 @@ obey(CdcWorker *w)
 {
 	load(w);
 	cdc_snapshot_look();
+	if (w->shared->over_limit && w->config->wish != CDC_DROP)
+		give_up_slot(w);
 	switch (w->config->wish)
 	{
 		case CDC_RUN:
@@ -201,6 +238,7 @@ check_needs(CdcWorker *w)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("publication \"%s\" does not exist", config->publication)));
+	cdc_check_rights(config->name);
 }
 
 static void

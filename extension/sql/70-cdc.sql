@@ -25,6 +25,8 @@ CREATE TABLE @extschema@.cdc_pipeline (
   tombstones boolean NOT NULL,
   transactions boolean NOT NULL,
   context_headers boolean NOT NULL,
+  wal_limit bigint,
+  on_lost text NOT NULL,
   wish text NOT NULL DEFAULT 'running',
   started boolean NOT NULL DEFAULT false,
   accept_gap boolean NOT NULL DEFAULT false,
@@ -33,6 +35,8 @@ CREATE TABLE @extschema@.cdc_pipeline (
 COMMENT ON TABLE @extschema@.cdc_pipeline IS 'pipelines of change data capture; changed by cdc_create, cdc_pause, cdc_resume and cdc_drop';
 COMMENT ON COLUMN @extschema@.cdc_pipeline.slot IS 'replication slot, made by the pipeline''s worker';
 COMMENT ON COLUMN @extschema@.cdc_pipeline.topic_prefix IS 'topics are <prefix>.<schema>.<table>';
+COMMENT ON COLUMN @extschema@.cdc_pipeline.wal_limit IS 'bytes of WAL that the slot may hold back before it is given up; null: no limit';
+COMMENT ON COLUMN @extschema@.cdc_pipeline.on_lost IS 'without its slot the pipeline stops, or begins anew with a snapshot';
 COMMENT ON COLUMN @extschema@.cdc_pipeline.wish IS 'running, paused or dropped; what it does is in stat_cdc';
 COMMENT ON COLUMN @extschema@.cdc_pipeline.started IS 'the slot was made and the snapshot is in Kafka';
 COMMENT ON COLUMN @extschema@.cdc_pipeline.accept_gap IS 'goes on at the slot''s position although changes before it are missing, once';
@@ -94,7 +98,7 @@ CREATE FUNCTION @extschema@._cdc_problems(publication name,
     SELECT 'max_replication_slots', 'error', 'all replication slots are taken', 'Raise max_replication_slots, and restart the server.'
     WHERE (SELECT count(*) FROM pg_replication_slots) >= current_setting('max_replication_slots')::int
     UNION ALL
-    SELECT 'max_slot_wal_keep_size', 'warning', 'WAL that a stalled pipeline needs is kept without limit', 'Set max_slot_wal_keep_size to what the disk can hold.'
+    SELECT 'max_slot_wal_keep_size', 'warning', 'WAL that a stalled pipeline needs is kept without limit', 'Set max_slot_wal_keep_size to what the disk can hold, or give the pipeline a wal_limit.'
     WHERE current_setting('max_slot_wal_keep_size') = '-1'
     UNION ALL
     SELECT 'server', 'error', 'a standby cannot stream to Kafka', 'Make the pipeline on the primary.'
@@ -136,34 +140,33 @@ CREATE FUNCTION @extschema@._cdc_asker() RETURNS name
   LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'ch_cdc_asker';
 COMMENT ON FUNCTION @extschema@._cdc_asker() IS 'the role that called a SECURITY DEFINER function';
 
-CREATE FUNCTION @extschema@._cdc_check_rights(publication name, server name) RETURNS void
+CREATE FUNCTION @extschema@._cdc_check_rights(role name, publication name, server name) RETURNS void
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  asker name := @extschema@._cdc_asker();
   hidden text;
 BEGIN
-  IF (SELECT rolsuper FROM pg_roles WHERE rolname = asker) THEN
+  IF (SELECT rolsuper FROM pg_roles WHERE rolname = role) THEN
     RETURN;
   END IF;
-  IF NOT (SELECT rolreplication FROM pg_roles WHERE rolname = asker) THEN
-    RAISE EXCEPTION 'permission denied to make a pipeline'
-      USING ERRCODE = 'insufficient_privilege', HINT = format('It needs a superuser, or the attribute REPLICATION: ALTER ROLE %I REPLICATION;', asker);
+  IF NOT (SELECT rolreplication FROM pg_roles WHERE rolname = role) THEN
+    RAISE EXCEPTION 'permission denied to run a pipeline'
+      USING ERRCODE = 'insufficient_privilege', HINT = format('It needs a superuser, or the attribute REPLICATION: ALTER ROLE %I REPLICATION;', role);
   END IF;
-  IF NOT has_server_privilege(asker, server, 'USAGE') THEN
-    RAISE EXCEPTION 'permission denied for foreign server %', server USING ERRCODE = 'insufficient_privilege', HINT = format('GRANT USAGE ON FOREIGN SERVER %I TO %I;', server, asker);
+  IF NOT has_server_privilege(role, server, 'USAGE') THEN
+    RAISE EXCEPTION 'permission denied for foreign server %', server USING ERRCODE = 'insufficient_privilege', HINT = format('GRANT USAGE ON FOREIGN SERVER %I TO %I;', server, role);
   END IF;
   SELECT c.oid::regclass INTO hidden
   FROM pg_publication_tables t JOIN pg_namespace n ON n.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename
-  WHERE t.pubname = publication AND (NOT has_table_privilege(asker, c.oid, 'SELECT') OR (c.relrowsecurity AND NOT (SELECT rolbypassrls FROM pg_roles WHERE rolname = asker)))
+  WHERE t.pubname = publication AND (NOT has_table_privilege(role, c.oid, 'SELECT') OR (c.relrowsecurity AND NOT (SELECT rolbypassrls FROM pg_roles WHERE rolname = role)))
   LIMIT 1;
   IF hidden IS NOT NULL THEN
     RAISE EXCEPTION 'permission denied to stream table %', hidden
-      USING ERRCODE = 'insufficient_privilege', DETAIL = 'A pipeline reads all rows of the tables of its publication.', HINT = format('GRANT SELECT ON %s TO %I;', hidden, asker);
+      USING ERRCODE = 'insufficient_privilege', DETAIL = 'A pipeline reads all rows of the tables of its publication.', HINT = format('GRANT SELECT ON %s TO %I;', hidden, role);
   END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@._cdc_check_rights(name, name) IS 'may the role that asks stream a publication to a server?';
-REVOKE ALL ON FUNCTION @extschema@._cdc_check_rights(name, name) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@._cdc_check_rights(name, name, name) IS 'may a role stream a publication to a server?';
+REVOKE ALL ON FUNCTION @extschema@._cdc_check_rights(name, name, name) FROM PUBLIC;
 
 -- ---- what users call --------------------------------------------------------------------------
 
@@ -182,7 +185,8 @@ CREATE FUNCTION @extschema@.cdc_create(name name, publication name, server name,
     topic_prefix text DEFAULT NULL, format text DEFAULT 'debezium_json', schemas boolean DEFAULT false,
     delivery text DEFAULT 'at_least_once', start text DEFAULT 'snapshot', slot name DEFAULT NULL,
     decimals text DEFAULT 'precise', unchanged text DEFAULT 'placeholder', tombstones boolean DEFAULT true,
-    transactions boolean DEFAULT false, context_headers boolean DEFAULT false)
+    transactions boolean DEFAULT false, context_headers boolean DEFAULT false,
+    wal_limit text DEFAULT NULL, on_lost text DEFAULT 'stop')
   RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -200,6 +204,11 @@ BEGIN
   PERFORM @extschema@._cdc_is_one_of('start', start, '{snapshot,now}');
   PERFORM @extschema@._cdc_is_one_of('decimals', decimals, '{precise,string,double}');
   PERFORM @extschema@._cdc_is_one_of('unchanged', unchanged, '{placeholder,omit}');
+  PERFORM @extschema@._cdc_is_one_of('on_lost', on_lost, '{stop,snapshot}');
+  IF pg_size_bytes(wal_limit) <= 0 THEN
+    RAISE EXCEPTION 'invalid value for "wal_limit": "%"', wal_limit
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'It is a size, such as 20GB.';
+  END IF;
   -- with the names of any schema and table behind it, a topic's has at most 249
   IF topic_prefix !~ '^[a-zA-Z0-9._-]{1,121}$' THEN
     RAISE EXCEPTION 'invalid topic prefix "%"', topic_prefix
@@ -228,18 +237,19 @@ BEGIN
       RAISE EXCEPTION 'pipeline "%" cannot run: %', name, bad.problem
         USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It is about %s.', bad.object), HINT = bad.hint;
     END IF;
+    CONTINUE WHEN bad.object = 'max_slot_wal_keep_size' AND wal_limit IS NOT NULL;
     RAISE WARNING '%: %', bad.object, bad.problem USING HINT = bad.hint;
   END LOOP;
-  PERFORM @extschema@._cdc_check_rights(publication, server);
+  PERFORM @extschema@._cdc_check_rights(@extschema@._cdc_asker(), publication, server);
   IF EXISTS (SELECT FROM pg_replication_slots s WHERE s.slot_name = slot) THEN
     RAISE EXCEPTION 'replication slot "%" already exists', slot USING ERRCODE = 'duplicate_object', HINT = 'Give the pipeline another one by slot => ''...''.';
   END IF;
-  INSERT INTO @extschema@.cdc_pipeline (name, owner, publication, server, slot, topic_prefix, format, schemas, delivery, start, decimals, unchanged, tombstones, transactions, context_headers)
-  VALUES (name, @extschema@._cdc_asker()::regrole, publication, server, slot, topic_prefix, format, schemas, delivery, start, decimals, unchanged, tombstones, transactions, context_headers);
+  INSERT INTO @extschema@.cdc_pipeline (name, owner, publication, server, slot, topic_prefix, format, schemas, delivery, start, decimals, unchanged, tombstones, transactions, context_headers, wal_limit, on_lost)
+  VALUES (name, @extschema@._cdc_asker()::regrole, publication, server, slot, topic_prefix, format, schemas, delivery, start, decimals, unchanged, tombstones, transactions, context_headers, pg_size_bytes(wal_limit), on_lost);
   PERFORM @extschema@._cdc_changed(name);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.cdc_create(name, name, name, text, text, boolean, text, text, name, text, text, boolean, boolean, boolean) IS
+COMMENT ON FUNCTION @extschema@.cdc_create(name, name, name, text, text, boolean, text, text, name, text, text, boolean, boolean, boolean, text, text) IS
   'streams what a publication publishes to a Kafka server; begins when the transaction commits, see stat_cdc';
 
 -- A pipeline that the role that asks may change
@@ -436,7 +446,7 @@ CREATE VIEW @extschema@.stat_cdc AS
          CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), coalesce(w.acked_lsn, s.confirmed_flush_lsn)) END::bigint AS lag_bytes,
          w.commit_time AS last_commit,
          CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), s.restart_lsn) END::bigint AS retained_bytes,
-         s.wal_status, s.safe_wal_size,
+         p.wal_limit, s.wal_status, s.safe_wal_size,
          coalesce(w.in_flight, 0) AS in_flight, coalesce(w.transactions, 0) AS transactions, coalesce(w.inserts, 0) AS inserts, coalesce(w.updates, 0) AS updates,
          coalesce(w.deletes, 0) AS deletes, coalesce(w.truncates, 0) AS truncates, coalesce(w.messages, 0) AS messages, coalesce(w.snapshot_rows, 0) AS snapshot_rows,
          coalesce(w.produced, 0) AS produced, coalesce(w.acknowledged, 0) AS acknowledged, coalesce(w.bytes, 0) AS bytes, coalesce(w.dead_letters, 0) AS dead_letters,

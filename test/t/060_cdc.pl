@@ -66,6 +66,9 @@ my %refused = (
 	"'pub', 'k', topic_prefix => 'a b'" => qr/22023: invalid topic prefix "a b"/,
 	"'pub', 'k', topic_prefix => repeat('x', 122)" => qr/22023: invalid topic prefix "x+"\nHINT:  It has up to 121 letters/,
 	"'pub', 'k', slot => 'A-B'" => qr/42602: invalid name of a replication slot: "A-B"/,
+	"'pub', 'k', wal_limit => '-1 GB'" => qr/22023: invalid value for "wal_limit": "-1 GB"\nHINT:  It is a size, such as 20GB\./,
+	"'pub', 'k', wal_limit => 'much'" => qr/22023: invalid size: "much"/,
+	"'pub', 'k', on_lost => 'cry'" => qr/22023: invalid value for "on_lost": "cry"/,
 	"'pub', 'k', slot => NULL, decimals => NULL" => qr/22023: invalid value for "decimals"/,
 	"NULL, 'k'" => qr/22004: name, publication and server must not be null/,
 );
@@ -145,7 +148,7 @@ sql(q{
 	GRANT USAGE ON SCHEMA cipherhorizon TO nobody, streamer, watcher;
 });
 $out = session("SET ROLE nobody; " . create('r') . " SELECT cipherhorizon.cdc_drop('p'); SELECT cipherhorizon.cdc_pause('p'); SELECT cipherhorizon.cdc_resume('p'); SELECT * FROM cipherhorizon.stat_cdc; SELECT cipherhorizon.cdc_emit('x', 'x', 'x');");
-like($out, qr/42501: permission denied to make a pipeline\nHINT:  .*ALTER ROLE nobody REPLICATION;/, 'a role without REPLICATION');
+like($out, qr/42501: permission denied to run a pipeline\nHINT:  .*ALTER ROLE nobody REPLICATION;/, 'a role without REPLICATION');
 is(() = $out =~ /42501: must be owner of pipeline "p"/g, 3, 'one that does not own it');
 like($out, qr/42501: permission denied for view stat_cdc/, 'one that may not look');
 like($out, qr/42501: permission denied for function cdc_emit/, 'nor emit');
@@ -245,6 +248,12 @@ wait_for_sql('the snapshot', q{SELECT finished IS NOT NULL AND problem IS NULL F
 sql("SELECT cipherhorizon.cdc_pause('hers')");
 wait_state('hers', 'paused');
 is(sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'streamer'"), 'f', 'a condition of a snapshot leaves no settings behind');
+sql('REVOKE SELECT ON t FROM streamer');
+sql("SELECT cipherhorizon.cdc_resume('hers')");
+wait_state('hers', 'failed');
+like(stat_of('hers', 'last_error'), qr/permission denied to stream table public\.t: A pipeline reads all rows/, 'a pipeline whose owner may not read a table any more does not go on');
+sql("GRANT SELECT ON t TO streamer; SELECT cipherhorizon.cdc_resume('hers')");
+wait_state('hers', 'streaming');
 for my $p (qw(words hers))
 {
 	sql("SELECT cipherhorizon.cdc_drop('$p')");

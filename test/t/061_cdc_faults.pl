@@ -109,7 +109,7 @@ fault 'SIGTERM' => sub {
 		}
 	}
 	# who is ended before it has noted a position: the next one sends all since the last note again
-	check('100 times SIGTERM', 50 * 6000);
+	check('100 times SIGTERM', 50 * 1000);
 	is(sql('SELECT pg_postmaster_start_time()'), $started, 'the server went on');
 	is(join("\n", grep { /terminated by signal|reinitializing|PANIC|Assertion/ } split /\n/, log_since($log)), '', 'nothing crashed');
 	cmp_ok(stat_of('alo', 'restarts'), '>=', 50, 'stat_cdc counts the restarts');
@@ -370,6 +370,59 @@ fault 'slot' => sub {
 	is(events('gap', 'gap', 5), join("\n", map { "r k=$_" } 1 .. 6), 'until a snapshot is taken');
 	is(sql("SELECT count(*) FROM cipherhorizon.stat_cdc WHERE state = 'streaming'"), 3, 'the others went on');
 	end_pipeline('gap');
+};
+
+# Kafka is away while more is written than slots may hold back: one pipeline stops, one begins anew when Kafka is there, the
+# others have no limit and wait.  Paused ones give their slots up, too.
+fault 'wal_limit' => sub {
+	my @held = qw(held held_anew);
+	my $of_held = "pg_replication_slots WHERE slot_name LIKE 'cipherhorizon_held%'";
+	my $write = sub { sql(q{UPDATE held SET v = md5(v); DELETE FROM held WHERE k = (SELECT min(k) FROM held); INSERT INTO fill SELECT repeat(md5(k::text), 4) FROM generate_series(1, 120000) k}); };
+	my $log = -s $node->logfile;
+
+	sql('CREATE TABLE fill (v text); CREATE TABLE held (k int PRIMARY KEY, v text); CREATE PUBLICATION held FOR TABLE held; INSERT INTO held SELECT k, 0 FROM generate_series(1, 1000) k');
+	sql(q{
+		SELECT cipherhorizon.cdc_create('held', 'held', 'k', wal_limit => '16MB');
+		SELECT cipherhorizon.cdc_create('held_anew', 'held', 'k', wal_limit => '16MB', on_lost => 'snapshot', delivery => 'exactly_once');
+	});
+	wait_state($_, 'streaming') for @held;
+	caught_up(@held);
+	stop_broker('own', 'STOP');
+	$write->();
+	wait_state('held', 'lost');
+	like(stat_of('held', 'last_error'), qr/held back more WAL than its wal_limit, 16777216 bytes/, 'a slot that holds back too much is given up, and it is said why');
+	wait_for_sql('the slots to go', "SELECT count(*) = 0 FROM $of_held");
+	like(log_since($log), qr/slot "cipherhorizon_held_anew" holds back \d+ bytes of WAL/, 'the log says how much it was');
+	$write->();
+	stop_broker('own', 'CONT');
+	wait_state('held_anew', 'streaming');
+	resume('held', 'snapshot');
+	wait_state('held', 'streaming');
+	caught_up(@held);
+	for my $p (@held)
+	{
+		my $c = consumer($kafka, $p);
+
+		consume($c);
+		# nobody can tell what was deleted between the two snapshots
+		delete $c->{rows}{held}{qq({"k":$_})} for 1, 2;
+		compare_with_source($c, "$p: a new slot and a snapshot", 'held');
+	}
+
+	pause($_) for @held;
+	$write->();
+	wait_state('held', 'lost');
+	wait_for_sql('the slots to go', "SELECT count(*) = 0 FROM $of_held");
+	wait_state('held_anew', 'paused');
+	resume('held_anew');
+	wait_state('held_anew', 'streaming');
+	pause('held_anew');
+	sql("SELECT pg_drop_replication_slot('cipherhorizon_held_anew')");
+	resume('held_anew');
+	wait_state('held_anew', 'streaming');
+	is(sql("SELECT count(*) FROM $of_held"), 1, 'who begins anew by itself does so when someone dropped its slot, too');
+	end_pipeline($_) for @held;
+	check('slots of others that are given up', 20000);
 };
 
 # ---- large things -------------------------------------------------------------------------------

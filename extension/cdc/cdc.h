@@ -54,6 +54,8 @@ cdc_passed(CdcTime since, int ms)
 
 /* ---- what all processes see of a pipeline ------------------------------------- */
 
+#define CDC_WORKER "cipherhorizon cdc"	/* what its processes are called, with a word behind */
+
 typedef enum CdcState
 {
 	CDC_STARTING,

@@ -28,7 +28,6 @@ typedef struct Prepared
 	StringInfoData key_tail;
 	StringInfoData value_head;
 	StringInfoData value_tail;
-	StringInfoData database;	/* ,"db":"...","sequence":[ */
 	StringInfoData table;		/* ,"schema":"...","table":"...","txId": */
 	char	  **missing;		/* by column: what stands for a value that is not there */
 	char	  **unchanged;		/* by column: what stands for one that WAL does not have */
@@ -169,7 +168,6 @@ describe(CdcWorker *w, CdcRelation *rel)
 	initStringInfo(&p->key_tail);
 	initStringInfo(&p->value_head);
 	initStringInfo(&p->value_tail);
-	initStringInfo(&p->database);
 	initStringInfo(&p->table);
 	if (w->config->schemas)
 	{
@@ -267,29 +265,13 @@ append_times(StringInfo out, int64 micros)
 	APPEND(out, "000");
 }
 
-static const char *
-database_json(const CdcWorker *w)
-{
-	static char *json = NULL;
-
-	if (json == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-		StringInfoData out;
-
-		initStringInfo(&out);
-		cdc_json_string(&out, w->database, strlen(w->database));
-		json = out.data;
-		MemoryContextSwitchTo(old);
-	}
-	return json;
-}
-
 /* What the sources of a transaction's records have in common, around what is each one's own. */
 typedef struct SourceParts
 {
 	CdcTransaction of;
 	const char *snapshot;
+	StringInfoData name;		/* the same for all: up to the time, */
+	StringInfoData database;	/* and from the snapshot to the sequence */
 	StringInfoData head;		/* up to the LSN in the sequence */
 	StringInfoData times;		/* from there to the table */
 	StringInfoData tail;		/* from the table to the LSN */
@@ -305,11 +287,19 @@ make_parts(SourceParts *parts, const CdcWorker *w, const char *snapshot)
 	{
 		MemoryContext old = MemoryContextSwitchTo(w->cxt);
 
+		initStringInfo(&parts->name);
+		initStringInfo(&parts->database);
 		initStringInfo(&parts->head);
 		initStringInfo(&parts->times);
 		initStringInfo(&parts->tail);
 		initStringInfo(&parts->end);
 		MemoryContextSwitchTo(old);
+		APPEND(&parts->name, "\"source\":{\"version\":\"" CH_VERSION "\",\"connector\":\"postgresql\",\"name\":");
+		cdc_json_string(&parts->name, w->config->prefix, strlen(w->config->prefix));
+		APPEND(&parts->name, ",\"ts_ms\":");
+		APPEND(&parts->database, "\",\"db\":");
+		cdc_json_string(&parts->database, w->database, strlen(w->database));
+		APPEND(&parts->database, ",\"sequence\":\"[");
 	}
 	parts->of = w->xact;
 	parts->snapshot = snapshot;
@@ -317,11 +307,11 @@ make_parts(SourceParts *parts, const CdcWorker *w, const char *snapshot)
 	resetStringInfo(&parts->times);
 	resetStringInfo(&parts->tail);
 	resetStringInfo(&parts->end);
-	APPEND(&parts->head, "\"source\":{\"version\":\"" CH_VERSION "\",\"connector\":\"postgresql\",\"name\":");
-	cdc_json_string(&parts->head, w->config->prefix, strlen(w->config->prefix));
-	APPEND(&parts->head, ",\"ts_ms\":");
+	appendBinaryStringInfo(&parts->head, parts->name.data, parts->name.len);
 	cdc_json_int(&parts->head, micros / 1000);
-	appendStringInfo(&parts->head, ",\"snapshot\":\"%s\",\"db\":%s,\"sequence\":\"[", snapshot, database_json(w));
+	APPEND(&parts->head, ",\"snapshot\":\"");
+	appendStringInfoString(&parts->head, snapshot);
+	appendBinaryStringInfo(&parts->head, parts->database.data, parts->database.len);
 	if (w->xact.last_commit)
 	{
 		APPEND(&parts->head, "\\\"");

@@ -25,8 +25,8 @@
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "fdw/core/compat.h"
+#include "fdw/core/core.h"
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
@@ -49,25 +49,11 @@ PGDLLEXPORT void ch_cdc_scout(Datum arg);
 
 static BackgroundWorkerHandle **handles;	/* by place */
 
-static void
-name_worker(BackgroundWorker *worker, const char *what, const char *function)
-{
-	memset(worker, 0, sizeof(BackgroundWorker));
-	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker->bgw_restart_time = BGW_NEVER_RESTART;
-	snprintf(worker->bgw_name, BGW_MAXLEN, "cipherhorizon cdc %s", what);
-	snprintf(worker->bgw_type, BGW_MAXLEN, "cipherhorizon cdc");
-	strlcpy(worker->bgw_library_name, "cipherhorizon", BGW_MAXLEN);
-	strlcpy(worker->bgw_function_name, function, BGW_MAXLEN);
-}
-
 void
 cdc_launcher_register(void)
 {
-	BackgroundWorker worker;
+	BackgroundWorker worker = ch_background_worker(CDC_WORKER, "launcher", "ch_cdc_launcher", (Datum) 0);
 
-	name_worker(&worker, "launcher", "ch_cdc_launcher");
 	worker.bgw_restart_time = 5;
 	RegisterBackgroundWorker(&worker);
 }
@@ -163,12 +149,9 @@ scout(void)
 
 	foreach(lc, databases())
 	{
-		BackgroundWorker worker;
+		BackgroundWorker worker = ch_background_worker(CDC_WORKER, "scout", "ch_cdc_scout", ObjectIdGetDatum(lfirst_oid(lc)));
 		BackgroundWorkerHandle *handle;
 
-		name_worker(&worker, "scout", "ch_cdc_scout");
-		worker.bgw_main_arg = ObjectIdGetDatum(lfirst_oid(lc));
-		worker.bgw_notify_pid = MyProcPid;
 		while (!RegisterDynamicBackgroundWorker(&worker, &handle))
 		{
 			ereport(LOG, (errmsg("no background worker is free to look for pipelines"), errhint("Raise max_worker_processes.")));
@@ -187,12 +170,10 @@ scout(void)
 static void
 start(CdcShared *shared)
 {
-	BackgroundWorker worker;
+	int			place = shared - cdc_control->pipelines;
+	BackgroundWorker worker = ch_background_worker(CDC_WORKER, NameStr(shared->name), "ch_cdc_worker", Int32GetDatum(place));
 
-	name_worker(&worker, NameStr(shared->name), "ch_cdc_worker");
-	worker.bgw_main_arg = Int32GetDatum((int) (shared - cdc_control->pipelines));
-	worker.bgw_notify_pid = MyProcPid;
-	shared->registered = RegisterDynamicBackgroundWorker(&worker, &handles[shared - cdc_control->pipelines]);
+	shared->registered = RegisterDynamicBackgroundWorker(&worker, &handles[place]);
 	if (!shared->registered)
 	{
 		strlcpy(shared->error, "no background worker is free: raise max_worker_processes", CDC_ERROR_SIZE);

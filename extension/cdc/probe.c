@@ -10,7 +10,6 @@
 #include "fdw/core/core.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
-#include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
@@ -179,19 +178,9 @@ ch_cdc_prober(Datum arg)
 static void
 run_probe(dsm_segment *segment)
 {
-	BackgroundWorker worker = {
-		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
-		.bgw_start_time = BgWorkerStart_RecoveryFinished,
-		.bgw_restart_time = BGW_NEVER_RESTART,
-	};
+	BackgroundWorker worker = ch_background_worker(CDC_WORKER, "probe", "ch_cdc_prober", UInt32GetDatum(dsm_segment_handle(segment)));
 	BackgroundWorkerHandle *handle;
 
-	strcpy(worker.bgw_name, "cipherhorizon cdc probe");
-	strcpy(worker.bgw_type, "cipherhorizon cdc");
-	strcpy(worker.bgw_library_name, "cipherhorizon");
-	strcpy(worker.bgw_function_name, "ch_cdc_prober");
-	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
-	worker.bgw_notify_pid = MyProcPid;
 	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),

@@ -12,6 +12,7 @@
 #include "foreign/fdwapi.h"
 #include "nodes/execnodes.h"
 #include "nodes/pathnodes.h"
+#include "postmaster/bgworker.h"
 #include "utils/resowner.h"
 #include "utils/tuplestore.h"
 
@@ -556,6 +557,13 @@ typedef struct ChDoubt
 	const char *outcome;		/* committed, unknown, not committed */
 	int64		records;
 } ChDoubt;
+
+/*
+ * A background worker of this module, to be registered by the caller, who is told of
+ * its start and end: connected to a database, not started again.  Its name is kind
+ * and what, or kind alone.
+ */
+extern BackgroundWorker ch_background_worker(const char *kind, const char *what, const char *function, Datum arg);
 
 /*
  * Have a background worker run a statement as a transaction of its own, as the

@@ -13,7 +13,6 @@
 #include "fdw/core/compat.h"
 #include "fdw/core/core.h"
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -50,14 +49,29 @@ put_statement(StringInfo sql, List *doubts, const char *reason)
 	}
 }
 
-bool
-ch_run_in_worker(const char *sql)
+BackgroundWorker
+ch_background_worker(const char *kind, const char *what, const char *function, Datum arg)
 {
 	BackgroundWorker worker = {
 		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
 		.bgw_start_time = BgWorkerStart_RecoveryFinished,
 		.bgw_restart_time = BGW_NEVER_RESTART,
+		.bgw_library_name = "cipherhorizon",
+		.bgw_main_arg = arg,
+		/* the postmaster is told anyway */
+		.bgw_notify_pid = IsUnderPostmaster ? MyProcPid : 0,
 	};
+
+	snprintf(worker.bgw_name, BGW_MAXLEN, "%s%s%s", kind, what ? " " : "", what ? what : "");
+	strlcpy(worker.bgw_type, kind, BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, function, sizeof(worker.bgw_function_name));
+	return worker;
+}
+
+bool
+ch_run_in_worker(const char *sql)
+{
+	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 	dsm_segment *segment = dsm_create(offsetof(Task, sql) + strlen(sql) + 1, DSM_CREATE_NULL_IF_MAXSEGMENTS);
 	Task	   *task;
@@ -68,12 +82,7 @@ ch_run_in_worker(const char *sql)
 	task = dsm_segment_address(segment);
 	task->database = MyDatabaseId;
 	strcpy(task->sql, sql);
-	strcpy(worker.bgw_name, "cipherhorizon in_doubt");
-	strcpy(worker.bgw_type, "cipherhorizon in_doubt");
-	strcpy(worker.bgw_library_name, "cipherhorizon");
-	strcpy(worker.bgw_function_name, "ch_doubt_worker");
-	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
-	worker.bgw_notify_pid = MyProcPid;
+	worker = ch_background_worker("cipherhorizon in_doubt", NULL, "ch_doubt_worker", UInt32GetDatum(dsm_segment_handle(segment)));
 	/* a cancel must not lose the record; the worker takes milliseconds */
 	HOLD_INTERRUPTS();
 	done = RegisterDynamicBackgroundWorker(&worker, &handle) &&

@@ -90,11 +90,18 @@ sub wait_for_sql
 	return;
 }
 
+# A worker that stops says so, and then lets go of its place and its slot: its end is waited for, too.  After a restart of the
+# server a pause is shown before any worker has looked: state_since comes with the first.
 sub wait_state
 {
 	my ($pipeline, $state, $database) = @_;
 
-	wait_for_sql("pipeline $pipeline $state", "SELECT state ~ '^($state)\$' FROM cipherhorizon.stat_cdc WHERE name = '$pipeline'", $database);
+	wait_for_sql("pipeline $pipeline $state", <<"END", $database);
+SELECT state ~ '^($state)\$' AND
+       (state NOT IN ('paused', 'gap', 'lost') OR
+        state_since IS NOT NULL AND pid IS NULL AND NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.slot_name = c.slot AND s.active))
+FROM cipherhorizon.stat_cdc c WHERE name = '$pipeline'
+END
 	return 1;
 }
 

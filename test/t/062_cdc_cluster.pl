@@ -84,6 +84,7 @@ is(scalar(grep { $_ == $dead } leaders($kafka, 'alo.public.account')), 0, 'other
 # ---- one topic has too few replicas, and a transaction is given up ------------------------
 
 step('one topic has too few replicas');
+my $opened = time();    # or some 100 ms before: no transaction lasts longer
 configure_topic($kafka, 'eos.public.item', 'min.insync.replicas', 3);
 start_load();
 wait_state('eos', 'stalled');
@@ -98,9 +99,11 @@ is(behind(), 0, 'is not seen by those who read what is committed');
 $start = time();
 sql("SELECT cipherhorizon.cdc_pause('eos')");
 wait_state('eos', 'paused');
-cmp_ok(time() - $start, '<', 3, 'the pipeline can be paused');
+# a second for what the worker waits for, a second for the transaction: one that waits for the topic would not end at all
+cmp_ok(time() - $start, '<', 15, 'the pipeline can be paused');
 wait_until('the end of the transaction', sub { behind() });
-cmp_ok(time() - $start, '<', 10, 'and gives up the transaction');
+# Kafka itself ends a transaction when it is a minute old
+cmp_ok(time() - $opened, '<', 55, 'and gives up the transaction');
 configure_topic($kafka, 'eos.public.item', 'min.insync.replicas', 2);
 sql("SELECT cipherhorizon.cdc_resume('eos')");
 wait_state('eos', 'streaming');

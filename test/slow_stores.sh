@@ -4,14 +4,15 @@
 #
 # PostgreSQL itself is where the statement runs and has no answer to wait for.  So the five are InfluxDB, MongoDB, Redis, Neo4j,
 # and InfluxDB once more, as a server with a connection and a proxy of its own; native tables are in the statement besides.
-# Each scan needs one round trip.  The median of several runs counts, the first of which connects and does not.
+# Each scan needs one round trip.  The first run connects and does not count; of the others the fastest does, for a machine that is
+# busy makes any of them slow, and none of them fast that asks one store after the other.
 #
 # Then four of them are read in several batches, each of which is asked for when the one before is there: below an Append that must take
 # about the slowest one's time.
 # Needs the stores' environment and the installed extension.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-DELAY=50 MOST=100 RUNS=15
+DELAY=50 MOST=100 RUNS=15 BATCH_RUNS=7
 database=cipherhorizon_slow
 work=$(mktemp -d)
 
@@ -33,7 +34,11 @@ bench/queries/load.sh
 PGOPTIONS='-c client_min_messages=warning' dropdb --if-exists --force "$database"
 createdb -T cipherhorizon_queries "$database"
 export PGDATABASE=$database
-until [ -s "$work/ports" ]; do sleep 0.1; done
+for ((i = 0; i < 300; i++)); do
+  [ ! -s "$work/ports" ] || break
+  sleep 0.1
+done
+[ -s "$work/ports" ] || { echo "the proxy did not start within 30 s"; exit 1; }
 read -r influx archive mongo redis neo4j <"$work/ports"
 psql -XqAt -v ON_ERROR_STOP=1 -v influx="$influx" -v archive="$archive" -v mongo="$mongo" -v redis="$redis" -v neo4j="$neo4j" <<'SQL'
 \getenv influx_user INFLUXDB_USER
@@ -66,6 +71,10 @@ UNION ALL
 SELECT 'positions', count(*) FROM portfolio.positions WHERE account_id = 42;
 SQL
 
+fastest() { # RUNS: of the times that psql prints, of so many runs, in ms
+  sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | head -n "$1" | sort -g | sed -n 1p
+}
+
 # The same stores, joined by hash: no scan needs rows of another to ask.
 cat >"$work/join.sql" <<'SQL'
 SELECT a.handle, t.pagerank, r.max_notional, s.name, now.price, before.price
@@ -95,13 +104,14 @@ for query in union_all join; do
     cat "$work/$query.sql"
   } | psql -Xq -v ON_ERROR_STOP=1 >"$work/out"
   head -n "$(grep -n -m 1 '^(' "$work/out" | cut -d : -f 1)" "$work/out"
-  median=$(sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' "$work/out" | head -n "$RUNS" | sort -g | sed -n "$(((RUNS + 1) / 2))p")
-  if awk -v m="$median" -v most=$MOST 'BEGIN { exit m < most }'; then
-    sed -n '/QUERY PLAN/,$p' "$work/out"
-    echo "$query: not ok, $median ms, which is not below $MOST ms"
-    failed=1
+  ms=$(fastest "$RUNS" <"$work/out")
+  # less than the delay would be no answer of a slow store
+  if awk -v ms="$ms" -v delay=$DELAY -v most=$MOST 'BEGIN { exit !(ms >= delay * 0.9 && ms < most) }'; then
+    echo "$query: ok, $ms ms (each store alone takes $DELAY)"
   else
-    echo "$query: ok, $median ms (each store alone takes $DELAY)"
+    sed -n '/QUERY PLAN/,$p' "$work/out"
+    echo "$query: not ok, $ms ms at best, which is not between $DELAY and $MOST ms"
+    failed=1
   fi
 done
 
@@ -118,20 +128,20 @@ branches=(
   'SELECT handle FROM neo4j.traders'
 )
 union=$(printf ' UNION ALL %s' "${branches[@]}")
-median_of() {
+fastest_of() {
   {
     echo "SELECT count(*) FROM ($1) AS q;"
     echo '\timing on'
-    for ((i = 0; i < 7; i++)); do echo "SELECT count(x), max(x) FROM ($1) AS q (x);"; done
-  } | psql -Xq -v ON_ERROR_STOP=1 | sed -n 's/^Time: \([0-9]*\)\..*/\1/p' | sort -g | sed -n 4p
+    for ((i = 0; i < BATCH_RUNS; i++)); do echo "SELECT count(x), max(x) FROM ($1) AS q (x);"; done
+  } | psql -Xq -v ON_ERROR_STOP=1 | fastest "$BATCH_RUNS" | sed 's/\..*//'
 }
 slowest=0 sum=0
 for branch in "${branches[@]}"; do
-  alone=$(median_of "$branch")
+  alone=$(fastest_of "$branch")
   sum=$((sum + alone))
   [ "$alone" -le "$slowest" ] || slowest=$alone
 done
-together=$(median_of "${union# UNION ALL }")
+together=$(fastest_of "${union# UNION ALL }")
 if [ "$together" -lt $((slowest * 3 / 2)) ] && [ "$sum" -gt $((slowest * 2)) ]; then
   echo "batches: ok, $together ms (the slowest store alone takes $slowest, one after the other $sum)"
 else

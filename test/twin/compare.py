@@ -4,6 +4,8 @@ from decimal import Decimal
 
 FLOATS, NUMERIC = (700, 701), 1700
 FIRST_OWN = 16384  # types of rows have other numbers
+CANCELED = "57014"
+TIMED_OUT = "the query took longer than statement_timeout"
 
 
 def value(text, type, loose):
@@ -31,8 +33,8 @@ def sort_keys(query, result):
 
 def one(query, expected, found, ordered):
     if expected.state or found.state:
-        if "57014" in (expected.state, found.state):
-            return "the query took longer than statement_timeout"
+        if CANCELED in (expected.state, found.state):
+            return TIMED_OUT
         if expected.state and found.state and error_class(query, expected.state) == error_class(query, found.state):
             return None
         return f"twin: {expected.state or 'rows'} {expected.message}; foreign: {found.state or 'rows'} {found.message}"
@@ -70,11 +72,14 @@ def difference(query, expected, found):
     expected, found = answers(query, expected, found)
     if len(expected) != len(found):
         return one(query, expected[-1], found[-1], False) or "another number of answers"
+    timed_out = None
     for i, (a, b) in enumerate(zip(expected, found)):
         why = one(query, a, b, query.answer == "list")
-        if why:
+        if why == TIMED_OUT:
+            timed_out = why  # the other answers must be equal all the same
+        elif why:
             return why if len(expected) == 1 else f"answer {i + 1}: {why}"
-    return None
+    return timed_out
 
 
 def rows_that_differ(query, expected, found):

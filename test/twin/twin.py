@@ -76,7 +76,7 @@ class Worker:
     def run(self):
         for number in range(self.number, self.args.queries, self.args.workers):
             self.one(number)
-        self.results.put(("coverage", self.coverage))
+        self.results.put((self.number, "coverage", self.coverage))
 
     def one(self, number):
         if self.at:
@@ -174,27 +174,31 @@ class Worker:
             plan = session.explain(script, settings, "VERBOSE, COSTS OFF")
             lines += ["   " + r[0] for r in plan.rows] if plan.state is None else [f"   {plan.state}: {plan.message}"]
         script.restore()
-        self.results.put(("difference", "\n".join(lines) + "\n"))
+        self.results.put((self.number, "difference", "\n".join(lines) + "\n"))
 
 
 def start_worker(args, number, results, at):
     try:
         Worker(args, number, results, at).run()
-    except BaseException as error:  # the parent would wait for ever
-        results.put(("failed", f"worker {number}: {type(error).__name__}: {error}"))
+    except BaseException as error:  # the parent would have to guess why
+        results.put((number, "failed", f"worker {number}: {type(error).__name__}: {error}"))
         raise
 
 
-def next_message(results, workers, beats):
-    """What a worker says, or that one hangs, out of reach of statement_timeout."""
+def next_message(results, workers, beats, running):
+    """What a worker says, or that one is gone, or hangs, out of reach of statement_timeout."""
     while True:
+        gone = [i for i in running if not workers[i].is_alive()]  # all that these have said has arrived
         try:
             return results.get(timeout=5)
         except queue.Empty:
-            for process, at in zip(workers, beats):
-                if process.is_alive() and time.time() - at[0] > HANGS:
-                    process.terminate()
-                    return "failed", f"query {at[1]:.0f} did not end within {HANGS} s"
+            for i in gone:
+                return i, "failed", f"worker {i} ended without a word, with the exit code {workers[i].exitcode}"
+            for i in running:
+                began, number = beats[i]
+                if time.time() - began > HANGS:
+                    workers[i].terminate()
+                    return i, "failed", f"query {number:.0f} did not end within {HANGS} s"
 
 
 def run(args):
@@ -203,16 +207,17 @@ def run(args):
     workers = [multiprocessing.Process(target=start_worker, args=(args, i, results, at)) for i, at in enumerate(beats)]
     for w in workers:
         w.start()
-    coverage, differences, failed, left = Coverage(), 0, 0, len(workers)
-    while left:
-        what, value = next_message(results, workers, beats)
+    coverage, differences, failed, running = Coverage(), 0, 0, set(range(len(workers)))
+    while running:
+        number, what, value = next_message(results, workers, beats, running)
         if what == "coverage":
             coverage.add(value)
         else:
             print(value, flush=True)
             differences += what == "difference"
             failed += what == "failed"
-        left -= what != "difference"
+        if what != "difference":
+            running.discard(number)
     for w in workers:
         w.join()
     coverage.print()
@@ -227,7 +232,7 @@ def run_one(args):
     worker.one(args.only)
     different = False
     while not results.empty():
-        print(results.get()[1])
+        print(results.get()[2])
         different = True
     if not different:
         rng = random.Random(f"{args.seed}/{args.only}")

@@ -148,7 +148,9 @@ class Session:
 
     def connect(self):
         """Also after a crash, when the server needs some seconds."""
-        options = f"-c search_path={self.path.replace(' ', '')} -c statement_timeout=15s -c client_min_messages=error -c jit=off"
+        # longer than statement_timeout, which is judged by itself: a store on a busy machine may need its time for a login
+        options = (f"-c search_path={self.path.replace(' ', '')} -c statement_timeout=15s -c client_min_messages=error -c jit=off"
+                   " -c cipherhorizon.connect_timeout=20s")
         for _ in range(60):
             try:
                 connection = psycopg2.connect("", options=options)

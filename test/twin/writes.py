@@ -213,7 +213,8 @@ class Side:
         self.connection = psycopg2.connect("")
         self.connection.autocommit = True
         self.cursor = self.connection.cursor()
-        self.cursor.execute(f"SET search_path = {schema}; SET timezone = 'UTC'; SET client_min_messages = error; SET extra_float_digits = 1")
+        self.cursor.execute(f"SET search_path = {schema}; SET timezone = 'UTC'; SET client_min_messages = error; SET extra_float_digits = 1; "
+                            "SET cipherhorizon.connect_timeout = '20s'")
 
     def run(self, statements):
         """What each statement gave; after an error the rest of a transaction is left out."""

@@ -60,7 +60,7 @@ tap() {
   as_server_user mkdir -p "$TAP_DIR/$name"
   (cd "$TAP_DIR" && as_server_user env PATH="$(pg_config --bindir):$PATH" PG_REGRESS="$PGXS_DIR/../test/regress/pg_regress" \
     TESTDATADIR="$TAP_DIR/$name/data" TESTLOGDIR="$TAP_DIR/$name/log" TESTDIR="$TAP_DIR/$name" PGHOST= PGPORT= PGUSER= PGPASSWORD= PGDATABASE= \
-    timeout 600 perl -I "$PGXS_DIR/../test/perl" -I test/lib "$script") >"$out" 2>"$out.err"
+    timeout -k 60 1200 perl -I "$PGXS_DIR/../test/perl" -I test/lib "$script") >"$out" 2>"$out.err"
   local rc=$? before=$failed
   count_tap "$out"
   grep -E '^not ok' "$out"

@@ -22,6 +22,9 @@ our @EXPORT = qw(start_node use_node session cancel_query ms_of kb_of $clock $to
 
 my %children;
 
+# END blocks stop what the test has started, and run when a signal ends it, too.  Not die, which an eval may catch.
+$SIG{TERM} = $SIG{INT} = sub { diag('ended by a signal'); exit 1; };
+
 # Run $code in a process that ends when it returns, or with the test.  Returns its id.
 sub start_child
 {
@@ -30,6 +33,7 @@ sub start_child
 
 	if ($pid == 0)
 	{
+		$SIG{TERM} = $SIG{INT} = 'DEFAULT';
 		$code->();
 		# without END blocks: they belong to the test
 		POSIX::_exit(0);

@@ -14,7 +14,7 @@ trap finish EXIT
 
 dropdb --if-exists "$database"
 createdb "$database"
-out=$(psql -XqAt -d "$database" 2>&1 <<SQL
+psql -XqAt -v ON_ERROR_STOP=1 -d "$database" <<'SQL'
 \getenv url NEO4J_URL
 \getenv user NEO4J_USER
 \getenv password NEO4J_PASSWORD
@@ -22,6 +22,11 @@ CREATE EXTENSION cipherhorizon;
 CREATE SERVER n FOREIGN DATA WRAPPER cipherhorizon_neo4j OPTIONS (url :'url');
 CREATE USER MAPPING FOR CURRENT_USER SERVER n OPTIONS (user :'user', password :'password');
 CREATE FOREIGN TABLE one (n int) SERVER n OPTIONS (cypher 'RETURN 42 AS n');
+SQL
+
+# The fastest of up to three counts: a busy machine makes any of them slow.
+for _ in 1 2 3; do
+  out=$(psql -XqAt -d "$database" 2>&1 <<SQL
 SELECT 'first ' || n FROM one;
 \! kill -STOP $NEO4J_PID
 SET statement_timeout = '100ms';
@@ -32,10 +37,13 @@ SELECT 'ms ' || round(extract(epoch FROM clock_timestamp() - :'t0') * 1000);
 RESET statement_timeout;
 SELECT 'then ' || n FROM one;
 SQL
-)
-printf '%s\n' "$out"
-grep -q '^first 42$' <<<"$out"
-grep -q 'canceling statement due to statement timeout' <<<"$out"
-ms=$(sed -n 's/^ms //p' <<<"$out")
-[ "$ms" -lt 300 ]
-grep -q '^then 42$' <<<"$out"
+  )
+  printf '%s\n' "$out"
+  grep -q '^first 42$' <<<"$out"
+  grep -q 'canceling statement due to statement timeout' <<<"$out"
+  grep -q '^then 42$' <<<"$out"
+  ms=$(sed -n 's/^ms //p' <<<"$out")
+  if [ "$ms" -lt 300 ]; then exit 0; fi
+done
+echo "not within 200 ms of the time-out of 100 ms"
+exit 1

@@ -167,11 +167,11 @@ like($out, qr/^then 20000$/m, 'a new connection has the whole answer');
 		});
 	like($seen, qr/canceling statement due to user request/, 'pg_cancel_backend ends it');
 	cmp_ok($ms, '<', $at_once, 'at once (with the time of a psql)');
-	sleep 0.3;
-	like(cypher($running), qr/\[\[0\]\]/, 'in Neo4j, too');
+	wait_until('the end of the long query in Neo4j', sub { cypher($running) =~ /\[\[0\]\]/ });
+	pass('in Neo4j, too');
 }
 
-$node->safe_psql('postgres', "ALTER SERVER neo OPTIONS (ADD request_timeout '300ms', ADD connect_timeout '200ms')");
+$node->safe_psql('postgres', "ALTER SERVER neo OPTIONS (ADD request_timeout '300ms')");
 $out = session(qq{
 	SELECT n FROM one;
 	\\! kill -STOP $proxy
@@ -183,6 +183,8 @@ $out = session(qq{
 like($out, qr/08006: store "neo" did not answer/, 'request_timeout is honoured');
 cmp_ok(ms_of($out), '>=', 290, 'after its time');
 cmp_ok(ms_of($out), '<', 700, 'and not much later');
+# not before: the queries above connect, too
+$node->safe_psql('postgres', "ALTER SERVER neo OPTIONS (ADD connect_timeout '200ms')");
 $out = session(qq{
 	\\! kill -STOP $proxy
 	$clock
@@ -399,11 +401,12 @@ like($out, qr/^in doubt neo unknown 1$/m, 'and the transaction is in doubt');
 
 # A cancel ends the work in Neo4j, and its transaction.
 {
-	my ($seen, $ms) = cancel_query("INSERT INTO w SELECT 1000 + i FROM generate_series(1, 5000000) i", sub { sleep 1 });
+	my $writing = "SHOW TRANSACTIONS YIELD currentQuery WHERE currentQuery CONTAINS 'TapNeo' + 'Write' RETURN count(*) AS n";
+	my ($seen, $ms) = cancel_query("INSERT INTO w SELECT 1000 + i FROM generate_series(1, 5000000) i",
+		sub { wait_until('a query that writes in Neo4j', sub { cypher($writing) =~ /\[\[1\]\]/ }) });
 	like($seen, qr/canceling statement due to user request/, 'pg_cancel_backend ends a statement that writes');
-	sleep 0.3;
-	like(cypher("SHOW TRANSACTIONS YIELD currentQuery WHERE currentQuery CONTAINS 'TapNeo' + 'Write' RETURN count(*) AS n"),
-		qr/\[\[0\]\]/, 'in Neo4j, too');
+	wait_until('the end of the transaction in Neo4j', sub { cypher($writing) =~ /\[\[0\]\]/ });
+	pass('in Neo4j, too');
 	is($node->safe_psql('postgres', 'SELECT count(k) FROM w WHERE k > 1000'), '0', 'and nothing is kept');
 }
 cypher("MATCH (n:TapNeoWrite) DETACH DELETE n");

@@ -38,7 +38,7 @@ SELECT everything, labels FROM maps ORDER BY everything ->> 'account_id';
 
 -- UPDATE of rows that were read, one record for each of them
 EXPLAIN (VERBOSE, COSTS OFF) UPDATE traders SET handle = handle || '!', rank = NULL WHERE account_id < 3;
-UPDATE traders SET handle = handle || '!', rank = NULL WHERE account_id < 3 RETURNING account_id, handle, rank;
+WITH changed AS (UPDATE traders SET handle = handle || '!', rank = NULL WHERE account_id < 3 RETURNING account_id, handle, rank) SELECT * FROM changed ORDER BY account_id;
 UPDATE traders t SET handle = v.handle FROM (VALUES (3, 'cleo'), (4, 'dora'), (99, 'zoe')) v(account_id, handle) WHERE v.account_id = t.account_id;
 SELECT account_id, handle, rank, shout FROM traders ORDER BY account_id;
 EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM traders WHERE handle IS NULL RETURNING account_id;
@@ -108,12 +108,12 @@ INSERT INTO keyed VALUES (3, 'a', 1), (1, 'b', 99), (3, 'a', 98) ON CONFLICT DO 
 INSERT INTO traders (account_id) VALUES (1) ON CONFLICT DO NOTHING;
 SELECT * FROM keyed ORDER BY k, part COLLATE "C";
 EXPLAIN (VERBOSE, COSTS OFF) UPDATE keyed SET v = v * 10 WHERE k = 1;
-UPDATE keyed SET v = v * 10 WHERE k = 1 RETURNING *;
+WITH changed AS (UPDATE keyed SET v = v * 10 WHERE k = 1 RETURNING *) SELECT * FROM changed ORDER BY part;
 UPDATE keyed SET v = v + 1 WHERE part = 'b';
 UPDATE keyed SET part = part || 'x' WHERE k = 2;
 UPDATE keyed SET part = 'x' WHERE k = 2;
 UPDATE keyed SET part = part, v = v + v WHERE k = 2;
-DELETE FROM keyed WHERE v = 1 OR part || 'x' = 'ax' RETURNING *;
+WITH gone AS (DELETE FROM keyed WHERE v = 1 OR part || 'x' = 'ax' RETURNING *) SELECT * FROM gone ORDER BY k;
 SELECT * FROM keyed ORDER BY k;
 -- a row that is gone changes nothing
 BEGIN;

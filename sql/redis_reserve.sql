@@ -35,9 +35,9 @@ SELECT :reserve 1, 501, :pfx) IS NULL AS refused, :reserve 1, 500, :pfx) IS NULL
 \! test/load/redis.sh redis_reserve cli DEL t_redis_reserve:1:reserved
 
 -- It expires.
-SELECT :reserve 1, 500, '200 ms', :pfx) AS c \gset
+SELECT :reserve 1, 500, '1 s', :pfx) AS c \gset
 SELECT :reserve 1, 500, '1 ms', :pfx) IS NULL AS refused;
-SELECT pg_sleep(0.25);
+SELECT pg_sleep(1.1);
 SELECT :release 1, :'c', spend => true, :pfx);
 SELECT used_notional FROM limits WHERE id = 1;
 SELECT :reserve 1, 500, '1 ms', :pfx) IS NULL AS refused;

@@ -135,7 +135,7 @@ if [ $# = 0 ]; then
   whole "ten analysts' queries" test/queries.sh
   whole "five slow stores at the same time" test/slow_stores.sh
   whole "events as Debezium's" preloaded test/debezium/conform.sh
-  whole "sqlsmith" test/sqlsmith.sh 60
+  whole "sqlsmith" test/sqlsmith.sh 60 20261124
   whole "regression files under AddressSanitizer" test/sanitize.sh
 fi
 

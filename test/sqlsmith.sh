@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Random SQL by sqlsmith on foreign tables of all four stores: no statement may crash the server or raise an internal error.
 #   test/sqlsmith.sh [SECONDS] [SEED]     300 seconds, a fresh seed, which is printed
+# Fails, too, if there were fewer than 200 statements a minute: then nothing was tested.
 # Half of the time on the tables of the analysts' queries and their native twins (joins, groups), half on the odd data of
 # test/load/odd.sql (types).  Runs a server of its own, whose log is read afterwards, and a user there who may only read.
 # Needs the stores' environment and the installed extension; installs sqlsmith if it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 SECONDS_EACH=$((${1:-300} / 2)) SEED=${2:-$(($(date +%s) % 1000000))}
+LEAST=$((SECONDS_EACH * 200 / 60))
 
 command -v sqlsmith >/dev/null || (
   # shellcheck disable=SC2034 # lib.sh reads it
@@ -49,14 +51,24 @@ export PGHOST=$dir PGPORT=5432 PGUSER=postgres PGPASSWORD='' PGDATABASE=postgres
 bench/queries/load.sh
 test/load/odd.sh load cipherhorizon_odd
 psql -Xq -c 'CREATE ROLE smith LOGIN' -c "ALTER ROLE smith SET statement_timeout = '2s'" -c 'ALTER ROLE smith SET log_min_messages = error'
+# sqlsmith ends each by ROLLBACK
+statements() { psql -XqAt -c "SELECT xact_rollback FROM pg_stat_database WHERE datname = '$1'"; }
+
+failed=0
 for database in cipherhorizon_queries cipherhorizon_odd; do
   psql -XqAt -d $database -f test/sqlsmith.sql
+  psql -XqAt -d $database -c "SELECT DISTINCT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'f'" >>"$dir/schemas"
   echo "== $database, seed $SEED, $SECONDS_EACH s"
+  before=$(statements $database)
   # a crash shows in the log, an end by the clock is the rule
-  timeout -s INT "$SECONDS_EACH" sqlsmith --target="host=$dir dbname=$database user=smith" --exclude-catalog --seed="$SEED" --verbose \
+  timeout -k 10 -s INT "$SECONDS_EACH" sqlsmith --target="host=$dir dbname=$database user=smith" --exclude-catalog --seed="$SEED" --verbose \
     >"$dir/out" 2>"$dir/err" || true
   grep -q '^Generating indexes...done' "$dir/err" || { cat "$dir/err"; exit 1; }
   sleep 1 # statistics are that late
-  psql -XqAt -c "SELECT 'statements: ' || xact_rollback FROM pg_stat_database WHERE datname = '$database'"
+  number=$(($(statements $database || echo 0) - before))
+  echo "statements: $number"
+  # after a crash there are none, and the log says so
+  [ $number -ge $LEAST ] || { tail -n 20 "$dir/err"; echo "not ok: fewer than $LEAST statements"; failed=1; }
 done
-test/sqlsmith.py "$dir/data/log" fdw/*/*.c fdw/*.c extension/*.c
+test/sqlsmith.py "$dir/data/log" "$dir/schemas" fdw/*/*.c fdw/*.c extension/*.c || failed=1
+exit $failed

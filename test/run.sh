@@ -40,10 +40,17 @@ count_tap() {
   failed=$((failed + $(grep -cE '^not ok [0-9]+' "$1")))
 }
 
+# An hour for what may hang, and a minute to end in order.
+limited() {
+  # timeout knows no shell function; that one limits what it runs
+  if [ "$(type -t "$1")" = function ]; then "$@"; else timeout -k 60 3600 "$@"; fi
+}
+
 regress() {
   local before=$failed
   note "regression files: $*"
-  $MAKE -s installcheck REGRESS="$*" >"$LOG/regress.log" 2>&1
+  # shellcheck disable=SC2086 # make may have arguments
+  limited $MAKE -s installcheck REGRESS="$*" >"$LOG/regress.log" 2>&1
   local rc=$?
   grep -vE '^(#|[[:space:]]*$)' "$LOG/regress.log"
   count_regress "$LOG/regress.log"
@@ -75,7 +82,7 @@ whole() {
   local name=$1
   shift
   note "$name"
-  if "$@" >"$LOG/${name//[ \/]/_}.log" 2>&1; then
+  if limited "$@" >"$LOG/${name//[ \/]/_}.log" 2>&1; then
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
@@ -86,7 +93,7 @@ whole() {
 # Run with the module preloaded, and leave the server without.
 preloaded() {
   PG_PRELOAD=cipherhorizon docker/native/stores.sh start postgres || return
-  "$@"
+  limited "$@"
   local rc=$?
   PG_PRELOAD='' docker/native/stores.sh start postgres && return $rc
 }

@@ -18,6 +18,9 @@ CREATE SERVER t_kafka FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstra
 CREATE SERVER t_kafka FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers 'kafka:9092', property_enable_idempotence 'false');
 CREATE SERVER t_kafka FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers 'kafka:9092', property_plugin_library_paths 'x');
 CREATE SERVER t_kafka FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers 'kafka:9092', property_sasl_password 'x');
+CREATE SERVER t_kafka FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers 'kafka:9092', property_ssl_providers '/tmp/x.so');
+CREATE SERVER t_kafka FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers 'kafka:9092', property_internal_termination_signal '9');
+CREATE SERVER t_kafka FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers 'kafka:9092', property_test_mock_num_brokers '3');
 CREATE SERVER t_kafka FOREIGN DATA WRAPPER cipherhorizon_kafka OPTIONS (bootstrap_servers 'kafka:9092', topic_partitions '3', create_topics 'true', property_linger_ms '5', property_compression_type 'lz4');
 
 -- User mappings

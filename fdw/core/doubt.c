@@ -107,6 +107,9 @@ ch_doubt_worker(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(task->database, InvalidOid, 0);
 	/* the owner of a database may set it, to a schema with types of his own */
 	SetConfigOption("search_path", "pg_catalog", PGC_SUSET, PGC_S_OVERRIDE);
+	/* what relies on the record goes on when it is there */
+	SetConfigOption("synchronous_commit", "local", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
 	dsm_pin_mapping(segment);
 	StartTransactionCommand();
 	SPI_connect();

@@ -73,6 +73,8 @@ tap() {
   grep -E '^not ok' "$out"
   if [ $rc != 0 ]; then
     tail -n 30 "$out.err"
+    # what the script died of
+    tail -n 20 "$TAP_DIR/$name/tmp_check/log/regress_log_$name"
     [ "$failed" -gt "$before" ] || failed=$((failed + 1))
   fi
 }

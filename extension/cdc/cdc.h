@@ -278,6 +278,9 @@ extern void cdc_producer_open(struct CdcWorker *w);
 /* The topic of this name; made in Kafka if it is not there.  partitions 0: as the broker likes. */
 extern CdcTopic *cdc_topic(struct CdcWorker *w, const char *name, int partitions, bool compacted);
 
+/* *problem: why Kafka will never make it, in the current memory context, or NULL.  The topic has its name, anyway. */
+extern CdcTopic *cdc_try_topic(struct CdcWorker *w, const char *name, int partitions, bool compacted, const char **problem);
+
 /*
  * Hand a record over, and wait while the producer's queue is full.  What Kafka
  * will never take goes to the dead letters.
@@ -289,11 +292,12 @@ extern void cdc_look_for_refusal(struct CdcWorker *w);	/* before an error is rai
 /* While the queue is full: the worker may end there. */
 extern void cdc_wait_for_room(struct CdcWorker *w);
 
+extern void cdc_give_up_record(struct CdcWorker *w, const CdcRecord *record, const char *reason);
 extern void cdc_give_up(struct CdcWorker *w, CdcTopic *topic, const char *reason);	/* a record that cannot be made */
 
 
 /* w->key and w->value to the topic <prefix>.suffix. */
-extern void cdc_produce_buffers(struct CdcWorker *w, const char *suffix, int partitions, bool compacted);
+extern void cdc_produce_buffers(struct CdcWorker *w, const char *suffix, int partitions, bool compacted, bool uncounted);
 extern void cdc_produce_aside(struct CdcWorker *w, const CdcRecord *record);
 
 /* Take in what was acknowledged, waiting for at most so long (ms). */
@@ -340,7 +344,7 @@ extern void cdc_erase_position(struct CdcWorker *w);
 /* Where to begin, by what Kafka and the slot say; sets the state and ends the worker if it must not. */
 extern XLogRecPtr cdc_reconcile(struct CdcWorker *w);
 
-#define CDC_ASIDE UINTPTR_MAX	/* number of a record that is of no batch */
+#define CDC_ASIDE (UINTPTR_MAX ^ (UINTPTR_MAX >> 1))	/* in the number: if Kafka refuses the record, none is kept */
 extern void cdc_batch_add(struct CdcWorker *w); /* a record of the newest batch */
 extern void cdc_batch_acked(struct CdcWorker *w, uintptr_t number);
 extern void cdc_batch_end(struct CdcWorker *w, XLogRecPtr end, TimestampTz commit_time);	/* a transaction */
@@ -455,6 +459,7 @@ typedef struct CdcMessage
 typedef struct CdcTransaction
 {
 	bool		open;
+	bool		snapshot;		/* no transaction, but rows of a snapshot */
 	TransactionId xid;
 	XLogRecPtr	commit;			/* LSN of its commit record */
 	TimestampTz commit_time;
@@ -468,6 +473,11 @@ typedef struct CdcTransaction
 } CdcTransaction;
 
 extern void cdc_parse(struct CdcWorker *w, StringInfo in, XLogRecPtr lsn);
+
+#define CDC_LARGE (64 * 1024 * 1024)	/* bytes of a change that is sent with care */
+
+/* Send by a function that may find that it is too large to be sent; false: it was. */
+extern bool cdc_try_large(struct CdcWorker *w, void (*send) (struct CdcWorker *w, void *arg), void *arg);
 
 /* message.c: within a transaction, or outside of one */
 extern void cdc_message(struct CdcWorker *w, const CdcMessage *message);
@@ -557,6 +567,7 @@ typedef struct CdcWorker
 	CdcTime		confirmed_at;
 	CdcTime		saved_at;
 	CdcPosition resume;
+	XLogRecPtr	snapshot_commit;	/* in the positions of the rows of the last snapshot, or chunk */
 
 	/* buffers, reused */
 	StringInfoData key;
@@ -582,7 +593,12 @@ extern void cdc_serve(CdcWorker *w);
 extern void cdc_watch_stall(CdcWorker *w);
 
 /* End, to be started again when the catalog says something new. */
+extern void cdc_end_at_once(void);	/* when this process ends, librdkafka's threads are not waited for */
+
 pg_noreturn extern void cdc_stop(CdcWorker *w, CdcState state, const char *error);
+
+/* Bytes of WAL, 0 if there is no such slot or a process other than pid reads it. */
+extern int64 cdc_slot_holds_back(const char *name, int pid);
 
 /* There is no slot to go on with: stop, or begin anew if the pipeline does so by itself. */
 pg_noreturn extern void cdc_lose(CdcWorker *w, const char *error);
@@ -597,14 +613,21 @@ extern void cdc_wait(CdcWorker *w, XLogRecPtr known, long timeout);
 
 /* snapshot.c */
 extern void cdc_snapshot(CdcWorker *w);
-extern void cdc_send_read(CdcWorker *w, CdcChange *change);	/* a row of a snapshot */
+extern void cdc_send_read(CdcWorker *w, CdcChange *change, int64 bytes);	/* a row of a snapshot, with so many in its values */
+
+/* How many rows to read next, so that they take some 32 MB: after so many that had so many bytes, of so many that were asked for. */
+extern int	cdc_next_rows(int asked, uint64 rows, int64 bytes);
+
 extern void cdc_append_select(StringInfo sql, Oid relid, List *attnames);	/* up to WHERE true */
 extern FmgrInfo *cdc_output_functions(const CdcRelation *rel);	/* of its columns */
-extern void cdc_read_row(const CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDesc desc, CdcValue *values);
+
+/* Returns the bytes of its values. */
+extern int64 cdc_read_row(const CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDesc desc, CdcValue *values);
 
 /* incremental.c */
 extern int	cdc_snapshot_rate;	/* rows a second, 0: no limit */
 extern void cdc_snapshot_look(void);
+extern bool cdc_snapshot_passed(void);	/* no chunk is under way that this worker has not finished */
 extern void cdc_snapshot_step(CdcWorker *w);
 extern void cdc_snapshot_saw(CdcWorker *w); /* a transaction begins */
 extern void cdc_snapshot_change(CdcWorker *w, const CdcChange *change);
@@ -635,7 +658,12 @@ typedef struct CdcLetter
 extern void cdc_keep_letter(CdcWorker *w, const CdcLetter *letter);
 extern void cdc_load_letters(CdcWorker *w);
 extern void cdc_tell_letter(CdcWorker *w, const CdcLetter *letter);
-extern const char *cdc_dead_reason(const char *position);	/* why that record was given up, or NULL */
+
+/* Why that record was given up, or NULL. */
+extern const char *cdc_dead_reason(const char *position);
+
+/* A row of a snapshot, which has another position each time: known by topic, key and size. */
+extern const char *cdc_dead_row(const CdcRecord *record);
 
 extern void cdc_count(CdcWorker *w);	/* make the counters known */
 

@@ -433,7 +433,7 @@ send_boundary(CdcWorker *w, const char *status, bool with_counts)
 	else
 		APPEND(value, "null,\"data_collections\":null");
 	appendStringInfo(value, ",\"ts_ms\":" INT64_FORMAT "}%s", (w->xact.commit_time + CDC_EPOCH_MICROS) / 1000, w->config->schemas ? "}" : "");
-	cdc_produce_buffers(w, "transaction", 0, false);
+	cdc_produce_buffers(w, "transaction", 0, false, false);
 }
 
 static void
@@ -697,7 +697,7 @@ message(CdcWorker *w, const CdcMessage *message)
 	APPEND(out, ",\"content\":");
 	cdc_json_base64(out, (const unsigned char *) message->content, message->len);
 	appendStringInfoString(out, w->config->schemas ? "}}}" : "}}");
-	cdc_produce_buffers(w, "message", 0, false);
+	cdc_produce_buffers(w, "message", 0, false, false);
 }
 
 const CdcFormat cdc_debezium = {

@@ -19,13 +19,17 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "cdc.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -34,14 +38,17 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#define FIRST_ROWS 100
 #define CHUNK_ROWS 10000
 
 typedef struct Row
 {
 	char	   *key;			/* texts of the key's columns; the hash's key */
 	CdcValue   *values;
+	int64		bytes;
 	struct Row *next;
 } Row;
 
@@ -64,6 +71,8 @@ typedef struct Request
 	MemoryContext cxt;
 	MemoryContext chunk_cxt;
 	bool		whole_read;		/* the chunk is the last */
+	uint64		nread;			/* rows of the chunk */
+	int64		bytes;
 
 	/* the chunk that is held back */
 	bool		held;
@@ -80,6 +89,9 @@ typedef struct Request
 } Request;
 
 static Request *request = NULL;
+static int	asked = FIRST_ROWS;		/* of a chunk */
+static int64 asked_of = 0;		/* the request */
+static bool finished_one = false;	/* this worker, a chunk */
 static bool looked = false;		/* into the catalog in vain, since something changed there */
 static CdcTime not_before = 0;	/* of the next chunk */
 
@@ -129,10 +141,7 @@ take_out(const CdcRelation *rel, const CdcValue *values)
 
 /* ---- what the stream brings --------------------------------------------------------------------- */
 
-/*
- * Top-level transactions that it brought last.  Many, because one may wait between
- * the two for a synchronous standby, while others do not.
- */
+/* Top-level transactions that it brought last. */
 #define RECENT 16384
 static TransactionId recent[RECENT];
 static uint32 next_recent = 0;
@@ -154,12 +163,36 @@ is_newer(TransactionId xid, TransactionId xmax, const TransactionId *running, ui
 	return false;
 }
 
+/*
+ * A transaction is committed in the log of commits while it waits for a synchronous
+ * standby, and the stream, of a worker before this one even, may be past it; in the
+ * moment before that it is among those that were brought last.
+ */
 static bool
 is_behind_stream(Snapshot snapshot)
 {
-	for (int i = 0; i < RECENT; i++)
-		if (TransactionIdIsNormal(recent[i]) && is_newer(recent[i], snapshot->xmax, snapshot->xip, snapshot->xcnt))
+	TransactionId next = ReadNextTransactionId();
+	TransactionId xid = snapshot->xmax;
+
+	for (uint32 i = 0; i < snapshot->xcnt; i++)
+		if (TransactionIdDidCommit(snapshot->xip[i]))
 			return true;
+	while (TransactionIdPrecedes(xid, next))
+	{
+		if (TransactionIdDidCommit(xid))
+			return true;
+		TransactionIdAdvance(xid);
+	}
+	for (int i = 0; i < RECENT; i++)
+	{
+		if (!TransactionIdIsNormal(recent[i]))
+			continue;
+		/* none is of the future: it would be of 2^31 transactions ago */
+		if (TransactionIdPrecedes(recent[i], next) && is_newer(recent[i], snapshot->xmax, snapshot->xip, snapshot->xcnt))
+			return true;
+		/* nor will a later snapshot miss it */
+		recent[i] = InvalidTransactionId;
+	}
 	return false;
 }
 
@@ -239,8 +272,8 @@ load_request(CdcWorker *w)
 
 	if (SPI_execute_with_args("SELECT s.id, s.relation::oid, s.filter, s.last_key, s.rows, " CDC_PUBLISHED_COLUMNS ", t.rowfilter "
 							  "FROM cipherhorizon.cdc_snapshot s "
-							  "JOIN pg_catalog.pg_class c ON c.oid = s.relation "
-							  "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+							  "LEFT JOIN pg_catalog.pg_class c ON c.oid = s.relation "
+							  "LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
 							  "LEFT JOIN pg_catalog.pg_publication_tables t ON t.pubname = $2 AND t.schemaname = n.nspname AND t.tablename = c.relname "
 							  "WHERE s.pipeline = $1 AND s.finished IS NULL ORDER BY s.id LIMIT 1", 2, types, values, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read cipherhorizon.cdc_snapshot");
@@ -300,7 +333,7 @@ chunk_query(const CdcRelation *rel)
 							 format_type_with_typemod(rel->columns[rel->keys[i]].type, rel->columns[rel->keys[i]].typmod));
 		appendStringInfoChar(&sql, ')');
 	}
-	appendStringInfo(&sql, " ORDER BY %s LIMIT %d", key.data, CHUNK_ROWS);
+	appendStringInfo(&sql, " ORDER BY %s LIMIT %d", key.data, asked);
 	return sql.data;
 }
 
@@ -313,7 +346,8 @@ hold_row(const CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDesc de
 	bool		found;
 
 	row->values = palloc(rel->ncolumns * sizeof(CdcValue));
-	cdc_read_row(rel, output, tuple, desc, row->values);
+	row->bytes = cdc_read_row(rel, output, tuple, desc, row->values);
+	request->bytes += row->bytes;
 	row->key = key_of(rel, row->values);
 	entry = hash_search(request->keys, &row->key, HASH_ENTER, &found);
 	entry->row = row;
@@ -324,6 +358,7 @@ hold_row(const CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDesc de
 	request->last = row;
 }
 
+/* In chunk_cxt. */
 static void
 hold_rows(CdcRelation *rel)
 {
@@ -332,6 +367,8 @@ hold_rows(CdcRelation *rel)
 
 	request->keys = hash_create("keys of a chunk", CHUNK_ROWS, &ctl, HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 	request->first = request->last = NULL;
+	request->nread = SPI_processed;
+	request->bytes = 0;
 	for (uint64 i = 0; i < SPI_processed; i++)
 		hold_row(rel, output, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 }
@@ -356,8 +393,8 @@ keep_snapshot(Snapshot snapshot)
 }
 
 /*
- * As the pipeline's owner: the filter is a text of his.  An error in it is the
- * request's, not the stream's: in text if there was one, else NULL.  Settings that
+ * As the pipeline's owner: the filter is a text of his.  An error in it, or in
+ * values that are too large, is the request's, not the stream's: in text if there was one, else NULL.  Settings that
  * it changes are set back: what follows is run by a superuser.
  */
 static char *
@@ -379,6 +416,9 @@ run_query(CdcWorker *w, const char *sql)
 		SetUserIdAndSecContext(w->config->owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 		if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
 			elog(ERROR, "could not read a chunk of table %u", request->relid);
+		MemoryContextSwitchTo(request->chunk_cxt);
+		hold_rows(request->rel);
+		MemoryContextSwitchTo(cxt);
 		AtEOXact_GUC(false, settings);
 		SetUserIdAndSecContext(userid, context);
 		ReleaseCurrentSubTransaction();
@@ -408,9 +448,14 @@ read_chunk(CdcWorker *w)
 	MemoryContext old;
 	const char *problem;
 
-	/* it is taken again in a moment */
+	/* after the locks: it sees what was rewritten before; it is taken again in a moment */
+	PopActiveSnapshot();
+	PushActiveSnapshot(GetTransactionSnapshot());
 	if (is_behind_stream(GetActiveSnapshot()))
 		return;
+	if (request->id != asked_of)
+		asked = FIRST_ROWS;
+	asked_of = request->id;
 	MemoryContextReset(request->chunk_cxt);
 	if (request->attnames)
 		request->rel = cdc_relation_open(w, request->relid, request->attnames, request->chunk_cxt);
@@ -423,10 +468,10 @@ read_chunk(CdcWorker *w)
 		return;
 	}
 	old = MemoryContextSwitchTo(request->chunk_cxt);
-	request->whole_read = SPI_processed < CHUNK_ROWS;
+	request->whole_read = request->nread < asked;
 	keep_snapshot(GetActiveSnapshot());
-	hold_rows(request->rel);
 	MemoryContextSwitchTo(old);
+	asked = Min(cdc_next_rows(asked, request->nread, request->bytes), CHUNK_ROWS);
 	request->high = GetXLogInsertRecPtr();
 	request->held = true;
 }
@@ -439,10 +484,10 @@ send_chunk(CdcWorker *w)
 	CdcTransaction within = w->xact;
 
 	request->held = false;
-	w->xact.open = true;
+	w->xact.open = w->xact.snapshot = true;
 	w->xact.xid = InvalidTransactionId;
 	/* newer than all that was read, older than a commit whose record begins there */
-	w->xact.commit = w->read_to - 1;
+	w->xact.commit = w->snapshot_commit = w->read_to - 1;
 	w->xact.lsn = w->read_to;
 	w->xact.commit_time = GetCurrentTimestamp();
 	w->xact.seq = w->xact.skip = 0;
@@ -456,7 +501,7 @@ send_chunk(CdcWorker *w)
 		if (entry == NULL || entry->row != row)
 			continue;
 		old = MemoryContextSwitchTo(w->change_cxt);
-		cdc_send_read(w, &change);
+		cdc_send_read(w, &change, row->bytes);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(w->change_cxt);
 		request->rows++;
@@ -493,8 +538,9 @@ keep_progress(CdcWorker *w)
 		run_about(w, "UPDATE cipherhorizon.cdc_snapshot SET last_key = $2 WHERE id = $1", request->id, PointerGetDatum(array), TEXTARRAYOID, false);
 	}
 	run_about(w, "UPDATE cipherhorizon.cdc_snapshot SET rows = $2 WHERE id = $1", request->id, Int64GetDatum(request->rows), INT8OID, false);
+	finished_one = true;
 	if (cdc_snapshot_rate > 0)
-		not_before = cdc_now() + (int64) CHUNK_ROWS * 1000000 / cdc_snapshot_rate;
+		not_before = cdc_now() + (int64) request->nread * 1000000 / cdc_snapshot_rate;
 	if (request->whole_read)
 		finish_request(w, NULL);
 	else
@@ -511,15 +557,35 @@ in_transaction(CdcWorker *w, void (*step) (CdcWorker *w))
 	cdc_transaction_commit();
 }
 
+/*
+ * What is locked is not rewritten any more.  Nobody is waited for: the stream would
+ * wait, too.
+ */
+static bool
+lock(Oid relid)
+{
+	List	   *tables = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE ? find_all_inheritors(relid, NoLock, NULL) : list_make1_oid(relid);
+	ListCell   *lc;
+
+	foreach(lc, tables)
+		if (!ConditionalLockRelationOid(lfirst_oid(lc), AccessShareLock))
+			return false;
+	return true;
+}
+
 static void
 begin_chunk(CdcWorker *w)
 {
 	if (request == NULL)
 		load_request(w);
-	if (request)
+	if (request == NULL)
+		looked = true;
+	else if (!lock(request->relid))
+		return;
+	else if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(request->relid)))
 		read_chunk(w);
 	else
-		looked = true;
+		finish_request(w, "the table is gone");
 }
 
 /* The catalog says something new. */
@@ -527,6 +593,12 @@ void
 cdc_snapshot_look(void)
 {
 	looked = false;
+}
+
+bool
+cdc_snapshot_passed(void)
+{
+	return finished_one || (request == NULL && looked);
 }
 
 /* Between two records of WAL. */
@@ -548,5 +620,9 @@ cdc_snapshot_step(CdcWorker *w)
 			in_transaction(w, keep_progress);
 	}
 	else
+	{
+		/* it may take long, and Kafka would end a transaction that is open meanwhile */
+		cdc_transaction_end(w, true);
 		in_transaction(w, begin_chunk);
+	}
 }

@@ -235,8 +235,8 @@ start_due(void)
 
 /* ---- WAL that slots hold back ------------------------------------------------------------- */
 
-static int64
-held_back(const char *name)
+int64
+cdc_slot_holds_back(const char *name, int pid)
 {
 	ReplicationSlot *slot = SearchNamedReplicationSlot(name, true);
 	XLogRecPtr	restart = InvalidXLogRecPtr;
@@ -244,7 +244,8 @@ held_back(const char *name)
 	if (slot)
 	{
 		SpinLockAcquire(&slot->mutex);
-		restart = slot->data.restart_lsn;
+		if (slot->active_pid == 0 || slot->active_pid == pid)
+			restart = slot->data.restart_lsn;
 		SpinLockRelease(&slot->mutex);
 	}
 	return restart == InvalidXLogRecPtr ? 0 : (int64) (GetXLogWriteRecPtr() - restart);
@@ -274,15 +275,17 @@ check_limits(void)
 		NameData	slot;
 		int64		limit;
 		int64		held;
+		int			pid;
 
 		LWLockAcquire(cdc_control->lock, LW_SHARED);
 		slot = shared->slot;
+		pid = shared->pid;
 		limit = shared->in_use && !shared->over_limit ? shared->wal_limit : 0;
 		LWLockRelease(cdc_control->lock);
 		if (limit == 0)
 			continue;
 		any = true;
-		held = held_back(NameStr(slot));
+		held = cdc_slot_holds_back(NameStr(slot), pid);
 		if (held <= limit)
 			continue;
 		LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);

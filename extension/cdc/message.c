@@ -24,14 +24,19 @@ send_outbox(CdcWorker *w, const CdcMessage *message)
 	json_t	   *key = object ? json_object_get(object, "key") : NULL;
 	json_t	   *payload = object ? json_object_get(object, "payload") : NULL;
 	const char *name;
+	const char *problem;
 	json_t	   *value;
 	CdcRecord	record = {0};
 
 	if (object == NULL)
-		elog(ERROR, "an outbox record cannot be read: %s", error.text);
+	{
+		resetStringInfo(&w->key);
+		cdc_give_up(w, cdc_topic(w, psprintf("%s.message", w->config->prefix), 0, false), psprintf("an outbox record cannot be read: %s", error.text));
+		return;
+	}
 	if (topic && (pipeline == NULL || strcmp(pipeline, w->config->name) == 0))
 	{
-		record.topic = cdc_topic(w, topic, 0, false);
+		record.topic = cdc_try_topic(w, topic, 0, false, &problem);
 		record.key = json_string_value(key);
 		record.key_len = json_string_length(key);
 		record.value = json_string_value(payload);
@@ -41,7 +46,10 @@ send_outbox(CdcWorker *w, const CdcMessage *message)
 			if (json_is_string(value))
 				(void) rd_kafka_header_add(record.headers, name, -1, json_string_value(value), json_string_length(value));
 		/* it copies the record, or keeps it as a dead letter */
-		cdc_produce(w, &record);
+		if (problem)
+			cdc_give_up_record(w, &record, problem);
+		else
+			cdc_produce(w, &record);
 	}
 	json_decref(object);
 }
@@ -67,7 +75,7 @@ send_definition(CdcWorker *w, const CdcMessage *message)
 	appendStringInfo(out, ",\"lsn\":" UINT64_FORMAT ",\"txId\":%u,\"ts_ms\":" INT64_FORMAT ",", w->xact.lsn, w->xact.xid,
 					 (w->xact.commit_time + CDC_EPOCH_MICROS) / 1000);
 	appendBinaryStringInfo(out, content + 1, len - 1);
-	cdc_produce_buffers(w, "schema-changes", 1, false);
+	cdc_produce_buffers(w, "schema-changes", 1, false, false);
 }
 
 /* Not sealed: everyone may set it; but only to one. */

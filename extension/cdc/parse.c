@@ -12,8 +12,6 @@
 #include "replication/logicalproto.h"
 #include "utils/memutils.h"
 
-#define LARGE (64 * 1024 * 1024)	/* of a message of pgoutput */
-
 /* Values point into the message. */
 static void
 read_tuple(StringInfo in, const CdcRelation *rel, CdcValue *values)
@@ -228,18 +226,17 @@ parse(CdcWorker *w, StringInfo in, CdcChange *change)
 /*
  * What is a few hundred MB may be more than a buffer takes when it is written as
  * JSON.  Kafka would not take that either, so it is a dead letter; the stream would
- * never get past an error.
+ * never get past an error.  Nor is the room for it kept.
  */
-static void
-parse_large(CdcWorker *w, StringInfo in, CdcChange *change)
+bool
+cdc_try_large(CdcWorker *w, void (*send) (CdcWorker *w, void *arg), void *arg)
 {
-	CdcTransaction before = w->xact;
 	volatile bool too_large = false;
-	char	   *topic;
+	MemoryContext cxt = CurrentMemoryContext;
 
 	PG_TRY();
 	{
-		parse(w, in, change);
+		send(w, arg);
 	}
 	PG_CATCH();
 	{
@@ -249,10 +246,35 @@ parse_large(CdcWorker *w, StringInfo in, CdcChange *change)
 		too_large = true;
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(w->change_cxt);
-	if (too_large)
+	MemoryContextSwitchTo(w->cxt);
+	pfree(w->value.data);
+	initStringInfo(&w->value);
+	MemoryContextSwitchTo(cxt);
+	return !too_large;
+}
+
+typedef struct Large
+{
+	StringInfo	in;
+	CdcChange  *change;
+} Large;
+
+static void
+send_large(CdcWorker *w, void *arg)
+{
+	parse(w, ((Large *) arg)->in, ((Large *) arg)->change);
+}
+
+static void
+parse_large(CdcWorker *w, StringInfo in, CdcChange *change)
+{
+	CdcTransaction before = w->xact;
+	Large		large = {in, change};
+
+	if (!cdc_try_large(w, send_large, &large))
 	{
-		topic = psprintf("%s.message", w->config->prefix);
+		char	   *topic = psprintf("%s.message", w->config->prefix);
+
 		cdc_give_up(w, change->rel ? change->rel->topic : cdc_topic(w, topic, 0, false), "it would be larger than 1 GB");
 		/* a message outside of a transaction */
 		if (w->xact.open && !before.open)
@@ -262,11 +284,6 @@ parse_large(CdcWorker *w, StringInfo in, CdcChange *change)
 			cdc_batch_end(w, before.last_commit + 1, 0);
 		}
 	}
-	/* nor is the room for it kept */
-	MemoryContextSwitchTo(w->cxt);
-	pfree(w->value.data);
-	initStringInfo(&w->value);
-	MemoryContextSwitchTo(w->change_cxt);
 }
 
 void
@@ -278,7 +295,7 @@ cdc_parse(CdcWorker *w, StringInfo message_text, XLogRecPtr lsn)
 
 	in.cursor = 0;
 	w->xact.lsn = lsn;
-	if (likely(in.len < LARGE))
+	if (likely(in.len < CDC_LARGE))
 		parse(w, &in, &change);
 	else
 		parse_large(w, &in, &change);
@@ -289,6 +306,7 @@ cdc_parse(CdcWorker *w, StringInfo message_text, XLogRecPtr lsn)
 	{
 		cdc_poll(w, 0);
 		cdc_check(w);
+		cdc_count(w);
 		if (w->config->exactly_once && w->xact.open)
 			cdc_transaction_end(w, false);
 	}

@@ -160,7 +160,7 @@ cdc_check_rights(const char *name)
 void
 cdc_mark_started(const char *name)
 {
-	change("UPDATE cipherhorizon.cdc_pipeline SET started = true WHERE name = $1", name);
+	change("UPDATE cipherhorizon.cdc_pipeline SET started = true, accept_gap = false WHERE name = $1", name);
 }
 
 void
@@ -172,7 +172,7 @@ cdc_mark_gap_accepted(const char *name)
 void
 cdc_mark_new(const char *name)
 {
-	change("UPDATE cipherhorizon.cdc_pipeline SET started = false, start = 'snapshot' WHERE name = $1", name);
+	change("UPDATE cipherhorizon.cdc_pipeline SET started = false, start = 'snapshot', accept_gap = false WHERE name = $1", name);
 }
 
 void

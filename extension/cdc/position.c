@@ -126,7 +126,7 @@ cdc_write_position(CdcWorker *w, XLogRecPtr end)
 	bool		within = w->xact.open && w->config->exactly_once;
 	char	   *value = psprintf("{\"sysid\":\"" UINT64_FORMAT "\",\"timeline\":%u,\"slot\":\"%s\",\"end\":\"%X/%X\",\"commit\":\"%X/%X\",\"seq\":%u}",
 								 GetSystemIdentifier(), GetWALInsertionTimeLine(), w->config->slot, LSN_FORMAT_ARGS(end),
-								 LSN_FORMAT_ARGS(within ? w->xact.commit : InvalidXLogRecPtr), within ? w->xact.seq : 0);
+								 LSN_FORMAT_ARGS(within ? w->xact.commit : InvalidXLogRecPtr), within ? Max(w->xact.seq, w->xact.skip) : 0);
 	rd_kafka_resp_err_t error;
 
 	while ((error = rd_kafka_producev(w->rk, RD_KAFKA_V_RKT(w->progress->handle), RD_KAFKA_V_PARTITION(0),
@@ -198,9 +198,22 @@ read_record(const rd_kafka_message_t *message, const char *slot, CdcPosition *po
 	json_decref(object);
 }
 
+/*
+ * Is there nothing behind it?  Who reads what is committed is told of an end where
+ * another pipeline's transaction is open, and behind that there may be a position of ours.
+ */
+static bool
+is_end(rd_kafka_t *consumer, const char *topic, int64_t offset)
+{
+	int64_t		low;
+	int64_t		high;
+
+	return rd_kafka_get_watermark_offsets(consumer, topic, 0, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR || offset >= high;
+}
+
 /* Read on from an offset to the topic's end; false: Kafka did not answer, or there is a word from outside. */
 static bool
-read_topic(CdcWorker *w, rd_kafka_topic_t *topic, int64_t offset, CdcPosition *position)
+read_topic(CdcWorker *w, rd_kafka_t *consumer, rd_kafka_topic_t *topic, int64_t offset, CdcPosition *position)
 {
 	CdcTime		start = cdc_now();
 	bool		ended = false;
@@ -218,7 +231,7 @@ read_topic(CdcWorker *w, rd_kafka_topic_t *topic, int64_t offset, CdcPosition *p
 			continue;
 		}
 		if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-			ended = true;
+			ended = is_end(consumer, w->progress->name, message->offset);
 		else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		{
 			read_record(message, w->config->slot, position);
@@ -235,10 +248,10 @@ static bool
 read_from_end(CdcWorker *w, rd_kafka_t *consumer, CdcPosition *position)
 {
 	rd_kafka_topic_t *topic = rd_kafka_topic_new(consumer, w->progress->name, NULL);
-	bool		done = read_topic(w, topic, RD_KAFKA_OFFSET_TAIL(1000), position);
+	bool		done = read_topic(w, consumer, topic, RD_KAFKA_OFFSET_TAIL(1000), position);
 
 	if (done && !position->found)
-		done = read_topic(w, topic, RD_KAFKA_OFFSET_BEGINNING, position);
+		done = read_topic(w, consumer, topic, RD_KAFKA_OFFSET_BEGINNING, position);
 	rd_kafka_topic_destroy(topic);
 	return done;
 }
@@ -320,6 +333,9 @@ cdc_reconcile(CdcWorker *w)
 	CdcState	state;
 	const char *problem;
 
+	/* once, and not some day when there is another one */
+	if (w->config->accept_gap)
+		cdc_mark_gap_accepted(w->config->name);
 	if (!position.found)
 	{
 		ereport(LOG,
@@ -330,9 +346,6 @@ cdc_reconcile(CdcWorker *w)
 	problem = problem_with(w, &position, &state);
 	if (problem)
 		cdc_stop(w, state, problem);
-	/* once, and not some day when there is another one */
-	if (w->config->accept_gap)
-		cdc_mark_gap_accepted(w->config->name);
 	if (position.end < slot)
 		return slot;
 	w->resume = position;

@@ -21,6 +21,7 @@ PG_FUNCTION_INFO_V1(ch_cdc_probe);
 PGDLLEXPORT void ch_cdc_prober(Datum arg);
 
 #define TIMEOUT 5000			/* ms, of each step */
+#define SLICE 200				/* ms, until a word from outside is heard */
 #define TEXT_SIZE 512
 #define NSTEPS 3
 
@@ -102,8 +103,11 @@ reach(Probe *probe, rd_kafka_t *rk)
 {
 	CdcTime		start = cdc_now();
 	const struct rd_kafka_metadata *metadata = NULL;
-	rd_kafka_resp_err_t error = rd_kafka_metadata(rk, 0, NULL, &metadata, TIMEOUT);
+	rd_kafka_resp_err_t error;
 
+	do
+		error = rd_kafka_metadata(rk, 0, NULL, &metadata, SLICE);
+	while ((error == RD_KAFKA_RESP_ERR__TIMED_OUT || error == RD_KAFKA_RESP_ERR__TRANSPORT) && !cdc_passed(start, TIMEOUT) && !ProcDiePending);
 	(void) rd_kafka_poll(rk, 0);
 	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
@@ -131,7 +135,8 @@ ask_to_create(Probe *probe, rd_kafka_t *rk)
 	(void) rd_kafka_AdminOptions_set_validate_only(options, 1, text, sizeof(text));
 	(void) rd_kafka_AdminOptions_set_request_timeout(options, TIMEOUT, text, sizeof(text));
 	rd_kafka_CreateTopics(rk, &topic, 1, options, queue);
-	event = rd_kafka_queue_poll(queue, 2 * TIMEOUT);
+	while ((event = rd_kafka_queue_poll(queue, SLICE)) == NULL && !cdc_passed(start, 2 * TIMEOUT) && !ProcDiePending)
+		;
 	error = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
 	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
@@ -156,7 +161,9 @@ ch_cdc_prober(Datum arg)
 	Probe	   *probe;
 	rd_kafka_t *rk;
 
+	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
+	cdc_end_at_once();
 	segment = dsm_attach(DatumGetUInt32(arg));
 	if (segment == NULL)
 		ereport(ERROR, (errmsg("could not attach to a dynamic shared memory segment")));

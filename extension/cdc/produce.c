@@ -89,13 +89,13 @@ static void
 delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
 	CdcWorker  *w = opaque;
+	uintptr_t	number = (uintptr_t) message->_private & ~CDC_ASIDE;
+	bool		aside = number != (uintptr_t) message->_private;
 
-	if ((uintptr_t) message->_private == CDC_ASIDE)
-		return;
-	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR || (aside && is_refusal(message->err)))
 	{
 		w->acked_at = 0;		/* now: the clock is read once a poll */
-		cdc_batch_acked(w, (uintptr_t) message->_private);
+		cdc_batch_acked(w, number);
 	}
 	else if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
 		return;
@@ -331,7 +331,8 @@ ask_for_topic(CdcWorker *w, rd_kafka_queue_t *queue, const char *name, int parti
 	return event;
 }
 
-static void
+/* Why Kafka will never make it, or NULL: it is there. */
+static const char *
 make_topic(CdcWorker *w, const char *name, int partitions, bool compacted)
 {
 	for (;;)
@@ -365,17 +366,14 @@ make_topic(CdcWorker *w, const char *name, int partitions, bool compacted)
 			case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:	/* it may be there */
 			case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
 				end_stall(w);
-				return;
+				return NULL;
 			case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
 			case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
 			case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
 			case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
 			case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
-				ereport(ERROR,
-						(errcode(ERRCODE_FDW_ERROR),
-						 errmsg("could not make the topic \"%s\"", name),
-						 errdetail("%s.", text)));
-				break;
+				end_stall(w);
+				return pstrdup(text);
 			default:			/* Kafka is not there; try again */
 				set_stalled(w, text);
 				yield(w);
@@ -385,11 +383,12 @@ make_topic(CdcWorker *w, const char *name, int partitions, bool compacted)
 }
 
 CdcTopic *
-cdc_topic(CdcWorker *w, const char *name, int partitions, bool compacted)
+cdc_try_topic(CdcWorker *w, const char *name, int partitions, bool compacted, const char **problem)
 {
 	bool		found;
 	CdcTopic   *topic;
 
+	*problem = NULL;
 	if (strlen(name) >= CDC_TOPIC_SIZE)
 		ereport(ERROR,
 				(errcode(ERRCODE_NAME_TOO_LONG),
@@ -400,13 +399,26 @@ cdc_topic(CdcWorker *w, const char *name, int partitions, bool compacted)
 		return topic;
 	topic->handle = NULL;
 	if (w->create_topics)
-		make_topic(w, name, partitions > 0 ? partitions : w->topic_partitions, compacted);
+		*problem = make_topic(w, name, partitions > 0 ? partitions : w->topic_partitions, compacted);
+	if (*problem)
+		return topic;
 	topic->handle = rd_kafka_topic_new(w->rk, name, NULL);
 	if (topic->handle == NULL)
+		*problem = rd_kafka_err2str(rd_kafka_last_error());
+	return topic;
+}
+
+CdcTopic *
+cdc_topic(CdcWorker *w, const char *name, int partitions, bool compacted)
+{
+	const char *problem;
+	CdcTopic   *topic = cdc_try_topic(w, name, partitions, compacted, &problem);
+
+	if (problem)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
-				 errmsg("could not use the topic \"%s\"", name),
-				 errdetail("%s.", rd_kafka_err2str(rd_kafka_last_error()))));
+				 errmsg("could not make the topic \"%s\"", name),
+				 errdetail("%s.", problem)));
 	return topic;
 }
 
@@ -519,6 +531,14 @@ pass_over(CdcWorker *w, const CdcRecord *record, const char *position, const cha
 }
 
 static void
+keep_as_dead(CdcWorker *w, const CdcRecord *record, const char *position, const char *reason)
+{
+	if (record->headers)
+		rd_kafka_headers_destroy(record->headers);
+	dead_letter(w, record, position, reason);
+}
+
+static void
 begin_transaction(CdcWorker *w)
 {
 	rd_kafka_error_t *error = rd_kafka_begin_transaction(w->rk);
@@ -578,10 +598,14 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 	position[len++] = '/';
 	len += pg_ulltoa_n(record->uncounted ? 0 : w->xact.seq, position + len);
 	position[len] = '\0';
-	reason = record->uncounted ? NULL : cdc_dead_reason(position);
+	reason = record->uncounted ? NULL : w->xact.snapshot ? cdc_dead_row(record) : cdc_dead_reason(position);
 	if (unlikely(reason != NULL))
 	{
-		pass_over(w, record, position, reason);
+		/* without a key it may be another row than the one that was given up before */
+		if (w->xact.snapshot && record->key == NULL)
+			keep_as_dead(w, record, position, reason);
+		else
+			pass_over(w, record, position, reason);
 		return;
 	}
 	if (headers == NULL)
@@ -612,28 +636,37 @@ cdc_produce(CdcWorker *w, const CdcRecord *record)
 	cdc_batch_acked(w, w->next_batch);
 }
 
+void
+cdc_give_up_record(CdcWorker *w, const CdcRecord *record, const char *reason)
+{
+	char		position[40];
+
+	if (++w->xact.seq <= w->xact.skip)
+	{
+		if (record->headers)
+			rd_kafka_headers_destroy(record->headers);
+		return;
+	}
+	snprintf(position, sizeof(position), "%016llX/%u", (unsigned long long) w->xact.commit, w->xact.seq);
+	if (cdc_dead_reason(position))
+		pass_over(w, record, position, reason);
+	else
+		keep_as_dead(w, record, position, reason);
+}
+
 /* A record that cannot be made: its key is in w->key, if it came so far; the beginning of it does. */
 void
 cdc_give_up(CdcWorker *w, CdcTopic *topic, const char *reason)
 {
 	CdcRecord	record = {.topic = topic, .key = w->key.data, .key_len = Min(w->key.len, 1000000)};
-	char		position[40];
-	const char *before;
 
-	if (++w->xact.seq <= w->xact.skip)
-		return;
-	snprintf(position, sizeof(position), "%016llX/%u", (unsigned long long) w->xact.commit, w->xact.seq);
-	before = cdc_dead_reason(position);
-	if (before)
-		pass_over(w, &record, position, before);
-	else
-		dead_letter(w, &record, position, reason);
+	cdc_give_up_record(w, &record, reason);
 }
 
 void
-cdc_produce_buffers(CdcWorker *w, const char *suffix, int partitions, bool compacted)
+cdc_produce_buffers(CdcWorker *w, const char *suffix, int partitions, bool compacted, bool uncounted)
 {
-	CdcRecord	record = {.key = w->key.data, .key_len = w->key.len, .value = w->value.data, .value_len = w->value.len};
+	CdcRecord	record = {.key = w->key.data, .key_len = w->key.len, .value = w->value.data, .value_len = w->value.len, .uncounted = uncounted};
 
 	record.topic = cdc_topic(w, psprintf("%s.%s", w->config->prefix, suffix), partitions, compacted);
 	cdc_produce(w, &record);
@@ -643,10 +676,16 @@ cdc_produce_buffers(CdcWorker *w, const char *suffix, int partitions, bool compa
 void
 cdc_produce_aside(CdcWorker *w, const CdcRecord *record)
 {
+	rd_kafka_resp_err_t error;
+
 	if (w->config->exactly_once && !w->in_transaction)
 		begin_transaction(w);
-	while (hand_over(w, record, NULL, CDC_ASIDE) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+	cdc_batch_add(w);
+	while ((error = hand_over(w, record, NULL, CDC_ASIDE | w->next_batch)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 		cdc_wait_for_room(w);
+	w->counters.produced++;
+	if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+		cdc_batch_acked(w, w->next_batch);
 }
 
 void

@@ -57,7 +57,8 @@ describe_once(CdcWorker *w, CdcRelation *rel)
 	resetStringInfo(&w->value);
 	appendStringInfoString(&w->key, p->version);
 	append_description(&w->value, rel);
-	cdc_produce_buffers(w, "relations", 1, true);
+	/* another worker may send it at another place, and with another name */
+	cdc_produce_buffers(w, "relations", 1, true, true);
 }
 
 /* The key as text, for the partition. */

@@ -59,11 +59,14 @@ take_message(LogicalDecodingContext *ctx, XLogRecPtr lsn, TransactionId xid, boo
 	cdc_parse(reader, ctx->out, lsn);
 }
 
-/* Long transactions of which nothing is published. */
+/* Long transactions of which nothing is published: what Kafka has open does not wait for their end. */
 static void
 update_progress(LogicalDecodingContext *ctx, XLogRecPtr lsn, TransactionId xid, bool skipped)
 {
+	cdc_poll(reader, 0);
 	cdc_check(reader);
+	if (reader->config->exactly_once)
+		cdc_transaction_end(reader, false);
 }
 
 void

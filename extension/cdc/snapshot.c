@@ -24,7 +24,8 @@
 #include "utils/timestamp.h"
 #include "replication/slot.h"
 
-#define FETCH_ROWS 1000
+#define MOST_ROWS 20000
+#define ROWS_BYTES (32 * 1024 * 1024)
 
 typedef struct Table
 {
@@ -52,12 +53,15 @@ published_tables(CdcWorker *w)
 		MemoryContext old = MemoryContextSwitchTo(w->cxt);
 		Table	   *table = palloc0(sizeof(Table));
 		bool		isnull;
+		Datum		array;
 		Datum	   *names;
-		int			n;
+		int			n = 0;
 
 		table->relid = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
-		deconstruct_array(DatumGetArrayTypeP(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull)),
-						  TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &n);
+		/* null: a table without columns */
+		array = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
+		if (!isnull)
+			deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &n);
 		for (int c = 0; c < n; c++)
 			table->attnames = lappend(table->attnames, TextDatumGetCString(names[c]));
 		table->filter = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 3);
@@ -108,9 +112,20 @@ cdc_output_functions(const CdcRelation *rel)
 	return output;
 }
 
-void
+int
+cdc_next_rows(int asked, uint64 rows, int64 bytes)
+{
+	/* slowly: larger ones may follow */
+	int64		most = Min((int64) asked * 10, MOST_ROWS);
+
+	return rows == 0 ? asked : (int) Max(1, Min(most, ROWS_BYTES / Max(1, bytes / (int64) rows)));
+}
+
+int64
 cdc_read_row(const CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDesc desc, CdcValue *values)
 {
+	int64		bytes = 0;
+
 	for (int i = 0; i < rel->ncolumns; i++)
 	{
 		bool		isnull;
@@ -119,7 +134,9 @@ cdc_read_row(const CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDes
 		values[i].kind = isnull ? 'n' : 't';
 		values[i].text = isnull ? NULL : OutputFunctionCall(&output[i], value);
 		values[i].len = isnull ? 0 : strlen(values[i].text);
+		bytes += values[i].len;
 	}
+	return bytes;
 }
 
 /* An INSERT message as pgoutput would send it, for the format raw. */
@@ -143,12 +160,21 @@ put_raw(CdcWorker *w, CdcChange *change)
 	change->raw_len = raw->len;
 }
 
-void
-cdc_send_read(CdcWorker *w, CdcChange *change)
+static void
+send_one(CdcWorker *w, void *change)
 {
 	if (w->config->format == &cdc_raw)
 		put_raw(w, change);
 	w->config->format->change(w, change);
+}
+
+void
+cdc_send_read(CdcWorker *w, CdcChange *change, int64 bytes)
+{
+	if (bytes < CDC_LARGE)
+		send_one(w, change);
+	else if (!cdc_try_large(w, send_one, change))
+		cdc_give_up(w, change->rel->topic, "it would be larger than 1 GB");
 	cdc_count_table(change->rel->stats, CDC_N_READS, 1);
 	w->counters.snapshot_rows++;
 }
@@ -163,16 +189,17 @@ mark(bool first_table, bool last_table, bool first, bool last)
 	return "true";
 }
 
-static void
+static int64
 send_row(CdcWorker *w, CdcRelation *rel, FmgrInfo *output, HeapTuple tuple, TupleDesc desc, const char *mark)
 {
 	MemoryContext old = MemoryContextSwitchTo(w->change_cxt);
 	CdcChange	change = {.op = CDC_READ, .rel = rel, .new = w->new, .snapshot = mark};
+	int64		bytes = cdc_read_row(rel, output, tuple, desc, w->new);
 
-	cdc_read_row(rel, output, tuple, desc, w->new);
-	cdc_send_read(w, &change);
+	cdc_send_read(w, &change, bytes);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(w->change_cxt);
+	return bytes;
 }
 
 /*
@@ -207,7 +234,11 @@ check_not_rewritten(Oid relid)
 	}
 }
 
-/* The last row is only known when there is no other: one is held back. */
+/*
+ * The last row is only known when there is no other: one is held back.  While rows
+ * are read or a lock is waited for Kafka has no transaction of ours open, which it
+ * would end.
+ */
 static void
 send_table(CdcWorker *w, Table *table, bool first_table, bool last_table)
 {
@@ -216,25 +247,28 @@ send_table(CdcWorker *w, Table *table, bool first_table, bool last_table)
 	SPIPlanPtr	plan;
 	Portal		portal;
 	bool		first = true;
+	int			asked = 100;
 
+	cdc_transaction_end(w, true);
 	check_not_rewritten(table->relid);
 	plan = SPI_prepare_cursor(query_of(table), 0, NULL, CURSOR_OPT_NO_SCROLL);
 	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
-	SPI_cursor_fetch(portal, true, FETCH_ROWS);
+	SPI_cursor_fetch(portal, true, asked);
 	while (SPI_processed > 0)
 	{
 		SPITupleTable *rows = SPI_tuptable;
 		uint64		n = SPI_processed;
+		int64		bytes = 0;
 
 		for (uint64 i = 0; i + 1 < n; i++, first = false)
-			send_row(w, rel, output, rows->vals[i], rows->tupdesc, mark(first_table, last_table, first, false));
-		SPI_cursor_fetch(portal, true, FETCH_ROWS);
+			bytes += send_row(w, rel, output, rows->vals[i], rows->tupdesc, mark(first_table, last_table, first, false));
+		asked = cdc_next_rows(asked, n, bytes);
+		cdc_transaction_end(w, true);
+		SPI_cursor_fetch(portal, true, asked);
 		send_row(w, rel, output, rows->vals[n - 1], rows->tupdesc, mark(first_table, last_table, first, SPI_processed == 0));
 		first = false;
 		SPI_freetuptable(rows);
 		cdc_serve(w);
-		if (w->config->exactly_once)
-			cdc_transaction_end(w, false);
 	}
 	SPI_cursor_close(portal);
 	SPI_freeplan(plan);
@@ -248,15 +282,18 @@ cdc_snapshot(CdcWorker *w)
 
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	/* all rows are of the moment of the slot's consistent point */
-	w->xact.commit = w->xact.lsn = MyReplicationSlot->data.confirmed_flush;
+	/* all rows are of the moment of the slot's consistent point, older than a commit whose record begins there */
+	w->xact.lsn = MyReplicationSlot->data.confirmed_flush;
+	w->xact.commit = w->snapshot_commit = w->xact.lsn - 1;
+	w->xact.snapshot = true;
 	w->xact.commit_time = GetCurrentTimestamp();
 	w->xact.xid = GetActiveSnapshot()->xmax;
 	w->xact.seq = w->xact.skip = 0;
-	w->produced = w->xact.commit;
+	w->produced = w->xact.lsn;
 	tables = published_tables(w);
 	foreach(lc, tables)
 		send_table(w, lfirst(lc), foreach_current_index(lc) == 0, lnext(tables, lc) == NULL);
+	w->xact.snapshot = false;
 	PopActiveSnapshot();
 	SPI_finish();
 }

@@ -78,6 +78,12 @@ end_at_once(int code, Datum arg)
 }
 
 void
+cdc_end_at_once(void)
+{
+	on_proc_exit(end_at_once, 0);
+}
+
+void
 cdc_stop(CdcWorker *w, CdcState state, const char *error)
 {
 	if (error)
@@ -111,15 +117,18 @@ cdc_lose(CdcWorker *w, const char *error)
  * The launcher has found that the slot holds back too much WAL.  A snapshot that is
  * not done would come to that again.
  */
-pg_noreturn static void
+static void
 give_up_slot(CdcWorker *w)
 {
 	char	   *error = psprintf("its slot held back more WAL than its wal_limit, " INT64_FORMAT " bytes", w->config->wal_limit);
 
-	cdc_slot_drop(w);
 	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
 	w->shared->over_limit = false;
 	LWLockRelease(cdc_control->lock);
+	/* someone else may have read on meanwhile, and it is his slot while he does */
+	if (cdc_slot_holds_back(w->config->slot, MyProcPid) <= w->config->wal_limit)
+		return;
+	cdc_slot_drop(w);
 	if (w->config->started)
 		cdc_lose(w, error);
 	cdc_stop(w, CDC_LOST, error);
@@ -323,7 +332,7 @@ stream(CdcWorker *w)
 		cdc_snapshot_step(w);
 		if (w->shared->failures > 0 && w->acked > w->started_at)
 			w->shared->failures = 0;
-		if (w->careful && w->acked > w->shared->careful_until)
+		if (w->careful && w->acked > w->shared->careful_until && cdc_snapshot_passed())
 		{
 			w->shared->careful_until = InvalidXLogRecPtr;
 			settle(w);
@@ -382,7 +391,7 @@ ch_cdc_worker(Datum arg)
 	w->shared->latch = MyLatch;
 	LWLockRelease(cdc_control->lock);
 	pg_atomic_fetch_add_u32(&cdc_control->workers, 1);
-	on_proc_exit(end_at_once, 0);
+	cdc_end_at_once();
 	before_shmem_exit(leave, 0);
 	BackgroundWorkerInitializeConnectionByOid(w->shared->database, InvalidOid, 0);
 	failed = false;

@@ -46,6 +46,7 @@ CREATE TABLE @extschema@.cdc_dead_letter (
   pipeline name NOT NULL,
   position text NOT NULL,
   topic text NOT NULL,
+  snapshot boolean NOT NULL DEFAULT false,
   reason text NOT NULL,
   key bytea,
   value bytea,
@@ -54,6 +55,7 @@ CREATE TABLE @extschema@.cdc_dead_letter (
 );
 COMMENT ON TABLE @extschema@.cdc_dead_letter IS 'records that Kafka does not take, with the reason';
 COMMENT ON COLUMN @extschema@.cdc_dead_letter.position IS 'LSN of the transaction''s commit and the number of the record in it, as in the header cipherhorizon.pos';
+COMMENT ON COLUMN @extschema@.cdc_dead_letter.snapshot IS 'it is a row of a snapshot';
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.cdc_dead_letter', '');
 
 CREATE TABLE @extschema@.cdc_snapshot (
@@ -366,11 +368,17 @@ BEGIN
     RAISE EXCEPTION 'invalid topic "%"', topic
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Kafka''s names have letters, digits, points, hyphens and underscores.';
   END IF;
-  IF EXISTS (SELECT FROM @extschema@.cdc_pipeline p WHERE p.topic_prefix || '.positions' = topic) THEN
-    RAISE EXCEPTION 'topic "%" has the positions of a pipeline', topic USING ERRCODE = 'invalid_parameter_value';
+  -- of whatever database: they share Kafka
+  IF topic ~ '\.positions$' THEN
+    RAISE EXCEPTION 'topic "%" has the positions of pipelines', topic USING ERRCODE = 'invalid_parameter_value', HINT = 'Its name ends in ".positions": take another one.';
+  END IF;
+  IF jsonb_typeof(headers) <> 'object' THEN
+    RAISE EXCEPTION 'headers must be a JSON object' USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is of the type %s.', jsonb_typeof(headers));
   END IF;
   RETURN @extschema@._cdc_log('cipherhorizon.emit',
-    jsonb_strip_nulls(jsonb_build_object('topic', topic, 'key', key, 'payload', payload, 'headers', headers, 'pipeline', pipeline))::text);
+    jsonb_strip_nulls(jsonb_build_object('topic', topic, 'key', key, 'payload', payload, 'pipeline', pipeline,
+      -- texts, whatever they were: numbers may be larger than any reader takes
+      'headers', (SELECT jsonb_object_agg(h.key, h.value) FROM jsonb_each_text(headers) h)))::text);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.cdc_emit(text, text, text, jsonb, name) IS

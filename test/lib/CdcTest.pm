@@ -20,7 +20,7 @@ use Time::HiRes qw(sleep time);
 our @EXPORT = qw(cdc_node turn_to sql stat_of wait_state wait_for_sql caught_up worker_pid
   start_load stop_load make_ledger ledger_tables
   start_broker start_cluster stop_broker restart_broker broker_address broker_password broker_log
-  configure_topic add_partitions leaders topics records produce unpack_record noted_position consumer consume compare_with_source);
+  administer configure_topic add_partitions leaders topics records headers produce unpack_record noted_position consumer consume compare_with_source);
 
 my $node;
 my $tmp;
@@ -308,7 +308,7 @@ sub administer
 	my $out = '';
 
 	IPC::Run::run([ '/usr/bin/python3', '-c', <<"END" ], '<', \undef, '&>', \$out) or BAIL_OUT("$line: $out");
-from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 a = AdminClient({"bootstrap.servers": "$address"})
 for result in a.$line.values():
     result.result(30)
@@ -387,6 +387,15 @@ sub records
 			key => $key_len < 0 ? undef : $key, value => $len < 0 ? undef : $value };
 	}
 	return @records;
+}
+
+# The headers of each record of a topic, whose values may be anything
+sub headers
+{
+	my ($address, $topic) = @_;
+	my $text = kcat('-b', $address, '-C', '-e', '-t', $topic, '-o', 'beginning', '-X', 'fetch.wait.max.ms=10', '-X', 'isolation.level=read_committed', '-f', '%h\n');
+
+	return map { { map { split /=/, $_, 2 } split /,/ } } split /\n/, $text;
 }
 
 # Send a record ourselves.

@@ -223,7 +223,17 @@ my @traces = map { $_->{headers}{traceparent} // 'none' } records($kafka, "$own.
 is("@traces", 'none 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', 'a trace context is one, and outlives a savepoint');
 is(stat_of('words', 'last_error IS NULL'), 't', 'none of it ends the worker');
 like(session("SELECT cipherhorizon.cdc_emit('a b', 'k', 'v');"), qr/22023: invalid topic "a b"/, 'a topic that Kafka would not take is refused at once');
-like(session("SELECT cipherhorizon.cdc_emit('$own.p.positions', 'k', 'v');"), qr/22023: topic ".*" has the positions of a pipeline/, 'and that of the positions');
+like(session("SELECT cipherhorizon.cdc_emit('$own.p.positions', 'k', 'v');"), qr/22023: topic ".*" has the positions of pipelines/, 'and that of the positions');
+like(session("SELECT cipherhorizon.cdc_emit('$own.x', 'k', 'v', '[1]');"), qr/22023: headers must be a JSON object\nDETAIL:  It is of the type array/, 'and headers that are none');
+sql(qq{SELECT cipherhorizon.cdc_emit('$own.x', 'k', 'v', '{"n": 12345678901234567890123, "yes": true, "none": null, "deep": {"a": 1}}', 'words')});
+# Kafka takes the two for one name
+sql("SELECT cipherhorizon.cdc_emit('$own.a.b', 'k', 'v', NULL, 'words')");
+caught_up('words');
+sql("SELECT cipherhorizon.cdc_emit('$own.a_b', 'k', 'v', NULL, 'words')");
+caught_up('words');
+is(join(' ', map { my $h = $_->{headers}; map { "$_=$h->{$_}" } grep { !/\./ } sort keys %$h } records($kafka, "$own.x")), 'deep={"a": 1} n=12345678901234567890123 yes=true', 'headers are texts');
+is(sql("SELECT string_agg(topic || ' ' || convert_from(key, 'UTF8') || ' ' || convert_from(value, 'UTF8') || ' ' || (reason ~ 'collides'), ',') FROM cipherhorizon.cdc_dead_letter WHERE pipeline = 'words'"), "$own.a_b k v true",
+	'a topic that Kafka does not make: the record is a dead letter, and the stream goes on');
 like(session('BEGIN; SELECT cipherhorizon.cdc_pause(\'words\'); PREPARE TRANSACTION \'words\';'), qr/0A000: cannot PREPARE a transaction that has changed a pipeline/, 'a change of a pipeline is not prepared');
 sql("SELECT cipherhorizon.cdc_pause('words')");
 wait_state('words', 'paused');
@@ -276,12 +286,14 @@ sql(q{
 	CREATE TABLE key_outside (k text PRIMARY KEY, n int); ALTER TABLE key_outside ALTER k SET STORAGE EXTERNAL;
 	CREATE TABLE odd (g int GENERATED ALWAYS AS (k * 2) STORED, k int PRIMARY KEY, v int2vector, b box[]);
 	INSERT INTO odd VALUES (DEFAULT, 1, '1 2', '{(1,1),(0,0);(2,2),(1,1)}');
-	CREATE PUBLICATION odd FOR TABLE key_outside, odd;
+	CREATE TABLE bare (); INSERT INTO bare DEFAULT VALUES;
+	CREATE PUBLICATION odd FOR TABLE key_outside, odd, bare;
 	SELECT cipherhorizon.cdc_create('odd', 'odd', 'k', topic_prefix => '} . $own . q{.odd');
 });
 wait_state('odd', 'streaming');
-sql(q{INSERT INTO key_outside SELECT string_agg(md5(i::text), ''), 1 FROM generate_series(1, 70) i; UPDATE key_outside SET n = 2; UPDATE odd SET v = '3'});
+sql(q{INSERT INTO key_outside SELECT string_agg(md5(i::text), ''), 1 FROM generate_series(1, 70) i; UPDATE key_outside SET n = 2; UPDATE odd SET v = '3'; INSERT INTO bare DEFAULT VALUES});
 caught_up('odd');
+is(join(' ', map { my $event = unpack_record($_); $event->{op} . keys %{ $event->{after} } } records($kafka, "$own.odd.public.bare")), 'r0 c0', 'rows without columns');
 my %keys;
 my @outside = records($kafka, "$own.odd.public.key_outside");
 $keys{ $_->{key} }++ for @outside;

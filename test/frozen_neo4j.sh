@@ -28,7 +28,7 @@ SQL
 for _ in 1 2 3; do
   out=$(psql -XqAt -d "$database" 2>&1 <<SQL
 SELECT 'first ' || n FROM one;
-\! kill -STOP $NEO4J_PID
+\! kill -STOP $NEO4J_PID; while [ -n "\$(grep -L '^State:.T' /proc/$NEO4J_PID/task/*/status)" ]; do sleep 0.01; done
 SET statement_timeout = '100ms';
 SELECT clock_timestamp() AS t0 \gset
 SELECT n FROM one;

@@ -132,6 +132,7 @@ typedef struct CdcShared
 	Latch	   *latch;
 	pg_atomic_uint32 sleeping;	/* wants to be told of commits */
 	pg_atomic_uint32 changed;	/* the catalog says something new */
+	pg_atomic_uint32 reading;	/* a chunk of a table: it hears of nothing meanwhile */
 
 	CdcState	state;
 	TimestampTz state_since;
@@ -292,11 +293,11 @@ extern void cdc_look_for_refusal(struct CdcWorker *w);	/* before an error is rai
 /* While the queue is full: the worker may end there. */
 extern void cdc_wait_for_room(struct CdcWorker *w);
 
+/* A dead letter without a try. */
 extern void cdc_give_up_record(struct CdcWorker *w, const CdcRecord *record, const char *reason);
 extern void cdc_give_up(struct CdcWorker *w, CdcTopic *topic, const char *reason);	/* a record that cannot be made */
 
-
-/* w->key and w->value to the topic <prefix>.suffix. */
+/* w->key and w->value to the topic <prefix>.suffix; uncounted as in CdcRecord. */
 extern void cdc_produce_buffers(struct CdcWorker *w, const char *suffix, int partitions, bool compacted, bool uncounted);
 extern void cdc_produce_aside(struct CdcWorker *w, const CdcRecord *record);
 
@@ -592,13 +593,13 @@ cdc_check(CdcWorker *w)
 extern void cdc_serve(CdcWorker *w);
 extern void cdc_watch_stall(CdcWorker *w);
 
-/* End, to be started again when the catalog says something new. */
 extern void cdc_end_at_once(void);	/* when this process ends, librdkafka's threads are not waited for */
 
+/* End, to be started again when the catalog says something new. */
 pg_noreturn extern void cdc_stop(CdcWorker *w, CdcState state, const char *error);
 
-/* Bytes of WAL, 0 if there is no such slot or a process other than pid reads it. */
-extern int64 cdc_slot_holds_back(const char *name, int pid);
+/* Bytes of WAL, 0 if there is no such slot of the database, or a process other than pid reads it. */
+extern int64 cdc_slot_holds_back(const char *name, Oid database, int pid);
 
 /* There is no slot to go on with: stop, or begin anew if the pipeline does so by itself. */
 pg_noreturn extern void cdc_lose(CdcWorker *w, const char *error);

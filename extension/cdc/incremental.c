@@ -43,6 +43,7 @@
 
 #define FIRST_ROWS 100
 #define CHUNK_ROWS 10000
+#define RETRY_PAUSE 20000		/* microseconds, when a table is locked or its rows cannot be told from what is newer */
 
 typedef struct Row
 {
@@ -443,16 +444,23 @@ run_query(CdcWorker *w, const char *sql)
 }
 
 static void
+try_later(void)
+{
+	not_before = cdc_now() + RETRY_PAUSE;
+	forget_request();
+}
+
+static void
 read_chunk(CdcWorker *w)
 {
 	MemoryContext old;
 	const char *problem;
 
-	/* after the locks: it sees what was rewritten before; it is taken again in a moment */
-	PopActiveSnapshot();
-	PushActiveSnapshot(GetTransactionSnapshot());
 	if (is_behind_stream(GetActiveSnapshot()))
+	{
+		try_later();
 		return;
+	}
 	if (request->id != asked_of)
 		asked = FIRST_ROWS;
 	asked_of = request->id;
@@ -576,13 +584,26 @@ lock(Oid relid)
 static void
 begin_chunk(CdcWorker *w)
 {
-	if (request == NULL)
-		load_request(w);
-	if (request == NULL)
-		looked = true;
-	else if (!lock(request->relid))
+	Oid			relid;
+
+	load_request(w);
+	looked = request == NULL;
+	if (looked)
 		return;
-	else if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(request->relid)))
+	relid = request->relid;
+	if (!lock(relid))
+	{
+		try_later();
+		return;
+	}
+	/* what was done to the table before is seen now: other columns, other files */
+	forget_request();
+	PopActiveSnapshot();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	load_request(w);
+	if (request == NULL || request->relid != relid)
+		forget_request();
+	else if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
 		read_chunk(w);
 	else
 		finish_request(w, "the table is gone");
@@ -605,8 +626,6 @@ cdc_snapshot_passed(void)
 void
 cdc_snapshot_step(CdcWorker *w)
 {
-	if (request == NULL && (looked || (not_before > 0 && cdc_now() < not_before)))
-		return;
 	if (request && request->held)
 	{
 		if (w->read_to >= request->high)
@@ -619,10 +638,12 @@ cdc_snapshot_step(CdcWorker *w)
 		if (w->first_batch >= request->sent_up_to)
 			in_transaction(w, keep_progress);
 	}
-	else
+	else if (!looked && cdc_now() >= not_before)
 	{
 		/* it may take long, and Kafka would end a transaction that is open meanwhile */
 		cdc_transaction_end(w, true);
+		pg_atomic_write_u32(&w->shared->reading, 1);
 		in_transaction(w, begin_chunk);
+		pg_atomic_write_u32(&w->shared->reading, 0);
 	}
 }

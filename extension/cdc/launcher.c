@@ -236,7 +236,7 @@ start_due(void)
 /* ---- WAL that slots hold back ------------------------------------------------------------- */
 
 int64
-cdc_slot_holds_back(const char *name, int pid)
+cdc_slot_holds_back(const char *name, Oid database, int pid)
 {
 	ReplicationSlot *slot = SearchNamedReplicationSlot(name, true);
 	XLogRecPtr	restart = InvalidXLogRecPtr;
@@ -244,7 +244,7 @@ cdc_slot_holds_back(const char *name, int pid)
 	if (slot)
 	{
 		SpinLockAcquire(&slot->mutex);
-		if (slot->active_pid == 0 || slot->active_pid == pid)
+		if (slot->data.database == database && (slot->active_pid == 0 || slot->active_pid == pid))
 			restart = slot->data.restart_lsn;
 		SpinLockRelease(&slot->mutex);
 	}
@@ -276,16 +276,18 @@ check_limits(void)
 		int64		limit;
 		int64		held;
 		int			pid;
+		Oid			database;
 
 		LWLockAcquire(cdc_control->lock, LW_SHARED);
 		slot = shared->slot;
 		pid = shared->pid;
+		database = shared->database;
 		limit = shared->in_use && !shared->over_limit ? shared->wal_limit : 0;
 		LWLockRelease(cdc_control->lock);
 		if (limit == 0)
 			continue;
 		any = true;
-		held = cdc_slot_holds_back(NameStr(slot), pid);
+		held = cdc_slot_holds_back(NameStr(slot), database, pid);
 		if (held <= limit)
 			continue;
 		LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);

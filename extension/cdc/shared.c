@@ -134,6 +134,7 @@ take_place(Oid database, const char *name)
 		shared->state_since = GetCurrentTimestamp();
 		pg_atomic_init_u32(&shared->sleeping, 0);
 		pg_atomic_init_u32(&shared->changed, 0);
+		pg_atomic_init_u32(&shared->reading, 0);
 		for (int c = 0; c < CDC_NCOUNTERS; c++)
 			pg_atomic_init_u64(&shared->counters[c], 0);
 		pg_atomic_init_u64(&shared->read_lsn, 0);
@@ -156,8 +157,8 @@ take_place(Oid database, const char *name)
 
 /*
  * A worker is wanted: it looks at the catalog, and knows what to do.  While it makes
- * the slot or the snapshot it may wait for a lock and hear nothing: it is ended, and
- * the next one begins with that look.
+ * the slot, the snapshot or a chunk of one it may wait for long and hear nothing: it
+ * is ended, and the next one begins with that look.
  */
 CdcShared *
 cdc_register(Oid database, const char *name)
@@ -177,7 +178,7 @@ cdc_register(Oid database, const char *name)
 		pg_atomic_write_u32(&shared->changed, 1);
 		if (shared->latch)
 			SetLatch(shared->latch);
-		if (shared->pid != 0 && (shared->state == CDC_CREATING || shared->state == CDC_SNAPSHOT))
+		if (shared->pid != 0 && (shared->state == CDC_CREATING || shared->state == CDC_SNAPSHOT || pg_atomic_read_u32(&shared->reading)))
 			kill(shared->pid, SIGTERM);
 	}
 	LWLockRelease(cdc_control->lock);

@@ -91,7 +91,7 @@ cdc_stop(CdcWorker *w, CdcState state, const char *error)
 	cdc_transaction_abandon(w);
 	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
 	/* unless it was wanted again meanwhile */
-	if (pg_atomic_read_u32(&w->shared->changed) == 0)
+	if (pg_atomic_read_u32(&w->shared->changed) == 0 && !w->shared->over_limit)
 		w->shared->wanted = false;
 	LWLockRelease(cdc_control->lock);
 	cdc_set_state(w->shared, state, error);
@@ -121,14 +121,17 @@ static void
 give_up_slot(CdcWorker *w)
 {
 	char	   *error = psprintf("its slot held back more WAL than its wal_limit, " INT64_FORMAT " bytes", w->config->wal_limit);
+	/* someone else may have read on meanwhile, and it is his slot while he does */
+	bool		keep = cdc_slot_holds_back(w->config->slot, MyDatabaseId, MyProcPid) <= w->config->wal_limit;
 
+	if (!keep)
+		cdc_slot_drop(w);
+	/* afterwards: while it is set, the launcher does not look at the slot */
 	LWLockAcquire(cdc_control->lock, LW_EXCLUSIVE);
 	w->shared->over_limit = false;
 	LWLockRelease(cdc_control->lock);
-	/* someone else may have read on meanwhile, and it is his slot while he does */
-	if (cdc_slot_holds_back(w->config->slot, MyProcPid) <= w->config->wal_limit)
+	if (keep)
 		return;
-	cdc_slot_drop(w);
 	if (w->config->started)
 		cdc_lose(w, error);
 	cdc_stop(w, CDC_LOST, error);
@@ -154,6 +157,7 @@ static void
 load(CdcWorker *w)
 {
 	pg_atomic_write_u32(&w->shared->changed, 0);
+	pg_atomic_write_u32(&w->shared->reading, 0);
 	w->config = cdc_load_config(NameStr(w->shared->name), w->cxt);
 	if (w->config == NULL)
 	{

@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(start_node use_node session cancel_query ms_of kb_of $clock $took $memory $at_once
+our @EXPORT = qw(start_node use_node session freeze cancel_query ms_of kb_of $clock $took $memory $at_once
   start_child start_process stop_process wait_until serve make_certificate);
 
 # ---- processes ---------------------------------------------------------------
@@ -159,6 +159,13 @@ sub session
 		last if !defined $most || ms_of($out) < $most;
 	}
 	return "$out\n$err";
+}
+
+# For scripts of session(): stop a process, and go on when all its threads stand.
+sub freeze
+{
+	my ($pid) = @_;
+	return "\\! kill -STOP $pid; while [ -n \"\$(grep -L '^State:.T' /proc/$pid/task/*/status)\" ]; do sleep 0.01; done";
 }
 
 # For scripts of session(): the time from $clock to $took, which ms_of reads.

@@ -166,7 +166,7 @@ $out = session(qq{
 	BEGIN;
 	INSERT INTO local VALUES (1);
 	DELETE FROM kv WHERE n = 0;
-	\\! kill -STOP $redis
+	@{[ freeze($redis) ]}
 	COMMIT;
 	\\! kill -CONT $redis
 	SELECT 'rows ' || count(*) FROM local;
@@ -183,7 +183,7 @@ $out = session(qq{
 	SET cipherhorizon.request_timeout = '1s';
 	BEGIN;
 	DELETE FROM kv WHERE n = 0;
-	\\! kill -STOP $redis
+	@{[ freeze($redis) ]}
 	COMMIT;
 	\\! kill -CONT $redis
 	SELECT 'doubts ' || count(*) FROM cipherhorizon.in_doubt;

@@ -67,7 +67,7 @@ is(session('SELECT count(n) FROM numbers;'), "20000\n", 'the store answers');
 
 my $out = session(qq{
 	SELECT n FROM numbers WHERE _id = 42;
-	\\! kill -STOP $gateway
+	@{[ freeze($gateway) ]}
 	SET statement_timeout = '100ms';
 	$clock
 	SELECT n FROM numbers WHERE _id = 43;
@@ -81,7 +81,7 @@ cmp_ok(ms_of($out), '<', 300, 'at most 200 ms after the time-out of 100 ms');
 like($out, qr/^then 44$/m, 'the session goes on when the store is back');
 
 $out = session(qq{
-	\\! kill -STOP $gateway
+	@{[ freeze($gateway) ]}
 	SET statement_timeout = '100ms';
 	$clock
 	SELECT n FROM numbers WHERE _id = 43;
@@ -95,7 +95,7 @@ $out = session(qq{
 	BEGIN;
 	DECLARE c CURSOR FOR SELECT * FROM small_batches;
 	FETCH 1 FROM c;
-	\\! kill -STOP $gateway
+	@{[ freeze($gateway) ]}
 	SET statement_timeout = '100ms';
 	$clock
 	MOVE ALL FROM c;
@@ -114,7 +114,7 @@ $out = session(qq{
 	BEGIN;
 	DECLARE c CURSOR FOR SELECT * FROM small_batches;
 	FETCH 1 FROM c;
-	\\! kill -STOP $gateway
+	@{[ freeze($gateway) ]}
 	SET statement_timeout = '100ms';
 	$clock
 	CLOSE c;
@@ -140,7 +140,7 @@ like($out, qr/^then 20000$/m, 'and a new connection has the whole answer');
 $node->safe_psql('postgres', "ALTER SERVER m OPTIONS (ADD request_timeout '300ms')");
 $out = session(qq{
 	SELECT n FROM numbers WHERE _id = 42;
-	\\! kill -STOP $gateway
+	@{[ freeze($gateway) ]}
 	$clock
 	SELECT n FROM numbers WHERE _id = 43;
 	$took
@@ -153,7 +153,7 @@ cmp_ok(ms_of($out), '<', 700, 'and not much later');
 # not before: the queries above connect, too
 $node->safe_psql('postgres', "ALTER SERVER m OPTIONS (ADD connect_timeout '300ms')");
 $out = session(qq{
-	\\! kill -STOP $gateway
+	@{[ freeze($gateway) ]}
 	$clock
 	SELECT n FROM numbers WHERE _id = 43;
 	$took

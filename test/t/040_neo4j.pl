@@ -115,7 +115,7 @@ is(session('SELECT count(n) FROM many;'), "20000\n", 'the store answers');
 
 my $out = session(qq{
 	SELECT n FROM one;
-	\\! kill -STOP $proxy
+	@{[ freeze($proxy) ]}
 	SET statement_timeout = '100ms';
 	$clock
 	SELECT n FROM one;
@@ -129,7 +129,7 @@ cmp_ok(ms_of($out), '<', 300, 'at most 200 ms after the time-out of 100 ms');
 like($out, qr/^then 42$/m, 'the session goes on when the store is back');
 
 $out = session(qq{
-	\\! kill -STOP $proxy
+	@{[ freeze($proxy) ]}
 	SET statement_timeout = '100ms';
 	$clock
 	SELECT n FROM one;
@@ -143,7 +143,7 @@ $out = session(qq{
 	BEGIN;
 	DECLARE c CURSOR FOR SELECT n, s FROM many;
 	FETCH 1 FROM c;
-	\\! kill -STOP $proxy
+	@{[ freeze($proxy) ]}
 	SET statement_timeout = '100ms';
 	$clock
 	MOVE ALL FROM c;
@@ -174,7 +174,7 @@ like($out, qr/^then 20000$/m, 'a new connection has the whole answer');
 $node->safe_psql('postgres', "ALTER SERVER neo OPTIONS (ADD request_timeout '300ms')");
 $out = session(qq{
 	SELECT n FROM one;
-	\\! kill -STOP $proxy
+	@{[ freeze($proxy) ]}
 	$clock
 	SELECT n FROM one;
 	$took
@@ -186,7 +186,7 @@ cmp_ok(ms_of($out), '<', 700, 'and not much later');
 # not before: the queries above connect, too
 $node->safe_psql('postgres', "ALTER SERVER neo OPTIONS (ADD connect_timeout '200ms')");
 $out = session(qq{
-	\\! kill -STOP $proxy
+	@{[ freeze($proxy) ]}
 	$clock
 	SELECT n FROM one;
 	$took

@@ -824,7 +824,7 @@ fault 'chunk of a rewritten table' => sub {
 	sql("SELECT cipherhorizon.cdc_create('rewritten', 'rewritten', 'k', start => 'now')");
 	wait_state('rewritten', 'streaming');
 	start_process(PostgreSQL::Test::Utils::tempdir() . '/alter.log', 'psql', '-X', '-c',
-		'BEGIN; ALTER TABLE rewritten ALTER v TYPE bigint; SELECT pg_sleep(3); COMMIT', $node->connstr('postgres'));
+		'BEGIN; ALTER TABLE rewritten ALTER v TYPE bigint, ADD w int DEFAULT 5; SELECT pg_sleep(3); COMMIT', $node->connstr('postgres'));
 	wait_for_sql('the lock', "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'rewritten'::regclass AND mode = 'AccessExclusiveLock' AND granted");
 	sql("SELECT cipherhorizon.cdc_snapshot('rewritten', 'rewritten')");
 	sql('UPDATE account SET n = n + 1 WHERE k = 1');
@@ -833,8 +833,11 @@ fault 'chunk of a rewritten table' => sub {
 	wait_for_sql('the end of the snapshot', "SELECT finished IS NOT NULL AND rows = 5000 FROM cipherhorizon.cdc_snapshot WHERE pipeline = 'rewritten'");
 	caught_up('rewritten');
 	compare_with_source(consumer($kafka, 'rewritten'), 'a table that was rewritten when its rows were asked for', 'rewritten');
-	sql("SELECT cipherhorizon.cdc_pause('rewritten')");
-	wait_state('rewritten', 'paused');
+	# a condition that takes a second for each of the hundred rows
+	my $slow = sql("SELECT cipherhorizon.cdc_snapshot('rewritten', 'account', 'pg_sleep(1) IS NOT NULL')");
+	wait_for_sql('the chunk to be read', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'cipherhorizon cdc' AND wait_event = 'PgSleep'");
+	pause('rewritten');
+	is(sql("SELECT cipherhorizon.cdc_snapshot_cancel($slow)"), 't', 'a worker that reads a slow chunk is paused, and the chunk is taken back');
 	sql("SELECT cipherhorizon.cdc_snapshot('rewritten', 'rewritten'); ALTER PUBLICATION rewritten DROP TABLE rewritten; DROP TABLE rewritten");
 	resume('rewritten');
 	wait_for_sql('the end of the request', "SELECT problem = 'the table is gone' FROM cipherhorizon.cdc_snapshot WHERE pipeline = 'rewritten' ORDER BY id DESC LIMIT 1");

@@ -394,9 +394,9 @@ keep_snapshot(Snapshot snapshot)
 }
 
 /*
- * As the pipeline's owner: the filter is a text of his.  An error in it, or in
- * values that are too large, is the request's, not the stream's: in text if there was one, else NULL.  Settings that
- * it changes are set back: what follows is run by a superuser.
+ * As the pipeline's owner: the filter is a text of his.  Settings that it changes are
+ * set back: what follows is run by a superuser.  An error in it, or in values that
+ * are too large, is the request's, not the stream's: returned, NULL if there was none.
  */
 static char *
 run_query(CdcWorker *w, const char *sql)
@@ -417,11 +417,11 @@ run_query(CdcWorker *w, const char *sql)
 		SetUserIdAndSecContext(w->config->owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 		if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
 			elog(ERROR, "could not read a chunk of table %u", request->relid);
+		AtEOXact_GUC(false, settings);
+		SetUserIdAndSecContext(userid, context);
 		MemoryContextSwitchTo(request->chunk_cxt);
 		hold_rows(request->rel);
 		MemoryContextSwitchTo(cxt);
-		AtEOXact_GUC(false, settings);
-		SetUserIdAndSecContext(userid, context);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();

@@ -616,8 +616,8 @@ extern void cdc_wait(CdcWorker *w, XLogRecPtr known, long timeout);
 extern void cdc_snapshot(CdcWorker *w);
 extern void cdc_send_read(CdcWorker *w, CdcChange *change, int64 bytes);	/* a row of a snapshot, with so many in its values */
 
-/* How many rows to read next, so that they take some 32 MB: after so many that had so many bytes, of so many that were asked for. */
-extern int	cdc_next_rows(int asked, uint64 rows, int64 bytes);
+/* How many rows to read next, so that they take some 32 MB, and no more than most: after so many that had so many bytes, of so many that were asked for. */
+extern int	cdc_next_rows(int asked, uint64 rows, int64 bytes, int most);
 
 extern void cdc_append_select(StringInfo sql, Oid relid, List *attnames);	/* up to WHERE true */
 extern FmgrInfo *cdc_output_functions(const CdcRelation *rel);	/* of its columns */

@@ -479,7 +479,7 @@ read_chunk(CdcWorker *w)
 	request->whole_read = request->nread < asked;
 	keep_snapshot(GetActiveSnapshot());
 	MemoryContextSwitchTo(old);
-	asked = Min(cdc_next_rows(asked, request->nread, request->bytes), CHUNK_ROWS);
+	asked = cdc_next_rows(asked, request->nread, request->bytes, CHUNK_ROWS);
 	request->high = GetXLogInsertRecPtr();
 	request->held = true;
 }

@@ -24,7 +24,8 @@
 #include "utils/timestamp.h"
 #include "replication/slot.h"
 
-#define MOST_ROWS 20000
+#define MOST_ROWS 1000			/* what the processor's caches hold */
+#define MOST_ROWS_IN_TRANSACTION 20000	/* of Kafka, which costs much more */
 #define ROWS_BYTES (32 * 1024 * 1024)
 
 typedef struct Table
@@ -113,12 +114,12 @@ cdc_output_functions(const CdcRelation *rel)
 }
 
 int
-cdc_next_rows(int asked, uint64 rows, int64 bytes)
+cdc_next_rows(int asked, uint64 rows, int64 bytes, int most)
 {
+	if (rows == 0)
+		return asked;
 	/* slowly: larger ones may follow */
-	int64		most = Min((int64) asked * 10, MOST_ROWS);
-
-	return rows == 0 ? asked : (int) Max(1, Min(most, ROWS_BYTES / Max(1, bytes / (int64) rows)));
+	return (int) Max(1, Min(Min(most, asked * 10), ROWS_BYTES / Max(1, bytes / (int64) rows)));
 }
 
 int64
@@ -262,7 +263,7 @@ send_table(CdcWorker *w, Table *table, bool first_table, bool last_table)
 
 		for (uint64 i = 0; i + 1 < n; i++, first = false)
 			bytes += send_row(w, rel, output, rows->vals[i], rows->tupdesc, mark(first_table, last_table, first, false));
-		asked = cdc_next_rows(asked, n, bytes);
+		asked = cdc_next_rows(asked, n, bytes, w->config->exactly_once ? MOST_ROWS_IN_TRANSACTION : MOST_ROWS);
 		cdc_transaction_end(w, true);
 		SPI_cursor_fetch(portal, true, asked);
 		send_row(w, rel, output, rows->vals[n - 1], rows->tupdesc, mark(first_table, last_table, first, SPI_processed == 0));

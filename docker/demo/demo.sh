@@ -29,7 +29,7 @@ in_database() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 # One that an earlier build made has not all that this one shows.
 drop_old() {
 	[ "$(PGDATABASE=postgres in_database -c "SELECT count(*) FROM pg_database WHERE datname = '$DATABASE'")" = 1 ] || return 0
-	[ "$(in_database -c "SELECT to_regnamespace('cipherhorizon') IS NOT NULL AND to_regprocedure('cipherhorizon.cdc_snapshot_cancel(bigint)') IS NULL")" = t ] || return 0
+	[ "$(in_database -c "SELECT to_regnamespace('cipherhorizon') IS NOT NULL AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('cipherhorizon.cdc_dead_letter') AND attname = 'snapshot')")" = t ] || return 0
 	PGDATABASE=postgres in_database -c "DROP DATABASE $DATABASE WITH (FORCE)"
 }
 

@@ -789,17 +789,17 @@ fault 'chunks' => sub {
 			noted bigint := 0;
 			done bigint;
 			finished bigint;
-			notes int := 0;
+			kills int := 0;
 		BEGIN
 			LOOP
 				SELECT sum(rows), count(s.finished) INTO done, finished FROM cipherhorizon.cdc_snapshot s;
 				EXIT WHEN finished = 4;
 				IF done > noted THEN
-					-- each third: the first chunks of a worker are small
-					IF notes % 3 = 0 AND notes < 48 THEN
+					-- a large one, which Kafka has nearly acknowledged when it is sent; the first chunks of a worker are small
+					IF done - noted > 5000 AND kills < 16 THEN
 						PERFORM pg_terminate_backend(pid) FROM cipherhorizon.stat_cdc WHERE name IN ('inc', 'inc_eos') AND pid IS NOT NULL;
+						kills := kills + 1;
 					END IF;
-					notes := notes + 1;
 					IF noted = 0 THEN
 						UPDATE chunk SET v = k WHERE k % 10 = 0;
 						DELETE FROM chunk WHERE k % 10 = 1;
